@@ -1,1 +1,7 @@
-//! 
+//! The host half of Otolith: definitions of blocks, their f64 tables, the executor, lowering.
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod plan_builder;
+
+pub use error::{ConfigError, LowerError};
