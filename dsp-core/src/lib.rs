@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod graph;
 pub mod plan_builder;
 
 pub use error::{ConfigError, LowerError};
