@@ -16,7 +16,10 @@ pub(super) fn lower(graph: &Graph, layout: &Layout) -> Result<PlanBytes, LowerEr
         SampleType::F32 => Elem::F32,
     };
     let source = plan.source(elem, layout.window, layout.hop, layout.prime);
-    let frame_row_len = graph.frame.last().map_or(0, |stage| stage.len);
+    let frame_row_len = graph
+        .frame
+        .last()
+        .map_or(graph.framing.frame_len, |stage| stage.len);
     let (rows, row) = plan.rows(
         Elem::F32,
         layout.rows,
@@ -111,14 +114,10 @@ impl Lowering {
                 }
             }
         }
-        if x == row {
-            Ok(())
-        } else {
-            Err(LowerError::new(
-                graph.frame.last().map_or("features", |s| &s.name),
-                "the f32 numeric has no operator that ends a row here",
-            ))
+        if x != row {
+            self.step(&vector::COPY_F32, "row", &[x, row], &[]);
         }
+        Ok(())
     }
 
     fn cut_frame(&mut self, graph: &Graph, layout: &Layout, source: TensorId, frame: TensorId) {

@@ -37,6 +37,7 @@ pub const ALL: &[&Op] = &[
     &vector::WINDOW_F32,
     &vector::AFFINE_F32,
     &vector::REPLACE_FIRST_F32,
+    &vector::COPY_F32,
     &spectrum::POWER_F32,
     &spectrum::MAGNITUDE_F32,
     &mel::MEL_F32,

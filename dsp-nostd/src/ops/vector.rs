@@ -94,6 +94,29 @@ pub const REPLACE_FIRST_F32: Op = Op {
     },
 };
 
+/// `y = x`. Operands: x (`f32[n]`), y (`f32[n]`, written). No parameters.
+pub const COPY_F32: Op = Op {
+    code: 0x010b,
+    name: "COPY_F32",
+    check: check_copy,
+    run: |io| {
+        let (x, y) = io.read_write::<f32, f32>(0, 1)?;
+        for (to, &from) in y.iter_mut().zip(x) {
+            *to = from;
+        }
+        Ok(())
+    },
+};
+
+fn check_copy(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(2)?;
+    if step.count_of::<f32>(0)? != step.count_of_output::<f32>(1)? {
+        return Err(Fault::WrongLength { operand: 1 });
+    }
+    step.expect_disjoint(0, 1)?;
+    step.params::<0>().map(|_| ())
+}
+
 fn check_in_place<'p, const N: usize>(step: &Step<'p>) -> Result<&'p [u32; N], Fault> {
     step.expect_operands(1)?;
     step.count_of_output::<f32>(0)?;
