@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod executor;
 pub mod graph;
 pub mod lower;
 pub mod plan_builder;
