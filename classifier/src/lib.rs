@@ -1,1 +1,3 @@
-//! 
+//! int8 network operators.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,1 +1,8 @@
-//! 
+//! The host half of Otolith: definitions of blocks, their f64 tables, the executor, lowering.
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod graph;
+pub mod plan_builder;
+
+pub use error::{ConfigError, LowerError};

@@ -175,7 +175,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes `bytes` from the allowance for copied data.
-    fn charge(&self, bytes: usize, at: usize, what: &'static str) -> Result<(), ModelError> {
+    pub(crate) fn charge(
+        &self,
+        bytes: usize,
+        at: usize,
+        what: &'static str,
+    ) -> Result<(), ModelError> {
         match self.allowance.get().checked_sub(bytes as u64) {
             Some(left) => {
                 self.allowance.set(left);

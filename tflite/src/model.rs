@@ -4,17 +4,17 @@ use crate::flatbuffer::{Reader, Table};
 use crate::options::{OpCode, Operator};
 use crate::validate::{self, MAX_RANK};
 use crate::{BuiltinOp, ModelError};
+use std::sync::Arc;
 
 /// A validated model: subgraph 0 of a `.tflite` file.
 ///
-/// Constant data is borrowed from the file. The crate's documentation lists
-/// what holds for every value of this type.
+/// The crate's documentation lists what holds for every value of this type.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Model<'a> {
+pub struct Model {
     /// The file's own description, for example `"MLIR Converted."`.
     pub description: String,
     /// All tensors; every other field refers to them by index.
-    pub tensors: Vec<Tensor<'a>>,
+    pub tensors: Vec<Tensor>,
     /// The operators in execution order.
     pub operators: Vec<Operator>,
     /// Tensor indices of the graph's inputs.
@@ -27,7 +27,7 @@ pub struct Model<'a> {
 
 /// A tensor of the subgraph.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tensor<'a> {
+pub struct Tensor {
     /// Name in the file; not unique, may be empty.
     pub name: String,
     /// Dimensions; empty for a scalar. Each is at least 1 in a tensor that an
@@ -36,7 +36,8 @@ pub struct Tensor<'a> {
     /// Element type.
     pub dtype: DType,
     /// Constant data, little endian in C order; `None` for an activation.
-    pub data: Option<&'a [u8]>,
+    /// Tensors with the same buffer share it.
+    pub data: Option<Arc<[u8]>>,
     /// Quantisation; `None` for a tensor of floats or of plain integers.
     pub quant: Option<Quant>,
     /// True for a tensor that keeps its value from one run to the next.
@@ -45,7 +46,7 @@ pub struct Tensor<'a> {
     pub at: usize,
 }
 
-impl Tensor<'_> {
+impl Tensor {
     /// Number of elements: the product of the shape.
     pub fn n_elements(&self) -> usize {
         // Validation bounded the product by MAX_TENSOR_BYTES elements.
@@ -133,7 +134,7 @@ impl core::fmt::Display for DType {
     }
 }
 
-impl<'a> Model<'a> {
+impl Model {
     /// Reads and validates a `.tflite` file.
     ///
     /// # Errors
@@ -141,7 +142,7 @@ impl<'a> Model<'a> {
     /// [`ModelError`] when the file is not a TFLite model, is damaged, or
     /// contradicts itself. No input makes this function panic, and its memory
     /// is bounded by a small multiple of the file's length.
-    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, ModelError> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         if bytes.get(4..8) != Some(b"TFL3") {
             let found = bytes
                 .get(4..)
@@ -215,7 +216,7 @@ fn op_code(table: &Table<'_, '_>) -> Result<(OpCode, i32), ModelError> {
     Ok((code, version))
 }
 
-fn buffer<'a>(table: &Table<'_, 'a>) -> Result<&'a [u8], ModelError> {
+fn buffer(table: &Table<'_, '_>) -> Result<Arc<[u8]>, ModelError> {
     let inline = table.bytes(0, "buffer data")?;
     let (offset, size) = (
         table.u64(1, 0, "buffer offset")?,
@@ -223,7 +224,11 @@ fn buffer<'a>(table: &Table<'_, 'a>) -> Result<&'a [u8], ModelError> {
     );
     // Offsets 0 and 1 mean that the data, if any, is inline.
     if offset <= 1 {
-        return Ok(inline.unwrap_or_default());
+        let data = inline.unwrap_or_default();
+        table
+            .reader()
+            .charge(data.len(), table.at(), "buffer data")?;
+        return Ok(data.into());
     }
     let what = "external buffer";
     let len = table.reader().len();
@@ -233,14 +238,16 @@ fn buffer<'a>(table: &Table<'_, 'a>) -> Result<&'a [u8], ModelError> {
         need: offset,
         len,
     })?;
-    table.reader().slice(at, size, what)
+    let data = table.reader().slice(at, size, what)?;
+    table.reader().charge(data.len(), table.at(), what)?;
+    Ok(data.into())
 }
 
-fn tensor<'a>(
+fn tensor(
     index: usize,
-    table: &Table<'_, 'a>,
-    buffers: &[&'a [u8]],
-) -> Result<Tensor<'a>, ModelError> {
+    table: &Table<'_, '_>,
+    buffers: &[Arc<[u8]>],
+) -> Result<Tensor, ModelError> {
     let name = table.string(3, "tensor name")?;
     let fault = |why: String| ModelError::Tensor {
         index,
@@ -262,7 +269,7 @@ fn tensor<'a>(
         .ok_or_else(|| fault(validate::not_positive(&dims)))?;
     let dtype = DType::from_code(table.u8(1, 0, "tensor type")?);
     let buffer_index = table.u32(2, 0, "tensor buffer")?;
-    let data = *usize::try_from(buffer_index)
+    let data = usize::try_from(buffer_index)
         .ok()
         .and_then(|i| buffers.get(i))
         .ok_or(ModelError::Index {
@@ -276,7 +283,7 @@ fn tensor<'a>(
         None => None,
     };
     let is_variable = table.u8(5, 0, "is_variable")? != 0;
-    let data = (!data.is_empty() && !is_variable).then_some(data);
+    let data = (!data.is_empty() && !is_variable).then(|| data.clone());
     Ok(Tensor {
         shape,
         dtype,

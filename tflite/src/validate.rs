@@ -13,14 +13,14 @@ pub const MAX_TENSOR_BYTES: usize = 1 << 28;
 /// the likelier cause.
 pub const MAX_TOTAL_BYTES: usize = 1 << 30;
 
-pub(crate) fn validate(model: &Model<'_>) -> Result<(), ModelError> {
+pub(crate) fn validate(model: &Model) -> Result<(), ModelError> {
     positive_shapes(model)?;
     sizes(model)?;
     order(model)?;
     reshapes(model)
 }
 
-fn tensor_fault(model: &Model<'_>, index: usize, why: String) -> ModelError {
+fn tensor_fault(model: &Model, index: usize, why: String) -> ModelError {
     let (name, at) = model
         .tensors
         .get(index)
@@ -34,7 +34,7 @@ fn tensor_fault(model: &Model<'_>, index: usize, why: String) -> ModelError {
 }
 
 /// Size in bytes; a type of unknown width counts one byte per element.
-fn n_bytes(tensor: &Tensor<'_>) -> Option<usize> {
+fn n_bytes(tensor: &Tensor) -> Option<usize> {
     tensor
         .shape
         .iter()
@@ -51,7 +51,7 @@ pub(crate) fn not_positive(dims: &dyn core::fmt::Debug) -> String {
 
 /// Tensors of size 0 exist only to carry an LSTM's intermediate scales: no
 /// operator names them as an input or output.
-fn positive_shapes(model: &Model<'_>) -> Result<(), ModelError> {
+fn positive_shapes(model: &Model) -> Result<(), ModelError> {
     let named = model
         .operators
         .iter()
@@ -66,7 +66,7 @@ fn positive_shapes(model: &Model<'_>) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn sizes(model: &Model<'_>) -> Result<(), ModelError> {
+fn sizes(model: &Model) -> Result<(), ModelError> {
     let mut total = 0usize;
     for (index, tensor) in model.tensors.iter().enumerate() {
         let Some(need) = n_bytes(tensor) else {
@@ -76,7 +76,7 @@ fn sizes(model: &Model<'_>) -> Result<(), ModelError> {
             );
             return Err(tensor_fault(model, index, why));
         };
-        match tensor.data {
+        match &tensor.data {
             Some(data) if tensor.dtype.size().is_some() && data.len() != need => {
                 let (shape, dtype, got) = (&tensor.shape, tensor.dtype, data.len());
                 let why = format!(
@@ -96,7 +96,7 @@ fn sizes(model: &Model<'_>) -> Result<(), ModelError> {
 }
 
 /// Every input is defined before it is used, and nothing is written twice.
-fn order(model: &Model<'_>) -> Result<(), ModelError> {
+fn order(model: &Model) -> Result<(), ModelError> {
     let graph = |why: String| Err(ModelError::Graph { why });
     if model.inputs.is_empty() || model.outputs.is_empty() {
         let (i, o) = (model.inputs.len(), model.outputs.len());
@@ -171,7 +171,7 @@ fn order(model: &Model<'_>) -> Result<(), ModelError> {
 }
 
 /// An operator that only renames dimensions must keep the number of elements.
-fn reshapes(model: &Model<'_>) -> Result<(), ModelError> {
+fn reshapes(model: &Model) -> Result<(), ModelError> {
     for (index, op) in model.operators.iter().enumerate() {
         let fault = |why: String| ModelError::Operator {
             index,

@@ -33,7 +33,7 @@ fn the_honest_model_is_read() {
     );
     assert_eq!(model.tensors[1].quant.as_ref().unwrap().scales, [0.1, 0.2]);
     assert_eq!(
-        model.tensors[1].data.unwrap(),
+        model.tensors[1].data.as_deref().unwrap(),
         (0..18u8).collect::<Vec<_>>()
     );
     assert_eq!(model.operators[2].inputs, [Some(4), Some(5), None]);
@@ -199,7 +199,10 @@ fn external_buffers() {
     }
     let bytes = external(8, 18);
     assert_eq!(
-        Model::from_bytes(&bytes).unwrap().tensors[1].data.unwrap(),
+        Model::from_bytes(&bytes).unwrap().tensors[1]
+            .data
+            .as_deref()
+            .unwrap(),
         &bytes[8..26]
     );
 }

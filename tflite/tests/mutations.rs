@@ -139,7 +139,7 @@ fn damaged_models_are_answered_not_crashed_on() {
                 // What the reader promises of every accepted model.
                 for tensor in &model.tensors {
                     let n = tensor.n_elements();
-                    if let (Some(data), Some(size)) = (tensor.data, tensor.dtype.size()) {
+                    if let (Some(data), Some(size)) = (&tensor.data, tensor.dtype.size()) {
                         assert_eq!(data.len(), n * size);
                     }
                 }

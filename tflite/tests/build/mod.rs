@@ -41,12 +41,12 @@ pub(crate) fn file(root: &V) -> Vec<u8> {
     out
 }
 
-fn put(out: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     out[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
 /// Writes at `at` the offset from there to `target`.
-fn patch(out: &mut Vec<u8>, at: usize, target: usize) {
+fn patch(out: &mut [u8], at: usize, target: usize) {
     put(out, at, &((target - at) as u32).to_le_bytes());
 }
 

@@ -1,0 +1,1 @@
+//! The DSP operators, one file each.
