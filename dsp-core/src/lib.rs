@@ -3,6 +3,7 @@
 
 mod error;
 pub mod graph;
+pub mod lower;
 pub mod plan_builder;
 
 pub use error::{ConfigError, LowerError};
