@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod executor;
 pub mod graph;
+pub mod lower;
 pub mod plan_builder;
 
 pub use error::{ConfigError, LowerError};
