@@ -93,7 +93,8 @@ pub struct Framing {
     /// Samples that a frame occupies when frames are counted: `frame_len`, or the FFT length for
     /// frames that are centred inside the FFT.
     pub extent: usize,
-    /// Number of frames in a recording or window.
+    /// Number of frames in a recording or window. A stream has the frames whose last sample has
+    /// arrived, whatever this says.
     pub count: FrameCount,
     /// What stands outside the recording or window. A stream has only [`Padding::Zero`].
     pub padding: Padding,
@@ -107,9 +108,6 @@ pub struct Framing {
 pub enum FrameCount {
     /// Frames that lie wholly inside: `1 + (n - extent) / hop`, none when `n < extent`.
     Inside,
-    /// Frames whose last sample has arrived: `1 + (n - start - frame) / hop`, none when
-    /// `n < start + frame`. Streams whose first frames start in the padding.
-    Arrived,
     /// `1 + n / hop` (centred frames, as librosa with `center=True`).
     Centred,
     /// `1 + ceil((n - extent) / hop)`, at least 1: the last frame is padded at its end.
@@ -343,11 +341,6 @@ impl Framing {
         match self.count {
             FrameCount::Inside if n < self.extent => 0,
             FrameCount::Inside => 1 + (n - self.extent) / self.hop,
-            FrameCount::Arrived => (n as isize)
-                .checked_sub(self.start)
-                .and_then(|held| usize::try_from(held).ok())
-                .and_then(|held| held.checked_sub(self.frame_len))
-                .map_or(0, |rest| 1 + rest / self.hop),
             FrameCount::Centred => 1 + n / self.hop,
             FrameCount::Covering if n <= self.extent => 1,
             FrameCount::Covering => 1 + (n - self.extent).div_ceil(self.hop),

@@ -378,7 +378,10 @@ impl Input {
                 });
             }
             samples = convert(samples, rate_hz, self.rate_hz)?;
-            notes.push(format!("converted from {rate_hz} Hz to {} Hz", self.rate_hz));
+            notes.push(format!(
+                "converted from {rate_hz} Hz to {} Hz",
+                self.rate_hz
+            ));
         }
         self.fit_windows(&mut samples);
         Ok(Prepared { samples, notes })
@@ -464,7 +467,8 @@ fn convert(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Result<Vec<f32>, Inpu
     .map_err(|error| failed(error.to_string()))?;
     let n = samples.len();
     let wide: Vec<f64> = samples.into_iter().map(f64::from).collect();
-    let input = InterleavedOwned::new_from(wide, 1, n).map_err(|error| failed(error.to_string()))?;
+    let input =
+        InterleavedOwned::new_from(wide, 1, n).map_err(|error| failed(error.to_string()))?;
     let output = resampler
         .process_all(&input, n, None)
         .map_err(|error| failed(error.to_string()))?;

@@ -160,8 +160,10 @@ impl Classifier {
                     ConfigError::new(
                         "labels",
                         format!("{path:?}"),
-                        format!("cannot read the file ({error}): give a list of labels, or the \
-                                 path of a text file with one label per line"),
+                        format!(
+                            "cannot read the file ({error}): give a list of labels, or the \
+                                 path of a text file with one label per line"
+                        ),
                     )
                 })?;
                 let list: Vec<String> = text

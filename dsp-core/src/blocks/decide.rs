@@ -41,7 +41,10 @@ impl Decide {
                 return Err(ConfigError::new(
                     "ignore",
                     format!("{name:?}"),
-                    format!("{hint}Expected labels of the classifier: {}", labels.join(", ")),
+                    format!(
+                        "{hint}Expected labels of the classifier: {}",
+                        labels.join(", ")
+                    ),
                 ));
             }
         }

@@ -354,7 +354,9 @@ impl FrontEnd {
             (Some(ms), None) => whole_samples("hop_ms", ms, rate_hz)?,
             (None, Some(count)) => count,
         };
-        let n_fft = self.n_fft.unwrap_or_else(|| frame.next_power_of_two().max(2));
+        let n_fft = self
+            .n_fft
+            .unwrap_or_else(|| frame.next_power_of_two().max(2));
         if n_fft < frame {
             return Err(ConfigError::new(
                 "n_fft",
@@ -427,8 +429,7 @@ impl FrontEnd {
     }
 
     fn refuse_what_streams_cannot(&self) -> Result<(), ConfigError> {
-        const INSTEAD: &str =
-            "use it with `mode = \"window\"` or `mode = \"clip\"` in `[input]`";
+        const INSTEAD: &str = "use it with `mode = \"window\"` or `mode = \"clip\"` in `[input]`";
         match self.framing {
             FramingRule::Covering | FramingRule::Rounded => {
                 return Err(ConfigError::new(

@@ -10,9 +10,7 @@ use super::mfcc::Energy;
 use super::rows::{Rows, RowsSpec};
 use crate::ConfigError;
 use crate::config::{Section, Table};
-use crate::graph::{
-    FilterBank, FrameCount, Framing, Log, LogFloor, Padding, Stage, StageKind,
-};
+use crate::graph::{FilterBank, FrameCount, Framing, Log, LogFloor, Padding, Stage, StageKind};
 use crate::input::Input;
 use crate::tables::mel::MelBank;
 use crate::tables::window::{WindowKind, window};
@@ -76,11 +74,8 @@ impl FrontEndSpec {
                 FramingRule::Centred => -half,
                 FramingRule::Rounded => (self.hop / 2) as isize - half,
             };
-        let stream = input.is_stream();
         let count = match config.framing {
-            FramingRule::Inside if stream && start != 0 => FrameCount::Arrived,
             FramingRule::Inside => FrameCount::Inside,
-            FramingRule::Centred if stream => FrameCount::Arrived,
             FramingRule::Centred => FrameCount::Centred,
             FramingRule::Covering => FrameCount::Covering,
             FramingRule::Rounded => FrameCount::Rounded,
@@ -91,7 +86,11 @@ impl FrontEndSpec {
             start,
             extent,
             count,
-            padding: if stream { Padding::Zero } else { config.padding },
+            padding: if input.is_stream() {
+                Padding::Zero
+            } else {
+                config.padding
+            },
             pre_emphasis: (config.pre_emphasis == PreEmphasis::Signal)
                 .then_some(config.pre_emphasis_coefficient),
         }

@@ -150,17 +150,13 @@ impl Table {
 impl Node {
     fn from_toml(spanned: &Spanned<DeValue<'_>>) -> Result<Self, ConfigError> {
         let origin = Origin::File(spanned.span());
-        let unreadable = |text: &str, allowed: &str| {
-            origin.mark(ConfigError::new("", text, allowed.to_owned()))
-        };
+        let unreadable =
+            |text: &str, allowed: &str| origin.mark(ConfigError::new("", text, allowed.to_owned()));
         let value = match spanned.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Integer(integer) => Value::Integer(
                 i64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| {
-                    unreadable(
-                        integer.as_str(),
-                        "expected an integer of at most 64 bits",
-                    )
+                    unreadable(integer.as_str(), "expected an integer of at most 64 bits")
                 })?,
             ),
             DeValue::Float(float) => Value::Number(

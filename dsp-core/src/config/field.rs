@@ -250,7 +250,7 @@ impl<T: FieldValue> FieldValue for Option<T> {
 }
 
 /// Index of the choice that `node` names.
-pub(crate) fn read_choice(node: &Node, choices: &[Choice]) -> Result<usize, Mismatch> {
+pub(crate) fn read_choice(node: &Node, choices: &'static [Choice]) -> Result<usize, Mismatch> {
     let text = match &node.value {
         Value::Text(text) => text.clone(),
         Value::Integer(integer) => integer.to_string(),

@@ -1,4 +1,7 @@
-#![allow(clippy::disallowed_methods, reason = "test signals need not be the same bits everywhere")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "test signals need not be the same bits everywhere"
+)]
 
 use std::f64::consts::TAU;
 
@@ -34,7 +37,12 @@ fn against_sine(samples: &[f32], hz: f64, rate: u32) -> (f64, f64) {
 
 #[test]
 fn conversion_keeps_amplitude_frequency_and_position() {
-    for (from, to) in [(48000, 16000), (44100, 16000), (8000, 16000), (22050, 16000)] {
+    for (from, to) in [
+        (48000, 16000),
+        (44100, 16000),
+        (8000, 16000),
+        (22050, 16000),
+    ] {
         for hz in [100.0, 1000.0, 3000.0] {
             let pipeline = input(&format!("rate_hz = {to}\nresample = \"convert\""));
             let n = from as usize;
@@ -77,7 +85,16 @@ fn conversion_leaves_no_alias() {
 #[test]
 fn converted_lengths_are_rounded() {
     let pipeline = input("rate_hz = 16000\nresample = \"convert\"");
-    for (n, expected) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 1), (5, 2), (441, 160), (1000, 363)] {
+    for (n, expected) in [
+        (0, 0),
+        (1, 0),
+        (2, 1),
+        (3, 1),
+        (4, 1),
+        (5, 2),
+        (441, 160),
+        (1000, 363),
+    ] {
         let rate = if n < 100 { 48000 } else { 44100 };
         let out = pipeline.prepare(&vec![0.1; n], 1, rate).unwrap();
         assert_eq!(out.samples.len(), expected, "{n}");
@@ -123,7 +140,9 @@ fn channels_are_refused_mixed_or_picked() {
 fn damaged_recordings_are_refused() {
     let pipeline = input("rate_hz = 16000");
     assert_eq!(
-        pipeline.prepare(&[0.0, f32::INFINITY], 1, 16000).unwrap_err(),
+        pipeline
+            .prepare(&[0.0, f32::INFINITY], 1, 16000)
+            .unwrap_err(),
         InputError::NotFinite {
             at: 1,
             value: f32::INFINITY

@@ -65,7 +65,13 @@ fn cos_pi(numerator: usize, denominator: usize) -> f64 {
 pub(crate) fn dct(kind: DctType, norm: DctNorm, n_in: usize, n_out: usize) -> Matrix {
     let m = n_in as f64;
     let last = n_in.saturating_sub(1).max(1);
-    let half_at_ends = |i: usize| if i == 0 || i == last { 1.0 / SQRT_2 } else { 1.0 };
+    let half_at_ends = |i: usize| {
+        if i == 0 || i == last {
+            1.0 / SQRT_2
+        } else {
+            1.0
+        }
+    };
     let mut values = Vec::with_capacity(n_in * n_out);
     for k in 0..n_out {
         for n in 0..n_in {
@@ -130,10 +136,7 @@ mod tests {
 
     #[test]
     fn without_norm_a_constant_lands_in_the_first_coefficient_as_scipy_says() {
-        for (kind, first) in [
-            (DctType::One, 2.0 * 7.0),
-            (DctType::Two, 2.0 * 8.0),
-        ] {
+        for (kind, first) in [(DctType::One, 2.0 * 7.0), (DctType::Two, 2.0 * 8.0)] {
             let matrix = dct(kind, DctNorm::None, 8, 3);
             let sums: Vec<f64> = matrix.values.chunks(8).map(|r| r.iter().sum()).collect();
             assert!((sums[0] - first).abs() < 1e-12, "{kind:?} {sums:?}");

@@ -39,7 +39,8 @@ pub(crate) fn window(kind: WindowKind, symmetry: WindowSymmetry, len: usize) -> 
     if period == 0 {
         return vec![1.0; len];
     }
-    let cosine = |harmonic: f64, n: usize| libm::cos(2.0 * PI * harmonic * n as f64 / period as f64);
+    let cosine =
+        |harmonic: f64, n: usize| libm::cos(2.0 * PI * harmonic * n as f64 / period as f64);
     (0..len)
         .map(|n| match kind {
             WindowKind::Rectangular => 1.0,
