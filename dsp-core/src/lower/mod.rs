@@ -4,6 +4,7 @@
 //! [`PlanBuilder`](crate::plan_builder::PlanBuilder) decides where everything lies.
 
 mod f32;
+pub mod network;
 
 use crate::error::LowerError;
 use crate::graph::{Framing, Graph, Mode};
