@@ -4,6 +4,7 @@
 mod error;
 pub mod executor;
 pub mod graph;
+pub mod lower;
 pub mod plan_builder;
 
 pub use error::{ConfigError, LowerError};

@@ -135,6 +135,11 @@ impl<'p> Step<'p> {
     }
 }
 
+/// Two operands to read and one to write.
+pub type Read2Write<'a, A, B, W> = (&'a [A], &'a [B], &'a mut [W]);
+/// One operand to read and two to write.
+pub type ReadWrite2<'a, R, V, W> = (&'a [R], &'a mut [V], &'a mut [W]);
+
 /// What a running operator sees: its step, and its operands as typed slices of the arena.
 ///
 /// Operand positions are those of the operator's documentation. An operand that is only read may
@@ -211,7 +216,7 @@ impl<'p> Io<'_, 'p> {
         a: usize,
         b: usize,
         w: usize,
-    ) -> Result<(&[A], &[B], &mut [W]), Fault> {
+    ) -> Result<Read2Write<'_, A, B, W>, Fault> {
         let steps = self.step;
         match (self.in_data(a)?, self.in_data(b)?) {
             (true, _) => {
@@ -260,7 +265,7 @@ impl<'p> Io<'_, 'p> {
         r: usize,
         v: usize,
         w: usize,
-    ) -> Result<(&[R], &mut [V], &mut [W]), Fault> {
+    ) -> Result<ReadWrite2<'_, R, V, W>, Fault> {
         let overlap = Fault::WrongPlace { operand: w as u8 };
         let (rv, rw) = (self.arena_range(v)?, self.arena_range(w)?);
         if self.in_data(r)? {

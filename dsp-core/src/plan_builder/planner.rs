@@ -110,9 +110,10 @@ fn lives(plan: &PlanBuilder) -> Vec<Life> {
 }
 
 fn orders(blocks: &[Block]) -> Vec<Vec<Block>> {
-    let sorted = |key: &dyn Fn(&Block) -> (Reverse<usize>, Reverse<usize>, usize)| {
+    // Largest first by each measure in turn; then in the order of the steps.
+    let sorted = |measure: &dyn Fn(&Block) -> (usize, usize)| {
         let mut order = blocks.to_vec();
-        order.sort_by_key(|b| (key(b), b.tensor));
+        order.sort_by_key(|b| (Reverse(measure(b)), *b.life.start(), b.tensor));
         order
     };
     let length = |b: &Block| b.life.end() - b.life.start();
@@ -123,10 +124,10 @@ fn orders(blocks: &[Block]) -> Vec<Vec<Block>> {
     };
     let crowded = |b: &Block| b.life.clone().map(crowd).max().unwrap_or(0);
     vec![
-        sorted(&|b| (Reverse(b.bytes), Reverse(length(b)), *b.life.start())),
-        sorted(&|b| (Reverse(crowded(b)), Reverse(b.bytes), *b.life.start())),
-        sorted(&|b| (Reverse(length(b)), Reverse(b.bytes), *b.life.start())),
-        sorted(&|b| (Reverse(0), Reverse(0), *b.life.start())),
+        sorted(&|b| (b.bytes, length(b))),
+        sorted(&|b| (crowded(b), b.bytes)),
+        sorted(&|b| (length(b), b.bytes)),
+        sorted(&|_| (0, 0)),
     ]
 }
 
