@@ -11,6 +11,7 @@
 //! | `config` | how fields are declared, read and reported |
 //! | `tables` | windows, mel filters, DCT in f64 |
 //! | [`graph`] | what a pipeline computes, over real numbers |
+//! | [`engine`] | one way to run a graph over recordings in any numeric |
 //! | [`executor`] | runs a graph on the host |
 //! | [`lower`], [`plan_builder`] | turn a graph into a plan for the device |
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@
 mod blocks;
 mod config;
 pub mod deploy;
+pub mod engine;
 mod error;
 pub mod executor;
 pub mod explain;
@@ -29,5 +31,5 @@ pub mod plan_builder;
 mod presets;
 mod tables;
 
-pub use error::{ConfigError, LowerError};
+pub use error::{ConfigError, EngineError, LowerError};
 pub use pipeline::{Override, Pipeline};

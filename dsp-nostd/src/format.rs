@@ -85,6 +85,13 @@ pub struct Header {
     pub rate_mhz: u32,
 }
 
+impl Header {
+    /// Samples between two decisions (or feature events), once the first has come.
+    pub fn samples_per_decision(&self) -> u64 {
+        u64::from(self.source_hop) * u64::from(self.row_hop.max(1)) / u64::from(self.frames.max(1))
+    }
+}
+
 /// Where and what a tensor is.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]

@@ -99,8 +99,7 @@ impl<'p> Plan<'p> {
 
     /// Samples between two decisions (or feature events), once the first has come.
     pub fn samples_per_decision(&self) -> u64 {
-        let h = self.header;
-        u64::from(h.source_hop) * u64::from(h.row_hop) / u64::from(h.frames.max(1))
+        self.header.samples_per_decision()
     }
 
     fn check_steps(&mut self) -> Result<(), PlanError> {
