@@ -64,7 +64,10 @@ fn check(what: &str, graph: &Graph, input: &[f32], golden: &Array, tolerances: [
         golden.relative_error(&reference(graph, input)),
         golden.relative_error(&host(graph, input)),
     ];
-    println!("{what:34} reference {:.1e}  host {:.1e}", errors[0], errors[1]);
+    println!(
+        "{what:34} reference {:.1e}  host {:.1e}",
+        errors[0], errors[1]
+    );
     for (error, tolerance) in errors.into_iter().zip(tolerances) {
         assert!(error <= tolerance, "{what}: {error:e} > {tolerance:e}");
     }
@@ -179,7 +182,9 @@ fn librosa_mfcc() {
             .text("dct_norm", mfcc["norm"].as_str().unwrap_or("none"));
         match count(mfcc, "lifter", 0) {
             0 => fields.text("lifter", "none"),
-            length => fields.text("lifter", "librosa").set("lifter_length", length),
+            length => fields
+                .text("lifter", "librosa")
+                .set("lifter_length", length),
         };
         let pipeline = fields.pipeline("mfcc", "none");
         let golden = case.output("out").transposed();
@@ -230,7 +235,13 @@ fn python_speech_features_fbank() {
         fields.text("log", "none");
         let pipeline = fields.pipeline("mel", "int16_scale");
         let what = format!("{} fbank", case.id());
-        check(&what, pipeline.graph(), &input, &case.output("fbank"), EXACT);
+        check(
+            &what,
+            pipeline.graph(),
+            &input,
+            &case.output("fbank"),
+            EXACT,
+        );
     }
 }
 
@@ -254,7 +265,13 @@ fn python_speech_features_mfcc() {
                 .set("energy_floor", format!("{:e}", f64::EPSILON));
         }
         let pipeline = fields.pipeline("mfcc", "int16_scale");
-        check(case.id(), pipeline.graph(), &input, &case.output("mfcc"), EXACT);
+        check(
+            case.id(),
+            pipeline.graph(),
+            &input,
+            &case.output("mfcc"),
+            EXACT,
+        );
 
         fields.set("deltas", 1).set("delta_reach", 2);
         let pipeline = fields.pipeline("mfcc", "int16_scale");
@@ -304,11 +321,15 @@ fn kaldi_fields(params: &Value) -> Fields {
         .text("log_floor", "max")
         .set("log_epsilon", format!("{:e}", f32::EPSILON));
     if !flag(params, "round_to_power_of_two", true) {
-        fields.set("n_fft", frame_ms * 16.0).0.iter_mut().for_each(|(name, value)| {
-            if *name == "n_fft" {
-                *value = format!("{}", (frame_ms * 16.0) as usize);
-            }
-        });
+        fields
+            .set("n_fft", frame_ms * 16.0)
+            .0
+            .iter_mut()
+            .for_each(|(name, value)| {
+                if *name == "n_fft" {
+                    *value = format!("{}", (frame_ms * 16.0) as usize);
+                }
+            });
     }
     if !flag(params, "use_log_fbank", true) {
         fields.text("log", "none");
@@ -409,7 +430,12 @@ fn cmsis_mfcc() {
             .text("filter_shape", SHAPE)
             .set("n_coeffs", count(params, "nb_dct", 0));
         let pipeline = fields.pipeline("mfcc", "none");
-        let input: Vec<f32> = case.output("input_q").values.iter().map(|&x| x as f32).collect();
+        let input: Vec<f32> = case
+            .output("input_q")
+            .values
+            .iter()
+            .map(|&x| x as f32)
+            .collect();
         let golden = case.output("truth_f64");
         check(case.id(), pipeline.graph(), &input, &golden, EXACT);
     }
