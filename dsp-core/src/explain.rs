@@ -208,7 +208,11 @@ fn explain_topic(topic: &Topic) -> String {
 }
 
 fn explain_field(path: &str, field: &Field) -> String {
-    let mut out = format!("{path}: {}\n\n  {}\n", field.expectation(), paragraphs(field.doc));
+    let mut out = format!(
+        "{path}: {}\n\n  {}\n",
+        field.expectation(),
+        paragraphs(field.doc)
+    );
     for choice in choices(field.kind) {
         let _ = write!(out, "\n  {}: {}", choice.toml(), paragraphs(choice.doc));
     }
