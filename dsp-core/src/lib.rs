@@ -1,6 +1,7 @@
 //! The host half of Otolith: definitions of blocks, their f64 tables, the executor, lowering.
 #![forbid(unsafe_code)]
 
+pub mod emit;
 mod error;
 pub mod executor;
 pub mod graph;
