@@ -4,10 +4,12 @@
 //! [`PlanBuilder`](crate::plan_builder::PlanBuilder) decides where everything lies.
 
 mod f32;
+pub mod network;
 
 use crate::error::LowerError;
 use crate::graph::{Framing, Graph, Mode};
 use crate::plan_builder::PlanBytes;
+use otolith_dsp_nostd::format::MAX_FRAMES;
 
 /// Lowers `graph` to a plan with `f32` features.
 ///
@@ -89,6 +91,15 @@ impl Layout {
                 format!(
                     "{window} samples are shorter than one frame of {frame_len}: take longer \
                      windows or shorter frames"
+                ),
+            ));
+        }
+        if frames > MAX_FRAMES as usize {
+            return Err(LowerError::new(
+                "input",
+                format!(
+                    "{window} samples have {frames} frames, a plan takes at most {MAX_FRAMES}: \
+                     use mode = \"stream\" for long recordings"
                 ),
             ));
         }
