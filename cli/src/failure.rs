@@ -135,6 +135,11 @@ impl Failure {
         self
     }
 
+    /// Whether an input file is at fault, so that work on others can go on.
+    pub(crate) fn is_about_input(&self) -> bool {
+        self.status == Status::BadInput
+    }
+
     /// Whether the reader of stdout went away, which is no failure.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         self.closed_pipe
