@@ -50,3 +50,37 @@ impl LowerError {
         }
     }
 }
+
+/// A recording that cannot be run, or a plan that does not run.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The recording has fewer samples than the pipeline needs once.
+    #[error(
+        "the recording has {samples} samples and {what} takes {need}: use a longer recording, \
+         shorter windows, or pad it"
+    )]
+    TooShort {
+        /// Samples found.
+        samples: usize,
+        /// Samples needed.
+        need: usize,
+        /// For what.
+        what: &'static str,
+    },
+    /// The pipeline ends with features.
+    #[error("the pipeline has no classifier block: add one, or ask for features")]
+    NoClassifier,
+    /// The pipeline has no plan.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// The plan was refused, which lowering should have excluded.
+    #[error("the plan was refused: {0}")]
+    Plan(#[from] otolith_dsp_nostd::PlanError),
+    /// The runner was refused, which the engine should have excluded.
+    #[error("the runner was refused: {0}")]
+    Init(#[from] otolith_dsp_nostd::InitError),
+    /// A step could not run, which the plan's checks should have excluded.
+    #[error("a step could not run: {0}")]
+    Fault(#[from] otolith_dsp_nostd::Fault),
+}

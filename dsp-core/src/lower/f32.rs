@@ -1,6 +1,6 @@
 //! Lowering to `f32` operators.
 
-use super::Layout;
+use super::{Layout, network};
 use crate::error::LowerError;
 use crate::graph::{self, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
@@ -37,6 +37,9 @@ pub(super) fn lower(graph: &Graph, layout: &Layout) -> Result<PlanBytes, LowerEr
     let features = lowering.rows(graph, layout.rows, frame_row_len, rows)?;
     let mut plan = lowering.plan;
     plan.features(features, &[layout.rows, graph.row_len]);
+    if let Some(head) = &graph.head {
+        network::add_head(&mut plan, head, features)?;
+    }
     plan.finish()
 }
 
