@@ -6,6 +6,8 @@
 //! | [`commands`] | one file per command |
 //! | [`project`] | a pipeline file, read and ready to run |
 //! | [`inputs`] | which files are meant: paths, folders, globs |
+//! | [`labels`] | labels of recordings |
+//! | [`feature_files`] | features as CSV, .npy and .npz |
 //! | [`audio`], [`riff`] | WAV and CSV files as samples |
 //! | [`batch`] | many files in parallel, results in order |
 //! | [`failure`], [`report`] | what went wrong, and how it is shown |
@@ -21,7 +23,9 @@ mod audio;
 mod batch;
 mod commands;
 mod failure;
+mod feature_files;
 mod inputs;
+mod labels;
 mod output;
 mod project;
 mod report;
