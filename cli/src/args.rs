@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use otolith_dsp_core::Numeric;
+use otolith_dsp_core::engine::Numeric;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\

@@ -38,6 +38,14 @@ impl Stored {
         }
     }
 
+    /// Appends zeros up to `len` samples.
+    pub(crate) fn pad(&mut self, len: usize) {
+        match self {
+            Self::I16(samples) => samples.resize(samples.len().max(len), 0),
+            Self::F32(samples) => samples.resize(samples.len().max(len), 0.0),
+        }
+    }
+
     pub(crate) fn into_f32(self) -> Vec<f32> {
         match self {
             Self::I16(samples) => samples.iter().map(|&x| f32::from(x) / 32768.0).collect(),

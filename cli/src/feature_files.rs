@@ -160,10 +160,10 @@ impl Stack {
 
 /// Writes the stacked features as one array.
 pub(crate) fn write_npy(out: &mut impl Write, entries: &[Entry], stack: &Stack) -> io::Result<()> {
-    fn all<T: AutoSerialize + Copy>(
+    fn all<'a, T: AutoSerialize + 'a>(
         out: &mut impl Write,
         shape: &[u64],
-        parts: impl Iterator<Item = impl AsRef<[T]>>,
+        parts: impl Iterator<Item = &'a [T]>,
     ) -> io::Result<()> {
         let mut writer = npyz::WriteOptions::new()
             .default_dtype()
@@ -171,7 +171,7 @@ pub(crate) fn write_npy(out: &mut impl Write, entries: &[Entry], stack: &Stack) 
             .writer(out)
             .begin_nd()?;
         for part in parts {
-            writer.extend(part.as_ref())?;
+            writer.extend(part)?;
         }
         writer.finish()
     }
@@ -182,13 +182,13 @@ pub(crate) fn write_npy(out: &mut impl Write, entries: &[Entry], stack: &Stack) 
     let values = entries.iter().map(|e| &e.features.values);
     if wide {
         let parts = values.filter_map(|v| match v {
-            Values::F64(v) => Some(v),
+            Values::F64(v) => Some(v.as_slice()),
             Values::F32(_) => None,
         });
         all(out, &stack.shape, parts)
     } else {
         let parts = values.filter_map(|v| match v {
-            Values::F32(v) => Some(v),
+            Values::F32(v) => Some(v.as_slice()),
             Values::F64(_) => None,
         });
         all(out, &stack.shape, parts)

@@ -17,7 +17,10 @@ pub(crate) fn expand(arguments: &[String]) -> Result<Vec<PathBuf>, Failure> {
         if path.is_dir() {
             search(path, &mut files)?;
             if files.len() == before {
-                return Err(Failure::input(argument, "the folder has no .wav or .csv file"));
+                return Err(Failure::input(
+                    argument,
+                    "the folder has no .wav or .csv file",
+                ));
             }
         } else if argument != "-" && !path.exists() && argument.contains(['*', '?', '[']) {
             let matches = glob::glob(argument).map_err(|error| {

@@ -25,7 +25,9 @@ pub(crate) fn write_whole(
         .and_then(|()| writer.flush())
         .map_err(|error| failed(&error))?;
     drop(writer);
-    temporary.persist(path).map_err(|error| failed(&error.error))?;
+    temporary
+        .persist(path)
+        .map_err(|error| failed(&error.error))?;
     Ok(())
 }
 

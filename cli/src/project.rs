@@ -3,12 +3,12 @@
 use crate::args::PipelineArgs;
 use crate::audio::{self, Recording, Stored};
 use crate::failure::{Failure, Status};
-use otolith_dsp_core::engine::{Engine, EngineError, Numeric};
+use otolith_dsp_core::engine::{Engine, Numeric};
 use otolith_dsp_core::graph::Graph;
 use otolith_dsp_core::input::Tail;
 use otolith_dsp_core::lower::lower_f32;
 use otolith_dsp_core::plan_builder::PlanBytes;
-use otolith_dsp_core::{Override, Pipeline};
+use otolith_dsp_core::{EngineError, Override, Pipeline};
 use std::fs;
 use std::path::Path;
 

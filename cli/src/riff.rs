@@ -61,7 +61,11 @@ pub(crate) fn open(bytes: &[u8]) -> Result<WavReader<impl Read + '_>, WavError> 
     let mut header = Vec::with_capacity(28 + format.len());
     // Chunks were cut from lengths of 32 bits, so that they fit again.
     header.extend(b"RIFF");
-    header.extend((data.len() as u32).saturating_add(20 + format.len() as u32).to_le_bytes());
+    header.extend(
+        (data.len() as u32)
+            .saturating_add(20 + format.len() as u32)
+            .to_le_bytes(),
+    );
     header.extend(b"WAVEfmt ");
     header.extend((format.len() as u32).to_le_bytes());
     header.extend(&format);

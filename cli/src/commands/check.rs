@@ -50,7 +50,10 @@ impl PlanSize {
         Ok(Self {
             file_bytes: plan.len(),
             flash_bytes: strip_info(plan).map_err(unsound)?.len(),
-            ram_bytes: PlanInfo::from_bytes(plan).map_err(unsound)?.header().arena_len as usize,
+            ram_bytes: PlanInfo::from_bytes(plan)
+                .map_err(unsound)?
+                .header()
+                .arena_len as usize,
         })
     }
 }
@@ -113,7 +116,11 @@ pub(crate) fn run(args: &Check, console: &Console) -> Result<Status, Failure> {
                 }
                 Some(limit) => console.verdict(
                     false,
-                    &format!("  over the budget of {} KiB by {} bytes", limit / 1024, size - limit),
+                    &format!(
+                        "  over the budget of {} KiB by {} bytes",
+                        limit / 1024,
+                        size - limit
+                    ),
                 ),
                 None => String::new(),
             };

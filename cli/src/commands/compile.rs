@@ -49,7 +49,9 @@ pub(crate) fn run(args: &Compile, console: &Console) -> Result<Status, Failure> 
     if console.json {
         let listed: Vec<_> = named
             .iter()
-            .map(|(path, bytes)| json!({ "path": path.display().to_string(), "bytes": bytes.len() }))
+            .map(
+                |(path, bytes)| json!({ "path": path.display().to_string(), "bytes": bytes.len() }),
+            )
             .collect();
         print_json(&json!({
             "version": SCHEMA,

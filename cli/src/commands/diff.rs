@@ -7,9 +7,11 @@ use crate::failure::{Failure, Status};
 use crate::project::Project;
 use crate::report::{Console, SCHEMA};
 use crate::table::Table;
-use otolith_dsp_core::engine::{Engine, EngineError, Numeric};
+use otolith_dsp_core::EngineError;
+use otolith_dsp_core::engine::{Engine, Numeric};
 use otolith_dsp_core::executor::{Executor, Real, Samples};
 use otolith_dsp_core::graph::{Graph, Mode, Stage, StageKind};
+use otolith_dsp_core::input::Tail;
 use serde::Serialize;
 use std::path::Path;
 
@@ -38,8 +40,10 @@ struct Worst {
 pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     let numeric = match args.numeric.numeric()? {
         Numeric::Reference => {
-            return Err(Failure::usage("--numeric reference: it would be compared with itself")
-                .help("Use `--numeric f32` or `--numeric host`"));
+            return Err(
+                Failure::usage("--numeric reference: it would be compared with itself")
+                    .help("Use `--numeric f32` or `--numeric host`"),
+            );
         }
         numeric => numeric,
     };
@@ -49,10 +53,17 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
         console.note(&format!("{}: {note}", args.file));
     }
     let graph = project.pipeline.without_head();
-    let samples = &recording.samples;
+    let mut samples = recording.samples;
+    if let (Mode::Window { len, hop }, Tail::Pad) =
+        (graph.source.mode, project.pipeline.input().tail)
+    {
+        samples.pad(whole_windows(samples.len(), len, hop));
+    }
+    let samples = &samples;
     let failure = |error| project.engine_failure(&args.file, error);
     // The reference in full shows first whether the recording is long enough.
-    let mut engine = Engine::new(&graph, Numeric::Reference, false).map_err(|e| failure(e.into()))?;
+    let mut engine =
+        Engine::new(&graph, Numeric::Reference, false).map_err(|e| failure(e.into()))?;
     engine.features(samples.as_samples()).map_err(failure)?;
 
     let reference = trace::<f64>(&graph, samples)?;
@@ -64,7 +75,7 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
             let host = trace::<f32>(&graph, samples)?;
             for ((stage, expected), found) in stages.zip(&reference).zip(&host) {
                 let found: Vec<f64> = found.iter().map(|&x| x.into()).collect();
-                errors.push(StageError::new(stage, expected, &found));
+                errors.push(StageError::new(stage, expected, &found)?);
             }
         }
         _ => {
@@ -76,7 +87,7 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
                 }
                 let part = prefix(&graph, index + 1, stage.len);
                 let found = device(&part, samples).map_err(failure)?;
-                errors.push(StageError::new(stage, expected, &found));
+                errors.push(StageError::new(stage, expected, &found)?);
             }
         }
     }
@@ -98,7 +109,14 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
         return Ok(Status::Ok);
     }
     let mut table = Table::new(&[
-        "stage", ">values", ">SNR dB", ">max error", ">largest", ">worst at", ">reference", ">found",
+        "stage",
+        ">values",
+        ">SNR dB",
+        ">max error",
+        ">largest",
+        ">worst at",
+        ">reference",
+        ">found",
     ]);
     for error in &errors {
         table.row([
@@ -122,16 +140,18 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     }
     print(&text)?;
     if !skipped.is_empty() {
-        console.detail(&format!("not compared: {} (no plan ends there)", skipped.join(", ")));
+        console.detail(&format!(
+            "not compared: {} (no plan ends there)",
+            skipped.join(", ")
+        ));
     }
     Ok(Status::Ok)
 }
 
 /// The output of every stage, over all whole windows.
 fn trace<F: Real>(graph: &Graph, samples: &Stored) -> Result<Vec<Vec<F>>, Failure> {
-    let mut executor = Executor::<F>::new(graph).map_err(|error| {
-        Failure::usage(format!("the graph contradicts itself: {error}"))
-    })?;
+    let mut executor = Executor::<F>::new(graph)
+        .map_err(|error| Failure::usage(format!("the graph contradicts itself: {error}")))?;
     let mut all: Vec<Vec<F>> = Vec::new();
     for window in windows(graph.source.mode, samples.as_samples()) {
         for (stage, (_, values)) in executor.trace(window).into_iter().enumerate() {
@@ -155,6 +175,15 @@ fn windows(mode: Mode, samples: Samples<'_>) -> Vec<Samples<'_>> {
     }
 }
 
+/// Samples until windows cover all of `n`, as far as a window starts inside.
+fn whole_windows(n: usize, len: usize, hop: usize) -> usize {
+    match n.checked_sub(len).map(|rest| rest.div_ceil(hop) * hop) {
+        None => len,
+        Some(last) if last < n => last + len,
+        Some(_) => n,
+    }
+}
+
 /// The graph up to its first `n` stages.
 fn prefix(graph: &Graph, n: usize, row_len: usize) -> Graph {
     let in_frame = n.min(graph.frame.len());
@@ -170,11 +199,25 @@ fn prefix(graph: &Graph, n: usize, row_len: usize) -> Graph {
 /// Features of the device's plan.
 fn device(graph: &Graph, samples: &Stored) -> Result<Vec<f64>, EngineError> {
     let features = Engine::new(graph, Numeric::F32, false)?.features(samples.as_samples())?;
-    Ok(features.values.to_f32().into_iter().map(f64::from).collect())
+    Ok(features
+        .values
+        .to_f32()
+        .into_iter()
+        .map(f64::from)
+        .collect())
 }
 
 impl StageError {
-    fn new(stage: &Stage, reference: &[f64], found: &[f64]) -> Self {
+    fn new(stage: &Stage, reference: &[f64], found: &[f64]) -> Result<Self, Failure> {
+        if reference.len() != found.len() {
+            return Err(Failure::usage(format!(
+                "{}: the reference gives {} values, the other numeric {}",
+                stage.name,
+                reference.len(),
+                found.len()
+            ))
+            .help("This is a defect of otolith: please report it with the pipeline file"));
+        }
         let (mut signal, mut noise, mut largest) = (0.0, 0.0, 0.0f64);
         let (mut max_error, mut worst) = (0.0, 0);
         for (index, (&x, &y)) in reference.iter().zip(found).enumerate() {
@@ -193,7 +236,7 @@ impl StageError {
             _ => stage.len,
         };
         let at = |values: &[f64]| values.get(worst).copied().unwrap_or(f64::NAN);
-        Self {
+        Ok(Self {
             stage: stage.name.clone(),
             values: reference.len(),
             snr_db: (noise != 0.0).then(|| 10.0 * (signal / noise).log10()),
@@ -205,7 +248,7 @@ impl StageError {
                 reference: at(reference),
                 found: at(found),
             },
-        }
+        })
     }
 }
 

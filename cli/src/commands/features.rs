@@ -65,7 +65,9 @@ pub(crate) fn run(args: &Features, console: &Console) -> Result<Status, Failure>
         _ => Failure::usage("a row of features has no CSV form"),
     };
     let mut rows = match form == Form::Stdout && !console.json {
-        true => Some(CsvRows::new(stdout().lock(), &layout, labels.is_some()).map_err(csv_failure)?),
+        true => {
+            Some(CsvRows::new(stdout().lock(), &layout, labels.is_some()).map_err(csv_failure)?)
+        }
         false => None,
     };
     let mut entries = Vec::new();

@@ -23,11 +23,11 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
     let project = Project::load(&args.pipeline)?;
     let graph = project.pipeline.graph();
     let Some(head) = &graph.head else {
-        return Err(
-            Failure::usage(format!("{}: the pipeline has no classifier block", project.file)).help(
-                "Add a block of type \"classifier\", or compute features with `otolith features`",
-            ),
-        );
+        return Err(Failure::usage(format!(
+            "{}: the pipeline has no classifier block",
+            project.file
+        ))
+        .help("Add a block of type \"classifier\", or compute features with `otolith features`"));
     };
     let labels = &head.labels;
     let numeric = match (args.engine.numeric, project.pipeline.deploy().numeric) {
@@ -190,18 +190,22 @@ impl<'a> Line<'a> {
             ..
         } = self;
         let label = self.label.unwrap_or("-");
-        let best = self.best.map(|best| format!("\t{best}")).unwrap_or_default();
+        let best = self
+            .best
+            .map(|best| format!("\t{best}"))
+            .unwrap_or_default();
         format!("{file}\t{time_s:.3}\t{label}\t{score:.3}{best}\n")
     }
 
     fn pretty(&self, widths: &Widths, console: &Console) -> String {
         let style = console.style(match self.label {
-            Some(_) => Style::new()
-                .bold()
-                .fg_color(Some(AnsiColor::Green.into())),
+            Some(_) => Style::new().bold().fg_color(Some(AnsiColor::Green.into())),
             None => Style::new().dimmed(),
         });
-        let best = self.best.map(|best| format!("  {best}")).unwrap_or_default();
+        let best = self
+            .best
+            .map(|best| format!("  {best}"))
+            .unwrap_or_default();
         format!(
             "{:<file$}  {:>9.3} s  {style}{:<label$}{style:#}  {:.3}{best}\n",
             self.file,

@@ -23,8 +23,8 @@ struct Finding {
 }
 
 pub(crate) fn run(args: &Inspect, console: &Console) -> Result<Status, Failure> {
-    let bytes = fs::read(&args.file)
-        .map_err(|error| Failure::io(Status::BadInput, &args.file, &error))?;
+    let bytes =
+        fs::read(&args.file).map_err(|error| Failure::io(Status::BadInput, &args.file, &error))?;
     let file = args.file.display().to_string();
     let is = |ending: &str| args.file.extension().is_some_and(|e| e == ending);
     let mut object = Map::new();
@@ -42,12 +42,11 @@ pub(crate) fn run(args: &Inspect, console: &Console) -> Result<Status, Failure> 
     };
     if is("oto") || bytes.starts_with(&otolith_dsp_nostd::format::MAGIC) {
         let plan = PlanBytes::copy_from(&bytes);
-        let finding = plan::inspect(&plan, console)
-            .map_err(|error| Failure::input(&file, error))?;
+        let finding =
+            plan::inspect(&plan, console).map_err(|error| Failure::input(&file, error))?;
         add("plan", finding);
     } else if is("tflite") || bytes.get(4..8) == Some(b"TFL3") {
-        let model = Model::from_bytes(&bytes)
-            .map_err(|error| Failure::input(&file, error))?;
+        let model = Model::from_bytes(&bytes).map_err(|error| Failure::input(&file, error))?;
         add("model", model::inspect(&model, console));
     } else if is("toml") || args.file.extension().is_none() {
         let project = Project::read(&args.file, &args.set)?;
@@ -64,8 +63,10 @@ pub(crate) fn run(args: &Inspect, console: &Console) -> Result<Status, Failure> 
             add("plan", finding);
         }
     } else {
-        return Err(Failure::input(&file, "neither a plan, a model nor a pipeline")
-            .help("Expected .oto, .tflite or .toml"));
+        return Err(
+            Failure::input(&file, "neither a plan, a model nor a pipeline")
+                .help("Expected .oto, .tflite or .toml"),
+        );
     }
     if console.json {
         print_json(&object)?;

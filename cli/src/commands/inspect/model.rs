@@ -18,7 +18,11 @@ pub(super) fn inspect(model: &Model, console: &Console) -> Finding {
     };
     let runs = refused.is_empty() && whole.is_none();
     Finding {
-        text: text(model, &refused_text(&refused, whole.as_ref(), console), console),
+        text: text(
+            model,
+            &refused_text(&refused, whole.as_ref(), console),
+            console,
+        ),
         json: json!({
             "description": model.description,
             "weight_bytes": weight_bytes(model),
@@ -82,7 +86,11 @@ fn refused_text(
     };
     for u in refused {
         let shape = shape_text(&u.shape);
-        let _ = writeln!(text, "  operator {} {} [{shape}]: {}", u.index, u.name, u.why);
+        let _ = writeln!(
+            text,
+            "  operator {} {} [{shape}]: {}",
+            u.index, u.name, u.why
+        );
     }
     text
 }
@@ -99,10 +107,23 @@ fn text(model: &Model, refused: &str, console: &Console) -> String {
         }
     }
     if model.n_subgraphs > 1 {
-        let _ = writeln!(text, "  subgraphs {} (only the first is read)", model.n_subgraphs);
+        let _ = writeln!(
+            text,
+            "  subgraphs {} (only the first is read)",
+            model.n_subgraphs
+        );
     }
     let _ = writeln!(text, "\n{}", console.heading("operators"));
-    let columns = [">#", "operator", ">version", "inputs", "output", "scale", "weight scales", "options"];
+    let columns = [
+        ">#",
+        "operator",
+        ">version",
+        "inputs",
+        "output",
+        "scale",
+        "weight scales",
+        "options",
+    ];
     let mut table = Table::new(&columns);
     for (index, op) in model.operators.iter().enumerate() {
         let inputs = op.inputs.iter().map(|input| match input {
@@ -141,7 +162,11 @@ fn typed(tensor: &Tensor) -> String {
 /// Scale and zero point of an activation.
 fn quant(tensor: &Tensor) -> String {
     match &tensor.quant {
-        Some(Quant { scales, zero_points, .. }) if scales.len() == 1 => {
+        Some(Quant {
+            scales,
+            zero_points,
+            ..
+        }) if scales.len() == 1 => {
             format!("{:.6e}{:+}", scales[0], zero_points[0])
         }
         Some(Quant { scales, .. }) => format!("{} scales", scales.len()),
@@ -151,7 +176,12 @@ fn quant(tensor: &Tensor) -> String {
 
 /// Range of the scales of an operator's weights.
 fn weight_scales(model: &Model, op: &Operator) -> String {
-    let weights = op.inputs.get(1).copied().flatten().map(|i| &model.tensors[i]);
+    let weights = op
+        .inputs
+        .get(1)
+        .copied()
+        .flatten()
+        .map(|i| &model.tensors[i]);
     match weights.and_then(|w| w.data.as_ref().and(w.quant.as_ref())) {
         Some(Quant { scales, .. }) => {
             let least = scales.iter().copied().fold(f32::INFINITY, f32::min);

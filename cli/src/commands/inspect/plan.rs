@@ -98,7 +98,11 @@ fn steps(info: &PlanInfo<'_>, notes: &PlanNotes) -> Vec<StepRow> {
             code,
             op: known.map_or_else(|| format!("{code:#06x}"), |op| op.name.to_owned()),
             name: notes.steps.get(index).cloned().unwrap_or_default(),
-            tensors: words.by_ref().take(n_operands).map(|w| w as usize).collect(),
+            tensors: words
+                .by_ref()
+                .take(n_operands)
+                .map(|w| w as usize)
+                .collect(),
             params: words.by_ref().take(n_params).collect(),
         });
     }
@@ -171,17 +175,28 @@ fn text(
     let _ = writeln!(
         text,
         "{}",
-        console.heading(&format!("plan {} (format {}, {numeric})", notes.name, header.version))
+        console.heading(&format!(
+            "plan {} (format {}, {numeric})",
+            notes.name, header.version
+        ))
     );
     let _ = write!(text, "{}", summary(header, notes, tensors));
 
     let _ = writeln!(text, "\n{}", console.heading("steps"));
-    let mut table = Table::new(&[">step", "section", "operator", "name", "tensors", "parameters"]);
+    let mut table = Table::new(&[
+        ">step",
+        "section",
+        "operator",
+        "name",
+        "tensors",
+        "parameters",
+    ]);
     for (index, step) in steps.iter().enumerate() {
         let operands = step.tensors.iter().map(|&t| {
-            tensors
-                .get(t)
-                .map_or_else(|| format!("#{t}"), |t| format!("{}[{}]", t.name, shape_text(&t.shape)))
+            tensors.get(t).map_or_else(
+                || format!("#{t}"),
+                |t| format!("{}[{}]", t.name, shape_text(&t.shape)),
+            )
         });
         table.row([
             index.to_string(),
@@ -206,12 +221,18 @@ fn text(
         ]);
     }
     if !tables.is_empty() {
-        let _ = write!(text, "\n{}\n{tables}", console.heading("tables and weights"));
+        let _ = write!(
+            text,
+            "\n{}\n{tables}",
+            console.heading("tables and weights")
+        );
     }
 
     let mut arena: Vec<_> = in_place("arena").collect();
     arena.sort_by_key(|t| (t.offset, t.bytes));
-    let mut map = Table::new(&[">from", ">to", ">bytes", "lives", "map", "type", "shape", "name"]);
+    let mut map = Table::new(&[
+        ">from", ">to", ">bytes", "lives", "map", "type", "shape", "name",
+    ]);
     for t in arena {
         let end = t.offset + t.bytes;
         let state = t.offset < header.state_len as usize;
@@ -248,7 +269,10 @@ fn summary(header: &Header, notes: &PlanNotes, tensors: &[TensorRow]) -> String 
     );
     line(
         "arena",
-        format!("{} bytes, of which {} keep their contents between pushes", header.arena_len, header.state_len),
+        format!(
+            "{} bytes, of which {} keep their contents between pushes",
+            header.arena_len, header.state_len
+        ),
     );
     line("hash", format!("{:016x}", header.hash));
     if let Some(source) = tensors.get(usize::from(header.source)) {
