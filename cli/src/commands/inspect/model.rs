@@ -253,7 +253,7 @@ fn options(options: &Options) -> String {
             fused(activation).trim_start().to_owned()
         }
         Options::Softmax { beta } => format!("beta {beta}"),
-        Options::Reshape { new_shape } => format!("to {new_shape:?}"),
+        Options::Reshape { new_shape } if !new_shape.is_empty() => format!("to {new_shape:?}"),
         Options::Reducer { keep_dims: true } => "keep dimensions".into(),
         _ => String::new(),
     }

@@ -192,11 +192,12 @@ fn text(
         "parameters",
     ]);
     for (index, step) in steps.iter().enumerate() {
-        let operands = step.tensors.iter().map(|&t| {
-            tensors.get(t).map_or_else(
-                || format!("#{t}"),
-                |t| format!("{}[{}]", t.name, shape_text(&t.shape)),
-            )
+        let operands = step.tensors.iter().map(|&t| match tensors.get(t) {
+            Some(t) => {
+                let name = t.name.strip_prefix(&step.name).unwrap_or(&t.name);
+                format!("{}[{}]", short(name), shape_text(&t.shape))
+            }
+            None => format!("#{t}"),
         });
         table.row([
             index.to_string(),
@@ -204,7 +205,7 @@ fn text(
             step.op.clone(),
             step.name.clone(),
             operands.collect::<Vec<_>>().join(" "),
-            params_text(&step.params),
+            params_text(step),
         ]);
     }
     let _ = write!(text, "{table}");
@@ -248,7 +249,7 @@ fn text(
             bar(t.offset, end, header.arena_len as usize),
             t.elem.into(),
             shape_text(&t.shape),
-            t.name.clone(),
+            short(&t.name),
         ]);
     }
     let _ = write!(text, "\n{}\n{map}", console.heading("arena"));
@@ -305,15 +306,25 @@ fn summary(header: &Header, notes: &PlanNotes, tensors: &[TensorRow]) -> String 
     text
 }
 
-/// Parameters as integers; bits that only make sense as a float are shown as one.
-fn params_text(params: &[u32]) -> String {
-    let shown = params.iter().map(|&word| {
-        let float = f32::from_bits(word);
-        match word as i32 {
-            small @ -65_536..=65_536 => small.to_string(),
-            _ if float.is_finite() && (1e-12..1e9).contains(&float.abs()) => format!("{float:?}"),
-            other => other.to_string(),
+/// A tensor's name, at most its last few letters: converters join the names of all layers that
+/// they fuse.
+fn short(name: &str) -> String {
+    const LONGEST: usize = 28;
+    let last = name.rsplit(';').next().unwrap_or(name);
+    match last.char_indices().rev().nth(LONGEST - 1) {
+        Some((at, _)) if at > 0 => format!("..{}", &last[at..]),
+        _ => last.to_owned(),
+    }
+}
+
+/// Parameters; those of float operators that are no small integers are floats.
+fn params_text(step: &StepRow) -> String {
+    let floats = step.op.contains("F32");
+    let shown = step.params.iter().map(|&word| match word as i32 {
+        large if floats && !(-65_536..=65_536).contains(&large) => {
+            format!("{:?}", f32::from_bits(word))
         }
+        integer => integer.to_string(),
     });
     shown.collect::<Vec<_>>().join(" ")
 }
