@@ -20,8 +20,8 @@
 mod blocks;
 mod config;
 pub mod deploy;
-pub mod engine;
 pub mod emit;
+pub mod engine;
 mod error;
 pub mod executor;
 pub mod explain;

@@ -16,13 +16,21 @@ fn image(plan: &[u8], core: &Core, folder: &Path) -> PathBuf {
         .arg(crate_dir().join("tests/c/firmware.c"))
         .arg(source)
         .arg(library(Some(core.target)))
-        .args(["-nostdlib", "-Wl,--gc-sections", "-Wl,-eReset_Handler", "-lgcc", "-o"])
+        .args([
+            "-nostdlib",
+            "-Wl,--gc-sections",
+            "-Wl,-eReset_Handler",
+            "-lgcc",
+            "-o",
+        ])
         .arg(&image));
     image
 }
 
 fn symbols(image: &Path) -> Vec<String> {
-    let text = run(Command::new("arm-none-eabi-nm").arg("--demangle").arg(image));
+    let text = run(Command::new("arm-none-eabi-nm")
+        .arg("--demangle")
+        .arg(image));
     text.lines().map(str::to_owned).collect()
 }
 

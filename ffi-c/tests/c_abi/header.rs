@@ -37,11 +37,18 @@ fn functions(text: &str) -> BTreeMap<String, String> {
         let Some((head, parameters)) = statement.split_once('(') else {
             continue;
         };
-        let Some(name) = head.rsplit([' ', '*']).next().filter(|n| n.starts_with("oto_")) else {
+        let Some(name) = head
+            .rsplit([' ', '*'])
+            .next()
+            .filter(|n| n.starts_with("oto_"))
+        else {
             continue;
         };
         let declared = format!("{head}({parameters}").replace("struct ", "");
-        let tight = declared.replace(" *", "*").replace("* ", "*").replace("*const*", "*const *");
+        let tight = declared
+            .replace(" *", "*")
+            .replace("* ", "*")
+            .replace("*const*", "*const *");
         functions.insert(name.into(), tight);
     }
     functions
@@ -50,7 +57,12 @@ fn functions(text: &str) -> BTreeMap<String, String> {
 /// Symbols that the library defines for others and that are ours.
 fn exported(target: Option<&'static str>) -> BTreeSet<String> {
     let text = run(Command::new("nm")
-        .args(["--defined-only", "--extern-only", "--format=posix", "--quiet"])
+        .args([
+            "--defined-only",
+            "--extern-only",
+            "--format=posix",
+            "--quiet",
+        ])
         .arg(library(target)));
     let names = text.lines().filter_map(|line| line.split(' ').next());
     let ours = names.filter(|name| name.to_lowercase().starts_with("oto"));
@@ -171,7 +183,10 @@ fn numbers_and_layouts_are_the_same_in_c() {
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| *word == "OTO_OK" || word.starts_with("OTO_ERR_"))
         .collect();
-    assert_eq!(in_header, status::ALL.iter().map(|(name, _)| *name).collect());
+    assert_eq!(
+        in_header,
+        status::ALL.iter().map(|(name, _)| *name).collect()
+    );
 }
 
 #[test]

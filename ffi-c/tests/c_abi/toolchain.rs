@@ -103,9 +103,12 @@ pub(crate) fn cxx(std: &str) -> Command {
 /// gcc for `core`, without a C library.
 pub(crate) fn arm_gcc(core: &Core) -> Command {
     let mut command = compiler("arm-none-eabi-gcc", "c99");
-    command
-        .args(core.flags)
-        .args(["-Os", "-ffreestanding", "-ffunction-sections", "-fdata-sections"]);
+    command.args(core.flags).args([
+        "-Os",
+        "-ffreestanding",
+        "-ffunction-sections",
+        "-fdata-sections",
+    ]);
     command
 }
 
