@@ -178,11 +178,16 @@ impl Layer<'_> {
         let mut channels = [Channel::default(); BLOCK];
         self.requant.channels(outputs.start, &mut channels);
         let out_c = self.out_c.max(1);
+        let full = self.p.multiplier == 1 && outputs.len() == BLOCK;
         let (mut oy, mut ox) = (0, 0);
         for out in out.chunks_mut(PIXELS * out_c) {
             let mut sums = [[0i32; BLOCK]; PIXELS];
             for sums in sums.iter_mut().take(out.len() / out_c) {
-                *sums = self.pixel(oy, ox, from, &outputs);
+                *sums = if full {
+                    self.pixel::<true>(oy, ox, from, &outputs)
+                } else {
+                    self.pixel::<false>(oy, ox, from, &outputs)
+                };
                 ox += 1;
                 if ox == size(self.p.out_w) {
                     (oy, ox) = (oy + 1, 0);
@@ -203,9 +208,15 @@ impl Layer<'_> {
     }
 
     /// The sums of one pixel over the taps inside the input, for the operands of
-    /// [`Self::block`].
-    #[inline(always)]
-    fn pixel(&self, oy: usize, ox: usize, from: usize, outputs: &Range<usize>) -> [i32; BLOCK] {
+    /// [`Self::block`]; `FULL` for [`BLOCK`] channels with one output each.
+    #[inline(never)]
+    fn pixel<const FULL: bool>(
+        &self,
+        oy: usize,
+        ox: usize,
+        from: usize,
+        outputs: &Range<usize>,
+    ) -> [i32; BLOCK] {
         let p = self.p;
         let zero_point = p.input_zero_point as i16;
         let (vertical, horizontal) = (p.vertical(), p.horizontal());
@@ -226,19 +237,20 @@ impl Layer<'_> {
                 let weights = weights
                     .and_then(|w| w.get(outputs.clone()))
                     .unwrap_or_default();
-                if p.multiplier != 1 {
+                if FULL {
+                    // Constant lengths keep all accumulators in registers.
+                    if let (Some(pixel), Some(weights)) =
+                        (pixel.first_chunk::<BLOCK>(), weights.first_chunk::<BLOCK>())
+                    {
+                        accumulate(&mut acc, pixel, weights, zero_point);
+                    }
+                } else if p.multiplier == 1 {
+                    accumulate(&mut acc, pixel, weights, zero_point);
+                } else {
                     let x = pixel.first().map_or(0, |&x| i16::from(x) - zero_point);
                     for (acc, &w) in acc.iter_mut().zip(weights) {
                         *acc = acc.wrapping_add(i32::from(x * i16::from(w)));
                     }
-                    continue;
-                }
-                // Constant lengths keep all accumulators in registers.
-                match (pixel.first_chunk::<BLOCK>(), weights.first_chunk::<BLOCK>()) {
-                    (Some(pixel), Some(weights)) => {
-                        accumulate(&mut acc, pixel, weights, zero_point);
-                    }
-                    _ => accumulate(&mut acc, pixel, weights, zero_point),
                 }
             }
         }
