@@ -1,6 +1,6 @@
 //! Lowering to `f32` operators.
 
-use super::Layout;
+use super::{Layout, network};
 use crate::error::LowerError;
 use crate::graph::{self, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
@@ -16,7 +16,10 @@ pub(super) fn lower(graph: &Graph, layout: &Layout) -> Result<PlanBytes, LowerEr
         SampleType::F32 => Elem::F32,
     };
     let source = plan.source(elem, layout.window, layout.hop, layout.prime);
-    let frame_row_len = graph.frame.last().map_or(0, |stage| stage.len);
+    let frame_row_len = graph
+        .frame
+        .last()
+        .map_or(graph.framing.frame_len, |stage| stage.len);
     let (rows, row) = plan.rows(
         Elem::F32,
         layout.rows,
@@ -34,6 +37,9 @@ pub(super) fn lower(graph: &Graph, layout: &Layout) -> Result<PlanBytes, LowerEr
     let features = lowering.rows(graph, layout.rows, frame_row_len, rows)?;
     let mut plan = lowering.plan;
     plan.features(features, &[layout.rows, graph.row_len]);
+    if let Some(head) = &graph.head {
+        network::add_head(&mut plan, head, features)?;
+    }
     plan.finish()
 }
 
@@ -111,14 +117,10 @@ impl Lowering {
                 }
             }
         }
-        if x == row {
-            Ok(())
-        } else {
-            Err(LowerError::new(
-                graph.frame.last().map_or("features", |s| &s.name),
-                "the f32 numeric has no operator that ends a row here",
-            ))
+        if x != row {
+            self.step(&vector::COPY_F32, "row", &[x, row], &[]);
         }
+        Ok(())
     }
 
     fn cut_frame(&mut self, graph: &Graph, layout: &Layout, source: TensorId, frame: TensorId) {
@@ -218,9 +220,13 @@ impl Lowering {
             StageKind::PreEmphasis(c) => {
                 self.step(&vector::PRE_EMPHASIS_F32, name, &[x], &[bits(*c)]);
             }
-            StageKind::LogEnergy { floor } => {
+            StageKind::LogEnergy { floor } | StageKind::LogSum { floor } => {
+                let op = match stage.kind {
+                    StageKind::LogEnergy { .. } => &vector::LOG_ENERGY_F32,
+                    _ => &vector::LOG_SUM_F32,
+                };
                 let energy = self.plan.tensor(name, Elem::F32, &[1]);
-                self.step(&vector::LOG_ENERGY_F32, name, &[x, energy], &[bits(*floor)]);
+                self.step(op, name, &[x, energy], &[bits(*floor)]);
                 self.energy = Some(energy);
             }
             StageKind::ReplaceFirst => {
@@ -295,6 +301,7 @@ fn works_in_place(kind: &StageKind) -> bool {
             | StageKind::Affine { .. }
             | StageKind::ReplaceFirst
             | StageKind::LogEnergy { .. }
+            | StageKind::LogSum { .. }
             | StageKind::RemoveMean
             | StageKind::PreEmphasis(_)
     )

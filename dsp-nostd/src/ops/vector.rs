@@ -45,6 +45,20 @@ pub const LOG_ENERGY_F32: Op = Op {
     },
 };
 
+/// `e = ln(max(sum x, floor))`; operands and parameters as for [`LOG_ENERGY_F32`].
+pub const LOG_SUM_F32: Op = Op {
+    code: 0x010c,
+    name: "LOG_SUM_F32",
+    check: check_log_energy,
+    run: |io| {
+        let &[floor] = io.step.params()?;
+        let (x, e) = io.read_write::<f32, f32>(0, 1)?;
+        let sum = x.iter().fold(0.0f32, |sum, x| sum + x);
+        e.fill(libm::logf(larger(sum, f32::from_bits(floor))));
+        Ok(())
+    },
+};
+
 /// Multiplies with a window and zero-pads: `x[n] = x[n] w[n]`, and `x[n] = 0` behind the window.
 ///
 /// Operands: x (`f32`, in place, at least as long as w), w (`f32` table). No parameters.
@@ -93,6 +107,29 @@ pub const REPLACE_FIRST_F32: Op = Op {
         Ok(())
     },
 };
+
+/// `y = x`. Operands: x (`f32[n]`), y (`f32[n]`, written). No parameters.
+pub const COPY_F32: Op = Op {
+    code: 0x010b,
+    name: "COPY_F32",
+    check: check_copy,
+    run: |io| {
+        let (x, y) = io.read_write::<f32, f32>(0, 1)?;
+        for (to, &from) in y.iter_mut().zip(x) {
+            *to = from;
+        }
+        Ok(())
+    },
+};
+
+fn check_copy(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(2)?;
+    if step.count_of::<f32>(0)? != step.count_of_output::<f32>(1)? {
+        return Err(Fault::WrongLength { operand: 1 });
+    }
+    step.expect_disjoint(0, 1)?;
+    step.params::<0>().map(|_| ())
+}
 
 fn check_in_place<'p, const N: usize>(step: &Step<'p>) -> Result<&'p [u32; N], Fault> {
     step.expect_operands(1)?;
