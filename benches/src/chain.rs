@@ -48,6 +48,7 @@ pub fn log_mel(mode: Mode) -> Graph {
         },
         framing: Framing {
             frame_len: FRAME,
+            extent: FRAME,
             hop: HOP,
             start: 0,
             count: FrameCount::Inside,

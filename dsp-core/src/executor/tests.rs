@@ -29,6 +29,7 @@ fn graph(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Graph {
         },
         framing: Framing {
             frame_len,
+            extent: frame_len,
             hop,
             start: 0,
             count: FrameCount::Inside,
