@@ -51,6 +51,7 @@ pub fn log_mel(mode: Mode) -> Graph {
             extent: FRAME,
             hop: HOP,
             start: 0,
+            extent: FRAME,
             count: FrameCount::Inside,
             padding: Padding::Zero,
             pre_emphasis: None,
