@@ -48,7 +48,6 @@ pub fn log_mel(mode: Mode) -> Graph {
         },
         framing: Framing {
             frame_len: FRAME,
-            extent: FRAME,
             hop: HOP,
             start: 0,
             extent: FRAME,

@@ -29,7 +29,6 @@ fn graph(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Graph {
         },
         framing: Framing {
             frame_len,
-            extent: frame_len,
             hop,
             start: 0,
             extent: frame_len,

@@ -279,7 +279,11 @@ fn unknown_key(path: String, key: &str, owner: &str, what: &str, allowed: &[&str
         .find(|block| block.fields().iter().any(|field| field.name == key));
     let list = format!("the {what} of {owner} are {}", allowed.join(", "));
     let advice = match (near, block) {
-        (Some(near), _) if allowed.len() > LISTED => format!("did you mean `{near}`?"),
+        (Some(near), _) if allowed.len() > LISTED => {
+            format!(
+                "did you mean `{near}`? `otolith explain` with the block's type lists the fields"
+            )
+        }
         (Some(near), _) => format!("did you mean `{near}`? T{}", &list[1..]),
         (None, Some(block)) => format!(
             "it is a field of blocks of type \"{}\"; {list}",
