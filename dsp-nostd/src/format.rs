@@ -88,8 +88,7 @@ pub struct Header {
 impl Header {
     /// Samples between two decisions (or feature events), once the first has come.
     pub fn samples_per_decision(&self) -> u64 {
-        u64::from(self.source_hop) * u64::from(self.row_hop.max(1))
-            / u64::from(self.frames.max(1))
+        u64::from(self.source_hop) * u64::from(self.row_hop.max(1)) / u64::from(self.frames.max(1))
     }
 }
 

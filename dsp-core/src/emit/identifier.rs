@@ -55,14 +55,25 @@ mod tests {
     #[test]
     fn labels_get_different_identifiers() {
         let mut used = Identifiers::default();
-        let names = ["yes", "Yes", "yes 2", "YES", "?!", "ja \u{e4}", "_silence_", ""];
+        let names = [
+            "yes",
+            "Yes",
+            "yes 2",
+            "YES",
+            "?!",
+            "ja \u{e4}",
+            "_silence_",
+            "",
+        ];
         let given: Vec<String> = (0..)
             .zip(names)
             .map(|(i, name)| used.upper(name, i))
             .collect();
         assert_eq!(
             given,
-            ["YES", "YES_2", "YES_2_2", "YES_3", "4", "JA", "SILENCE", "7"]
+            [
+                "YES", "YES_2", "YES_2_2", "YES_3", "4", "JA", "SILENCE", "7"
+            ]
         );
     }
 

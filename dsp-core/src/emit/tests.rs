@@ -105,7 +105,11 @@ fn c_files_hold_the_stripped_plan() {
     assert!(files.source.contains("    &OTO_OP_REMOVE_MEAN_F32,\n"));
     assert!(files.source.contains(r#"    "n\"o\?","#));
     // The name ends no comment early.
-    assert!(files.header.starts_with("/* The plan of the pipeline \"a ____ name\""));
+    assert!(
+        files
+            .header
+            .starts_with("/* The plan of the pipeline \"a ____ name\"")
+    );
 }
 
 #[test]

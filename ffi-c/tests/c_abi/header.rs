@@ -1,9 +1,12 @@
 //! The committed header against what the library is.
 
-use crate::toolchain::{CORTEX_M0, CORTEX_M4F, arm_gcc, cc, crate_dir, library, run};
+use crate::toolchain::{
+    CORTEX_M0, CORTEX_M4F, arm_gcc, cc, crate_dir, library, run, shared_library,
+};
 use otolith::{abi, ops, status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
+use std::path::Path;
 use std::process::Command;
 
 fn header() -> String {
@@ -37,21 +40,34 @@ fn functions(text: &str) -> BTreeMap<String, String> {
         let Some((head, parameters)) = statement.split_once('(') else {
             continue;
         };
-        let Some(name) = head.rsplit([' ', '*']).next().filter(|n| n.starts_with("oto_")) else {
+        let Some(name) = head
+            .rsplit([' ', '*'])
+            .next()
+            .filter(|n| n.starts_with("oto_"))
+        else {
             continue;
         };
         let declared = format!("{head}({parameters}").replace("struct ", "");
-        let tight = declared.replace(" *", "*").replace("* ", "*").replace("*const*", "*const *");
+        let tight = declared
+            .replace(" *", "*")
+            .replace("* ", "*")
+            .replace("*const*", "*const *");
         functions.insert(name.into(), tight);
     }
     functions
 }
 
 /// Symbols that the library defines for others and that are ours.
-fn exported(target: Option<&'static str>) -> BTreeSet<String> {
+fn exported(library: &Path, kind: &[&str]) -> BTreeSet<String> {
     let text = run(Command::new("nm")
-        .args(["--defined-only", "--extern-only", "--format=posix", "--quiet"])
-        .arg(library(target)));
+        .args([
+            "--defined-only",
+            "--extern-only",
+            "--format=posix",
+            "--quiet",
+        ])
+        .args(kind)
+        .arg(library));
     let names = text.lines().filter_map(|line| line.split(' ').next());
     let ours = names.filter(|name| name.to_lowercase().starts_with("oto"));
     ours.filter(|name| !name.starts_with("otolith-"))
@@ -75,8 +91,10 @@ fn the_library_exports_what_the_header_declares() {
     let declared = declared();
     assert!(declared.contains("oto_runner_init_abi") && declared.contains("OTO_OP_RFFT_F32_512"));
     for target in [None, Some(CORTEX_M4F.target), Some(CORTEX_M0.target)] {
-        assert_eq!(exported(target), declared, "{target:?}");
+        assert_eq!(exported(&library(target), &[]), declared, "{target:?}");
     }
+    let shared = exported(&shared_library(), &["--dynamic"]);
+    assert_eq!(shared, declared, "shared library");
 }
 
 #[test]
@@ -171,7 +189,10 @@ fn numbers_and_layouts_are_the_same_in_c() {
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| *word == "OTO_OK" || word.starts_with("OTO_ERR_"))
         .collect();
-    assert_eq!(in_header, status::ALL.iter().map(|(name, _)| *name).collect());
+    assert_eq!(
+        in_header,
+        status::ALL.iter().map(|(name, _)| *name).collect()
+    );
 }
 
 #[test]

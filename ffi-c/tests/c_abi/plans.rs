@@ -3,8 +3,8 @@
 use otolith_classifier::ops::{copy, decide, quantize};
 use otolith_dsp_core::emit::emit_c;
 use otolith_dsp_core::graph::{
-    Filter, FilterBank, FrameCount, Framing, Gain, Graph, Log, LogFloor, Mode, Padding,
-    SampleType, Source, Stage, StageKind,
+    Filter, FilterBank, FrameCount, Framing, Gain, Graph, Log, LogFloor, Mode, Padding, SampleType,
+    Source, Stage, StageKind,
 };
 use otolith_dsp_core::lower::lower_f32;
 use otolith_dsp_core::plan_builder::{PlanBuilder, PlanBytes};

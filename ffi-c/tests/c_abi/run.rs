@@ -29,7 +29,10 @@ fn expected(plan: &[u8], samples: &[i16]) -> String {
             Some(_) => (1, None),
         };
         let (elem, features) = match runner.features_bytes() {
-            Some((elem, bytes)) => (elem as u8, bytes.iter().map(|b| format!("{b:02x}")).collect()),
+            Some((elem, bytes)) => (
+                elem as u8,
+                bytes.iter().map(|b| format!("{b:02x}")).collect(),
+            ),
             None => (0, String::new()),
         };
         let scores: Vec<String> = runner.scores().iter().map(i16::to_string).collect();
@@ -78,7 +81,10 @@ fn printed(plan: &[u8], samples: &[i16]) -> [String; 2] {
 /// Whether the C library computes the same events as the Rust runner, bit by bit.
 pub(crate) fn assert_same(plan: &[u8], samples: &[i16]) {
     let expected = expected(plan, samples);
-    assert!(expected.lines().count() > 10, "too few events to mean anything");
+    assert!(
+        expected.lines().count() > 10,
+        "too few events to mean anything"
+    );
     for printed in printed(plan, samples) {
         assert_eq!(printed, expected);
     }
@@ -117,7 +123,11 @@ fn misuse_is_answered() {
     let bytes = write_c(&bytes(), "bytes", folder.path());
     let misuse = crate_dir().join("tests/c/misuse.c");
     let mut sanitized = cc("c11");
-    sanitized.args(["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"]);
+    sanitized.args([
+        "-g",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover",
+    ]);
     for mut compiler in [cc("c99"), sanitized] {
         let program = folder.path().join("misuse");
         link(
