@@ -27,6 +27,7 @@ export! {
     OTO_OP_REMOVE_MEAN_F32 = dsp::vector::REMOVE_MEAN_F32;
     OTO_OP_PRE_EMPHASIS_F32 = dsp::vector::PRE_EMPHASIS_F32;
     OTO_OP_LOG_ENERGY_F32 = dsp::vector::LOG_ENERGY_F32;
+    OTO_OP_LOG_SUM_F32 = dsp::vector::LOG_SUM_F32;
     OTO_OP_WINDOW_F32 = dsp::vector::WINDOW_F32;
     OTO_OP_AFFINE_F32 = dsp::vector::AFFINE_F32;
     OTO_OP_REPLACE_FIRST_F32 = dsp::vector::REPLACE_FIRST_F32;

@@ -170,7 +170,7 @@ impl<F: Real> Executor<F> {
                 self.spectrum = Some(Spectrum::new(stage, n_fft, after, len)?);
                 self.names.extend(after.map(|after| after.name.clone()));
             } else if let Some(op) = VectorOp::new(stage, len)? {
-                energy |= matches!(op, VectorOp::LogEnergy { .. });
+                energy |= matches!(op, VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. });
                 if matches!(op, VectorOp::ReplaceFirst) && !energy {
                     return Err(GraphError::new(stage, "there is no log energy before it"));
                 }
@@ -198,7 +198,15 @@ impl<F: Real> Executor<F> {
             self.names.push(stage.name.clone());
             let op = match (RowsOp::new(stage, len)?, VectorOp::new(stage, len)?) {
                 (Some(op), _) => RowOp::All(op, stage.len),
-                (_, Some(VectorOp::LogEnergy { .. } | VectorOp::ReplaceFirst) | None) => {
+                (
+                    _,
+                    Some(
+                        VectorOp::LogEnergy { .. }
+                        | VectorOp::LogSum { .. }
+                        | VectorOp::ReplaceFirst,
+                    )
+                    | None,
+                ) => {
                     return Err(GraphError::new(stage, "is not a stage of rows"));
                 }
                 (_, Some(op)) => RowOp::Each(op, stage.len),

@@ -31,6 +31,7 @@ fn graph(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Graph {
             frame_len,
             hop,
             start: 0,
+            extent: frame_len,
             count: FrameCount::Inside,
             padding: Padding::Zero,
             pre_emphasis: None,

@@ -220,9 +220,13 @@ impl Lowering {
             StageKind::PreEmphasis(c) => {
                 self.step(&vector::PRE_EMPHASIS_F32, name, &[x], &[bits(*c)]);
             }
-            StageKind::LogEnergy { floor } => {
+            StageKind::LogEnergy { floor } | StageKind::LogSum { floor } => {
+                let op = match stage.kind {
+                    StageKind::LogEnergy { .. } => &vector::LOG_ENERGY_F32,
+                    _ => &vector::LOG_SUM_F32,
+                };
                 let energy = self.plan.tensor(name, Elem::F32, &[1]);
-                self.step(&vector::LOG_ENERGY_F32, name, &[x, energy], &[bits(*floor)]);
+                self.step(op, name, &[x, energy], &[bits(*floor)]);
                 self.energy = Some(energy);
             }
             StageKind::ReplaceFirst => {
@@ -297,6 +301,7 @@ fn works_in_place(kind: &StageKind) -> bool {
             | StageKind::Affine { .. }
             | StageKind::ReplaceFirst
             | StageKind::LogEnergy { .. }
+            | StageKind::LogSum { .. }
             | StageKind::RemoveMean
             | StageKind::PreEmphasis(_)
     )
