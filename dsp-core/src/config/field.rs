@@ -37,11 +37,6 @@ impl Field {
         instead_of: "",
     };
 
-    /// Lines of the doc comment.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = &'static str> {
-        self.doc.lines().map(str::trim)
-    }
-
     /// What the field expects, as an error says it: `an integer from 1 to 1024`.
     pub(crate) fn expectation(&self) -> String {
         let range = match self.range {

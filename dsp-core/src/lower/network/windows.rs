@@ -7,6 +7,10 @@ use otolith_classifier::ops::{conv, depthwise, pool};
 use otolith_dsp_nostd::format::Elem;
 use otolith_tflite::{Activation, DType, Operator, Options, Padding, Tensor};
 
+/// Elements of a convolution's scratch: enough for several windows of a usual layer, and small
+/// beside its activations (2 KiB). A layer whose window is longer gets one window.
+const SCRATCH_LEN: usize = 1024;
+
 /// Elements before the input that a window needs along one axis, after checking that the output
 /// has the size that the padding gives.
 fn pad(
@@ -245,11 +249,12 @@ impl Lowering<'_, '_> {
         let x = self.input(op, 0)?;
         let w = self.weights(name, weights)?;
         let [bias, multipliers, shifts] = tables.operands;
-        let patch = [kernel_h, kernel_w, group_c];
-        let patch = self
+        let window = layer.inner;
+        let windows = (SCRATCH_LEN / window).clamp(1, conv::MAX_WINDOWS.min(out_h * out_w));
+        let scratch = self
             .plan
-            .tensor(&format!("{name}.patch"), Elem::I16, &patch);
-        let operands = [x, w, bias, multipliers, shifts, patch, y];
+            .tensor(&format!("{name}.windows"), Elem::I16, &[windows, window]);
+        let operands = [x, w, bias, multipliers, shifts, scratch, y];
         self.step(&conv::CONV_2D_I8, name, &operands, &params.encode());
         Ok(())
     }
