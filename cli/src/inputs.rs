@@ -67,7 +67,8 @@ fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
 /// the ending of the file that they describe.
 fn is_recording(path: &Path) -> bool {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav"))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("wav"))
         && !name.starts_with('.')
         && path.is_file()
 }
