@@ -39,6 +39,7 @@ pub(crate) fn log_mel() -> PlanBytes {
         },
         framing: Framing {
             frame_len: 400,
+            extent: 400,
             hop: 160,
             start: 0,
             count: FrameCount::Inside,

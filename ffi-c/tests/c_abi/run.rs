@@ -97,7 +97,7 @@ fn noise(n: usize) -> Vec<i16> {
         .map(|i| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let loudness = (i * 32767 / n) as i32;
-            (((state >> 16) as i32 - 32768) * loudness >> 15) as i16
+            ((((state >> 16) as i32 - 32768) * loudness) >> 15) as i16
         })
         .collect()
 }
