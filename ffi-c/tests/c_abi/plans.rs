@@ -42,6 +42,7 @@ pub(crate) fn log_mel() -> PlanBytes {
             extent: 400,
             hop: 160,
             start: 0,
+            extent: 400,
             count: FrameCount::Inside,
             padding: Padding::Zero,
             pre_emphasis: None,
