@@ -154,10 +154,10 @@ section! {
         /// How a recording is divided.
         mode: ModeKind { default: "\"stream\"" },
         /// Length of a window, with `mode = "window"`. It must be a whole number of samples.
-        window_ms: Option<f64> { unit: "ms", range: Some((0.01, 600000.0)), derived: "required with `mode = \"window\"`" },
+        window_ms: Option<f64> { unit: "ms", range: Some((0.01, 60000.0)), derived: "required with `mode = \"window\"`" },
         /// Time between the starts of two windows, with `mode = "window"`. It must be a whole
         /// number of samples.
-        window_hop_ms: Option<f64> { unit: "ms", range: Some((0.01, 600000.0)), derived: "`window_ms`: windows side by side" },
+        window_hop_ms: Option<f64> { unit: "ms", range: Some((0.01, 60000.0)), derived: "`window_ms`: windows side by side" },
         /// Type of the samples.
         sample_type: SampleType { default: "\"f32\"" },
         /// Scale of the samples. `peak` and `max` look at a whole window.

@@ -118,7 +118,7 @@ fn signal(n: usize, seed: u64) -> Vec<i16> {
                 .wrapping_mul(6364136223846793005)
                 .wrapping_add(1442695040888963407);
             let noise = (state >> 48) as i16 / 8;
-            let tone = (t as f64 * 0.17).sin() * 9000.0;
+            let tone = libm::sin(t as f64 * 0.17) * 9000.0;
             if t / 1000 % 4 == 3 {
                 0
             } else {

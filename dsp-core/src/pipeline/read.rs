@@ -264,19 +264,34 @@ fn missing_table(name: &str, example: &str) -> ConfigError {
     ConfigError::new(
         name,
         "no such table",
-        format!("a pipeline file needs [{name}], such as\n[{name}]\n{example}"),
+        format!("a pipeline file needs the table [{name}] with at least `{example}`"),
     )
 }
 
+/// Longest list of names in a message; `otolith explain` shows longer ones.
+const LISTED: usize = 12;
+
 /// An error about a key that `owner` does not have.
 fn unknown_key(path: String, key: &str, owner: &str, what: &str, allowed: &[&str]) -> ConfigError {
-    let hint = nearest(key, allowed.iter().copied())
-        .map_or(String::new(), |near| format!("did you mean `{near}`? "));
-    ConfigError::new(
-        path,
-        format!("the unknown name `{key}`"),
-        format!("{hint}The {what} of {owner} are {}", allowed.join(", ")),
-    )
+    let near = nearest(key, allowed.iter().copied());
+    let block = BlockType::ALL
+        .iter()
+        .find(|block| block.fields().iter().any(|field| field.name == key));
+    let list = format!("the {what} of {owner} are {}", allowed.join(", "));
+    let advice = match (near, block) {
+        (Some(near), _) if allowed.len() > LISTED => {
+            format!(
+                "did you mean `{near}`? `otolith explain` with the block's type lists the fields"
+            )
+        }
+        (Some(near), _) => format!("did you mean `{near}`? T{}", &list[1..]),
+        (None, Some(block)) => format!(
+            "it is a field of blocks of type \"{}\"; {list}",
+            block.name()
+        ),
+        (None, None) => list,
+    };
+    ConfigError::new(path, format!("the unknown name `{key}`"), advice)
 }
 
 fn check_table(
