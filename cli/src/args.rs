@@ -135,7 +135,7 @@ pub(crate) struct Check {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
-    /// WAV or CSV files, folders (searched through) or globs; `-` is a WAV on stdin
+    /// WAV or CSV files, folders (searched for WAV files) or globs; `-` is a WAV on stdin
     #[arg(required = true, value_name = "FILES", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<String>,
     /// Also print classifications without a decision (label `-`), and in a fifth column the best
@@ -150,7 +150,7 @@ pub(crate) struct Run {
 pub(crate) struct Features {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
-    /// WAV or CSV files, folders (searched through) or globs; `-` is a WAV on stdin
+    /// WAV or CSV files, folders (searched for WAV files) or globs; `-` is a WAV on stdin
     #[arg(required = true, value_name = "FILES", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<String>,
     /// File to write: .npy, .npz or .csv; `-` is CSV on stdout

@@ -4,9 +4,6 @@ use crate::failure::{Failure, Status};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Endings of files that are read from folders.
-const ENDINGS: [&str; 2] = ["wav", "csv"];
-
 /// The recordings that `arguments` name. Files of a folder or glob are sorted by name; the order
 /// of the arguments is kept.
 pub(crate) fn expand(arguments: &[String]) -> Result<Vec<PathBuf>, Failure> {
@@ -65,14 +62,13 @@ fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a file found in a folder is a recording. Files whose name starts with a dot are not:
-/// other systems leave such files with the ending of the file that they describe. Tables of labels
-/// are not either.
+/// Whether a file found in a folder is a recording. Tables are not: beside recordings they are
+/// lists of labels. Nor are files whose name starts with a dot: some systems leave such files with
+/// the ending of the file that they describe.
 fn is_recording(path: &Path) -> bool {
-    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("");
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
-    ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(ending))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("wav"))
         && !name.starts_with('.')
-        && !name.eq_ignore_ascii_case("labels.csv")
         && path.is_file()
 }

@@ -41,6 +41,7 @@ pub(crate) fn log_mel() -> PlanBytes {
             frame_len: 400,
             hop: 160,
             start: 0,
+            extent: 400,
             count: FrameCount::Inside,
             padding: Padding::Zero,
             pre_emphasis: None,
