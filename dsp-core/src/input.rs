@@ -432,8 +432,11 @@ impl Input {
         if let (Mode::Window { len, hop }, Tail::Pad) = (self.mode, self.tail)
             && !samples.is_empty()
         {
-            let beyond_first = samples.len().saturating_sub(len).div_ceil(hop);
-            let covered = len + beyond_first * hop;
+            // The last window that reaches a sample; where windows have gaps between them, the
+            // recording may end in one.
+            let to_cover = samples.len().saturating_sub(len).div_ceil(hop);
+            let started = (samples.len() - 1) / hop;
+            let covered = len + to_cover.min(started) * hop;
             if samples.len() < covered {
                 samples.resize(covered, 0.0);
             }

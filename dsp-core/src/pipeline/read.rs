@@ -93,6 +93,7 @@ impl Document {
                         &key,
                         "a pipeline file",
                         "tables",
+                        "pipeline",
                         &names,
                     )));
                 }
@@ -199,6 +200,7 @@ impl Document {
                         id,
                         "this pipeline",
                         "blocks and tables",
+                        "pipeline",
                         &names,
                     );
                     error.source_of_value = Some(format!("the override `{shown}`"));
@@ -240,21 +242,46 @@ impl Document {
 
     fn check_keys(&self, pipeline: &Table) -> Result<(), ConfigError> {
         let names = |fields: &[Field]| fields.iter().map(|f| f.name).collect::<Vec<_>>();
-        check_table(pipeline, "pipeline", "[pipeline]", &names(PIPELINE_FIELDS))?;
-        check_table(&self.input, "input", "[input]", &names(InputConfig::FIELDS))?;
+        check_table(
+            pipeline,
+            "pipeline",
+            "[pipeline]",
+            "pipeline",
+            &names(PIPELINE_FIELDS),
+        )?;
+        check_table(
+            &self.input,
+            "input",
+            "[input]",
+            "input",
+            &names(InputConfig::FIELDS),
+        )?;
         for block in &self.blocks {
             let fields: Vec<&str> = block.block_type.fields().iter().map(|f| f.name).collect();
             let owner = format!("a block of type \"{}\"", block.block_type.name());
-            check_table(&block.table, &block.id, &owner, &fields)?;
+            check_table(
+                &block.table,
+                &block.id,
+                &owner,
+                block.block_type.name(),
+                &fields,
+            )?;
         }
         check_table(
             &self.deploy,
             "deploy",
             "[deploy]",
+            "deploy",
             &names(DeployConfig::FIELDS),
         )?;
         if let Some(Value::Table(budget)) = self.deploy.get("budget").map(|node| &node.value) {
-            check_table(budget, "deploy.budget", "`budget`", &names(Budget::FIELDS))?;
+            check_table(
+                budget,
+                "deploy.budget",
+                "`budget`",
+                "deploy.budget",
+                &names(Budget::FIELDS),
+            )?;
         }
         Ok(())
     }
@@ -268,11 +295,19 @@ fn missing_table(name: &str, example: &str) -> ConfigError {
     )
 }
 
-/// Longest list of names in a message; `otolith explain` shows longer ones.
+/// Longest list of names that stands beside a suggestion.
 const LISTED: usize = 12;
 
-/// An error about a key that `owner` does not have.
-fn unknown_key(path: String, key: &str, owner: &str, what: &str, allowed: &[&str]) -> ConfigError {
+/// An error about a key that `owner` does not have. `topic` is what `otolith explain` calls the
+/// owner.
+fn unknown_key(
+    path: String,
+    key: &str,
+    owner: &str,
+    what: &str,
+    topic: &str,
+    allowed: &[&str],
+) -> ConfigError {
     let near = nearest(key, allowed.iter().copied());
     let block = BlockType::ALL
         .iter()
@@ -280,9 +315,7 @@ fn unknown_key(path: String, key: &str, owner: &str, what: &str, allowed: &[&str
     let list = format!("the {what} of {owner} are {}", allowed.join(", "));
     let advice = match (near, block) {
         (Some(near), _) if allowed.len() > LISTED => {
-            format!(
-                "did you mean `{near}`? `otolith explain` with the block's type lists the fields"
-            )
+            format!("did you mean `{near}`? `otolith explain {topic}` lists all {what}")
         }
         (Some(near), _) => format!("did you mean `{near}`? T{}", &list[1..]),
         (None, Some(block)) => format!(
@@ -298,6 +331,7 @@ fn check_table(
     table: &Table,
     path: &str,
     owner: &str,
+    topic: &str,
     allowed: &[&str],
 ) -> Result<(), ConfigError> {
     match table
@@ -310,6 +344,7 @@ fn check_table(
             &entry.key,
             owner,
             "fields",
+            topic,
             allowed,
         ))),
         None => Ok(()),
