@@ -63,7 +63,7 @@ impl Pipeline {
     }
 
     /// The pipeline file with every field written out.
-    fn to_toml(&self) -> String {
+    fn to_toml(&self) -> &str {
         self.inner.resolved_toml()
     }
 
