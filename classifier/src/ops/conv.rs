@@ -3,7 +3,7 @@
 use super::{check_requant, requant};
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
 use crate::requant::{Channel, Requant};
-use crate::window::{Axis, row};
+use crate::window::{Axis, pairs, row};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// 2-D convolution, plain or grouped.
@@ -97,13 +97,13 @@ impl Params {
 fn check(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(7)?;
     let p = Params::checked(step)?;
-    if p.in_c % p.groups != 0 || p.out_c % p.groups != 0 {
+    if p.in_c.checked_rem(p.groups) != Some(0) || p.out_c.checked_rem(p.groups) != Some(0) {
         return Err(Fault::BadParam { param: 15 });
     }
     if !p.vertical().fits() || !p.horizontal().fits() {
         return Err(Fault::BadParam { param: 9 });
     }
-    let group_c = p.in_c / p.groups;
+    let group_c = p.in_c.checked_div(p.groups).unwrap_or(0);
     expect_count(
         step.count_of::<i8>(0)?,
         &[p.batch, p.in_h, p.in_w, p.in_c],
@@ -158,9 +158,9 @@ fn conv_2d(
     let group_weights = (group_out * window).max(1);
     let pixels = (scratch.len() / window).clamp(1, MAX_WINDOWS);
     let images = input.chunks_exact(in_image);
-    for (image, out) in images.zip(output.chunks_exact_mut(out_image)) {
+    for (image, out) in pairs(images, output.chunks_exact_mut(out_image)) {
         let (mut oy, mut ox) = (0, 0);
-        for out in out.chunks_mut(pixels * out_c) {
+        for out in out.chunks_mut((pixels * out_c).max(1)) {
             let start = (oy, ox);
             for (group, filters) in weights.chunks_exact(group_weights).enumerate() {
                 (oy, ox) = start;
@@ -243,10 +243,10 @@ impl Tile<'_> {
     fn filters(&self, filters: &[i8], requant: &Requant<'_>, first: usize, out: &mut [i8]) {
         let n = self.window.max(1);
         let mut wide = [[0i16; TAPS]; ROWS];
-        for (i, filters) in filters.chunks(ROWS * n).enumerate() {
+        for (i, filters) in filters.chunks((ROWS * n).max(1)).enumerate() {
             let mut acc = [[0i32; MAX_WINDOWS]; ROWS];
             for start in (0..n).step_by(TAPS) {
-                for (wide, filter) in wide.iter_mut().zip(filters.chunks_exact(n)) {
+                for (wide, filter) in pairs(&mut wide, filters.chunks_exact(n)) {
                     let filter = filter.get(start..).unwrap_or_default();
                     for (wide, &w) in wide.iter_mut().zip(filter) {
                         *wide = i16::from(w);

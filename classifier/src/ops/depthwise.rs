@@ -3,7 +3,7 @@
 use super::{check_requant, requant};
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
 use crate::requant::{Channel, Requant};
-use crate::window::{Axis, row};
+use crate::window::{Axis, pairs, row};
 use core::ops::Range;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
@@ -138,7 +138,7 @@ fn depthwise_conv_2d(
     let in_image = (size(p.in_h) * size(p.in_w) * size(p.in_c)).max(1);
     let out_image = (size(p.out_h) * size(p.out_w) * out_c).max(1);
     let images = input.chunks_exact(in_image);
-    for (image, out) in images.zip(output.chunks_exact_mut(out_image)) {
+    for (image, out) in pairs(images, output.chunks_exact_mut(out_image)) {
         let layer = Layer {
             p,
             image,
@@ -180,7 +180,7 @@ impl Layer<'_> {
         let out_c = self.out_c.max(1);
         let full = self.p.multiplier == 1 && outputs.len() == BLOCK;
         let (mut oy, mut ox) = (0, 0);
-        for out in out.chunks_mut(PIXELS * out_c) {
+        for out in out.chunks_mut((PIXELS * out_c).max(1)) {
             let mut sums = [[0i32; BLOCK]; PIXELS];
             for sums in sums.iter_mut().take(out.len() / out_c) {
                 *sums = if full {
@@ -198,7 +198,7 @@ impl Layer<'_> {
                 let mut column = sums.each_ref().map(at);
                 let channel_of = channels.get(i).copied().unwrap_or_default();
                 self.requant.column(&channel_of, &mut column);
-                for (out, y) in out.chunks_exact_mut(out_c).zip(column) {
+                for (out, y) in pairs(out.chunks_exact_mut(out_c), column) {
                     if let Some(out) = out.get_mut(channel) {
                         *out = y as i8;
                     }

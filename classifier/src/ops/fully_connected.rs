@@ -3,6 +3,7 @@
 use super::{check_requant, requant};
 use crate::params::{I8_MAX, I8_MIN, MAX_COUNT, expect_count, size};
 use crate::requant::{Channel, Requant};
+use crate::window::pairs;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Matrix times vector, for each row of the input.
@@ -77,20 +78,20 @@ fn fully_connected(
 ) {
     let n_in = size(p.n_in).max(1);
     let rows = output.chunks_exact_mut(size(p.n_out).max(1));
-    for (x, out) in input.chunks_exact(n_in).zip(rows) {
+    for (x, out) in pairs(input.chunks_exact(n_in), rows) {
         let total = x.iter().fold(0i32, |sum, &x| {
             sum.wrapping_add(i32::from(x) - p.input_zero_point)
         });
         let offset = total.wrapping_mul(p.weights_zero_point);
-        let blocks = out.chunks_mut(BLOCK).zip(weights.chunks(BLOCK * n_in));
+        let blocks = pairs(out.chunks_mut(BLOCK), weights.chunks((BLOCK * n_in).max(1)));
         for (i, (out, weights)) in blocks.enumerate() {
             let mut acc = [0i32.wrapping_sub(offset); BLOCK];
-            for (start, x) in (0..n_in).step_by(TAPS).zip(x.chunks(TAPS)) {
+            for (start, x) in pairs((0..n_in).step_by(TAPS), x.chunks(TAPS)) {
                 let mut wide = [0i16; TAPS];
                 for (wide, &x) in wide.iter_mut().zip(x) {
                     *wide = i16::from(x) - p.input_zero_point as i16;
                 }
-                for (acc, w) in acc.iter_mut().zip(weights.chunks_exact(n_in)) {
+                for (acc, w) in pairs(&mut acc, weights.chunks_exact(n_in)) {
                     let w = w.get(start..).unwrap_or_default();
                     *acc = acc.wrapping_add(dot(&wide, w));
                 }
