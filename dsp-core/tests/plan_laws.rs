@@ -300,8 +300,9 @@ fn mutated_plans_are_refused_or_run() {
     let samples = signal(1700, 1);
     let (mut refused, mut ran, mut faulted) = (0, 0, 0);
     for round in 0..100_000 {
-        let mut bytes = seeds[next(seeds.len())].to_vec();
-        let info = PlanInfo::from_bytes(&seeds[0]).expect("valid");
+        let seed = &seeds[next(seeds.len())];
+        let mut bytes = seed.to_vec();
+        let info = PlanInfo::from_bytes(seed).expect("valid");
         let structure = bytes.len() - info.data().len() - info.info().len();
         for _ in 0..=next(3) {
             // Mostly header, records and steps: tables are only numbers.
