@@ -220,7 +220,8 @@ fn host_agrees_with_reference_on_a_voice() {
         let host = Executor::<f32>::new(&graph).unwrap().features(&samples);
         let reference = reference(&graph, &samples);
         let error = error(&host.values, &reference.values);
-        assert!(error < 1e-5, "{error:e}");
+        // Bands 90 dB below the strongest hold the rounding noise of an f32 FFT.
+        assert!(error < 1e-4, "{error:e}");
     }
 }
 
