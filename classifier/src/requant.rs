@@ -64,15 +64,15 @@ pub(crate) struct Requant<'a> {
     pub(crate) max: i32,
 }
 
-/// One channel's bias and multiplier, in the form that [`Requant::output`] takes.
+/// One channel's bias and multiplier, unpacked: [`mbqm`] without its branches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Channel {
     bias: i32,
     q: i32,
     left: u8,
     right: u8,
-    /// `2^(right - 1)`, 0 without a right shift.
-    half: i32,
+    /// The bits that the right shift drops.
+    mask: i32,
 }
 
 impl Channel {
@@ -88,8 +88,24 @@ impl Channel {
             q,
             left,
             right,
-            half: (1i64.wrapping_shl(u32::from(right)) >> 1) as i32,
+            mask: (1i64.wrapping_shl(u32::from(right)) - 1) as i32,
         }
+    }
+
+    /// The first rounding. A multiplier that is not negative cannot saturate.
+    #[inline(always)]
+    fn high(&self, acc: i32) -> i32 {
+        let sum = acc
+            .wrapping_add(self.bias)
+            .wrapping_shl(u32::from(self.left));
+        ((i64::from(sum) * i64::from(self.q) + (1 << 30)) >> 31) as i32
+    }
+
+    /// The second rounding, in 32 bits so that it vectorises.
+    #[inline(always)]
+    fn divide(&self, high: i32) -> i32 {
+        let up = high & self.mask > (self.mask >> 1) + i32::from(high < 0);
+        high.wrapping_shr(u32::from(self.right)) + i32::from(up)
     }
 }
 
@@ -115,22 +131,26 @@ impl Requant<'_> {
     #[inline(always)]
     pub(crate) fn outputs(&self, channels: &[Channel], acc: &[i32], out: &mut [i8]) {
         for ((out, &acc), channel) in out.iter_mut().zip(acc).zip(channels) {
-            *out = self.output(channel, acc);
+            *out = self.clamp(channel.divide(channel.high(acc))) as i8;
         }
     }
 
-    /// [`mbqm`] without its branches: a multiplier that is not negative cannot saturate, and the
-    /// second rounding is `floor((x + half - (x < 0)) / 2^right)`.
+    /// Turns the accumulators of one channel at several pixels into its outputs.
+    #[inline(never)]
+    pub(crate) fn column<const N: usize>(&self, channel: &Channel, acc: &mut [i32; N]) {
+        // Two loops: the 64-bit products are scalar, the rest is not.
+        for acc in acc.iter_mut() {
+            *acc = channel.high(*acc);
+        }
+        for acc in acc.iter_mut() {
+            *acc = self.clamp(channel.divide(*acc));
+        }
+    }
+
     #[inline(always)]
-    fn output(&self, channel: &Channel, acc: i32) -> i8 {
-        let sum = acc
-            .wrapping_add(channel.bias)
-            .wrapping_shl(u32::from(channel.left));
-        let high = (i64::from(sum) * i64::from(channel.q) + (1 << 30)) >> 31;
-        let away = (high >> 63) & -i64::from(channel.half != 0);
-        let scaled = (high + i64::from(channel.half) + away).wrapping_shr(u32::from(channel.right));
-        let y = (scaled as i32).wrapping_add(self.zero_point);
-        y.max(self.min).min(self.max) as i8
+    fn clamp(&self, scaled: i32) -> i32 {
+        let y = scaled.wrapping_add(self.zero_point);
+        y.max(self.min).min(self.max)
     }
 }
 
@@ -168,7 +188,7 @@ mod tests {
         }
 
         #[test]
-        fn division_rounds_to_nearest_ties_away(x in extreme(), e in 0u32..40) {
+        fn division_rounds_to_nearest_ties_away(x in extreme(), e in 0u32..=31) {
             let magnitude = i64::from(x).abs();
             let rounded = (magnitude + ((1i64 << e) >> 1)) >> e;
             let exact = if x < 0 { -rounded } else { rounded };
@@ -194,6 +214,9 @@ mod tests {
             let y = mbqm(acc.wrapping_add(bias[0]), q[0], i32::from(shift[0]));
             let y = y.wrapping_add(zero_point).clamp(-128, 127);
             prop_assert_eq!(i32::from(out[0]), y);
+            let mut column = [acc; 3];
+            requant.column(&channel[0], &mut column);
+            prop_assert_eq!(column, [y; 3]);
         }
     }
 

@@ -154,10 +154,10 @@ section! {
         /// How a recording is divided.
         mode: ModeKind { default: "\"stream\"" },
         /// Length of a window, with `mode = "window"`. It must be a whole number of samples.
-        window_ms: Option<f64> { unit: "ms", range: Some((0.01, 600000.0)), derived: "required with `mode = \"window\"`" },
+        window_ms: Option<f64> { unit: "ms", range: Some((0.01, 60000.0)), derived: "required with `mode = \"window\"`" },
         /// Time between the starts of two windows, with `mode = "window"`. It must be a whole
         /// number of samples.
-        window_hop_ms: Option<f64> { unit: "ms", range: Some((0.01, 600000.0)), derived: "`window_ms`: windows side by side" },
+        window_hop_ms: Option<f64> { unit: "ms", range: Some((0.01, 60000.0)), derived: "`window_ms`: windows side by side" },
         /// Type of the samples.
         sample_type: SampleType { default: "\"f32\"" },
         /// Scale of the samples. `peak` and `max` look at a whole window.
@@ -432,8 +432,11 @@ impl Input {
         if let (Mode::Window { len, hop }, Tail::Pad) = (self.mode, self.tail)
             && !samples.is_empty()
         {
-            let beyond_first = samples.len().saturating_sub(len).div_ceil(hop);
-            let covered = len + beyond_first * hop;
+            // The last window that reaches a sample; where windows have gaps between them, the
+            // recording may end in one.
+            let to_cover = samples.len().saturating_sub(len).div_ceil(hop);
+            let started = (samples.len() - 1) / hop;
+            let covered = len + to_cover.min(started) * hop;
             if samples.len() < covered {
                 samples.resize(covered, 0.0);
             }

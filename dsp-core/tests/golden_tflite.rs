@@ -231,3 +231,43 @@ fn every_byte_equals_the_reference_kernels() {
         "only {models} models and {cases} cases ran"
     );
 }
+
+/// A model that cannot run is refused with every operator at fault, its shape, and what to do.
+#[test]
+fn all_unsupported_operators_are_named_at_once() {
+    let Some(folder) = golden() else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "golden/tflite of the shared folder is needed"
+        );
+        println!("shared golden folder absent: no refusals compared");
+        return;
+    };
+    let refusal = |name: &str| {
+        let bytes = std::fs::read(folder.join(name).with_extension("tflite")).unwrap();
+        let model = Model::from_bytes(&bytes).unwrap();
+        (
+            unsupported(&model),
+            network_plan(name, &model).unwrap_err().to_string(),
+        )
+    };
+    let (faults, text) = refusal("prelu");
+    let names: Vec<&str> = faults.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["ABS", "SUB", "MUL", "MUL", "RELU"]);
+    assert!(
+        text.starts_with("prelu: 5 operators of the model cannot run:"),
+        "{text}"
+    );
+    assert!(
+        text.contains("RELU [1, 4, 5, 6]: put the ReLU directly after"),
+        "{text}"
+    );
+
+    let (faults, text) = refusal("k_lstm");
+    assert_eq!(faults.len(), 2);
+    assert!(text.contains("recurrent layers are not run yet"), "{text}");
+
+    let (faults, text) = refusal("hello_world_float");
+    assert_eq!(faults.len(), 3);
+    assert!(text.contains("is float32, allowed is int8"), "{text}");
+}

@@ -143,6 +143,7 @@ extern const oto_op OTO_OP_POWER_F32;
 extern const oto_op OTO_OP_MAGNITUDE_F32;
 extern const oto_op OTO_OP_MEL_F32;
 extern const oto_op OTO_OP_LOG_F32;
+extern const oto_op OTO_OP_LOG_SUM_F32;
 extern const oto_op OTO_OP_MATRIX_F32;
 extern const oto_op OTO_OP_TOP_RANGE_F32;
 extern const oto_op OTO_OP_STANDARDISE_F32;

@@ -244,7 +244,7 @@ impl Tile<'_> {
         let n = self.window.max(1);
         let mut wide = [[0i16; TAPS]; ROWS];
         for (i, filters) in filters.chunks(ROWS * n).enumerate() {
-            let mut acc = [[0i32; ROWS]; MAX_WINDOWS];
+            let mut acc = [[0i32; MAX_WINDOWS]; ROWS];
             for start in (0..n).step_by(TAPS) {
                 for (wide, filter) in wide.iter_mut().zip(filters.chunks_exact(n)) {
                     let filter = filter.get(start..).unwrap_or_default();
@@ -252,12 +252,17 @@ impl Tile<'_> {
                         *wide = i16::from(w);
                     }
                 }
-                for (acc, window) in acc.iter_mut().zip(self.windows.chunks_exact(n)) {
+                for (i, window) in self.windows.chunks_exact(n).take(MAX_WINDOWS).enumerate() {
                     let window = window.get(start..).unwrap_or_default();
                     // A constant length lets the compiler unroll the loop.
-                    match window.first_chunk::<TAPS>() {
-                        Some(window) => dots(acc, window, &wide),
-                        None => dots(acc, window, &wide),
+                    let sums = match window.first_chunk::<TAPS>() {
+                        Some(window) => dots(window, &wide),
+                        None => dots(window, &wide),
+                    };
+                    for (acc, sum) in acc.iter_mut().zip(sums) {
+                        if let Some(acc) = acc.get_mut(i) {
+                            *acc = acc.wrapping_add(sum);
+                        }
                     }
                 }
             }
@@ -265,24 +270,31 @@ impl Tile<'_> {
             let rows = filters.len() / n;
             let mut channels = [Channel::default(); ROWS];
             requant.channels(from, &mut channels);
-            for (acc, out) in acc.iter().zip(out.chunks_exact_mut(self.out_c.max(1))) {
+            for (acc, channel) in acc.iter_mut().zip(&channels) {
+                requant.column(channel, acc);
+            }
+            let pixels = out.chunks_exact_mut(self.out_c.max(1));
+            for (i, out) in pixels.enumerate() {
                 let out = out.get_mut(from..from + rows).unwrap_or_default();
-                requant.outputs(&channels, acc, out);
+                for (out, acc) in out.iter_mut().zip(&acc) {
+                    *out = acc.get(i).map_or(0, |&y| y as i8);
+                }
             }
         }
     }
 }
 
-/// `acc[r] += sum of window * wide[r]`, over the taps of the window, at most [`TAPS`].
+/// The sums of `window * wide[r]`, over the taps of the window, at most [`TAPS`].
 #[inline(always)]
-fn dots(acc: &mut [i32; ROWS], window: &[i16], wide: &[[i16; TAPS]; ROWS]) {
+fn dots(window: &[i16], wide: &[[i16; TAPS]; ROWS]) -> [i32; ROWS] {
     let [a, b, c, d] = wide;
-    let [sa, sb, sc, sd] = acc;
+    let [mut sa, mut sb, mut sc, mut sd] = [0i32; ROWS];
     for ((((&x, &a), &b), &c), &d) in window.iter().zip(a).zip(b).zip(c).zip(d) {
         let x = i32::from(x);
-        *sa = sa.wrapping_add(x * i32::from(a));
-        *sb = sb.wrapping_add(x * i32::from(b));
-        *sc = sc.wrapping_add(x * i32::from(c));
-        *sd = sd.wrapping_add(x * i32::from(d));
+        sa = sa.wrapping_add(x * i32::from(a));
+        sb = sb.wrapping_add(x * i32::from(b));
+        sc = sc.wrapping_add(x * i32::from(c));
+        sd = sd.wrapping_add(x * i32::from(d));
     }
+    [sa, sb, sc, sd]
 }

@@ -121,8 +121,9 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Channels whose accumulators are kept at once.
-const BLOCK: usize = 32;
+/// Channels, and pixels, whose accumulators are kept at once.
+const BLOCK: usize = 16;
+const PIXELS: usize = 8;
 
 /// The kernel: some channels at a time, all pixels of an image for them.
 fn depthwise_conv_2d(
@@ -174,61 +175,86 @@ impl Layer<'_> {
     /// each output, or with a depth multiplier one for all.
     #[inline(always)]
     fn block(&self, from: usize, outputs: Range<usize>, out: &mut [i8]) {
-        let p = self.p;
-        let zero_point = p.input_zero_point as i16;
-        let each = p.multiplier == 1;
         let mut channels = [Channel::default(); BLOCK];
         self.requant.channels(outputs.start, &mut channels);
         let out_c = self.out_c.max(1);
-        for (oy, out) in out
-            .chunks_exact_mut((size(p.out_w) * out_c).max(1))
-            .enumerate()
-        {
-            for (ox, out) in out.chunks_exact_mut(out_c).enumerate() {
-                let mut acc = [0i32; BLOCK];
-                self.taps(oy, ox, |pixel, weights| {
-                    let pixel = pixel.get(from..).unwrap_or_default();
-                    let weights = weights.get(outputs.clone()).unwrap_or_default();
-                    // Constant lengths keep all accumulators in registers.
-                    match (pixel.first_chunk::<BLOCK>(), weights.first_chunk::<BLOCK>()) {
-                        (Some(pixel), Some(weights)) if each => {
-                            accumulate(&mut acc, pixel, weights, zero_point);
-                        }
-                        _ if each => accumulate(&mut acc, pixel, weights, zero_point),
-                        _ => {
-                            let x = pixel.first().map_or(0, |&x| i16::from(x) - zero_point);
-                            for (acc, &w) in acc.iter_mut().zip(weights) {
-                                *acc = acc.wrapping_add(i32::from(x * i16::from(w)));
-                            }
-                        }
+        let full = self.p.multiplier == 1 && outputs.len() == BLOCK;
+        let (mut oy, mut ox) = (0, 0);
+        for out in out.chunks_mut(PIXELS * out_c) {
+            let mut sums = [[0i32; BLOCK]; PIXELS];
+            for sums in sums.iter_mut().take(out.len() / out_c) {
+                *sums = if full {
+                    self.pixel::<true>(oy, ox, from, &outputs)
+                } else {
+                    self.pixel::<false>(oy, ox, from, &outputs)
+                };
+                ox += 1;
+                if ox == size(self.p.out_w) {
+                    (oy, ox) = (oy + 1, 0);
+                }
+            }
+            for (i, channel) in outputs.clone().enumerate() {
+                let at = |x: &[i32; BLOCK]| x.get(i).copied().unwrap_or(0);
+                let mut column = sums.each_ref().map(at);
+                let channel_of = channels.get(i).copied().unwrap_or_default();
+                self.requant.column(&channel_of, &mut column);
+                for (out, y) in out.chunks_exact_mut(out_c).zip(column) {
+                    if let Some(out) = out.get_mut(channel) {
+                        *out = y as i8;
                     }
-                });
-                let out = out.get_mut(outputs.clone()).unwrap_or_default();
-                self.requant.outputs(&channels, &acc, out);
+                }
             }
         }
     }
 
-    /// Calls `f` with the input channels and the weights of each tap inside the input.
-    #[inline(always)]
-    fn taps(&self, oy: usize, ox: usize, mut f: impl FnMut(&[i8], &[i8])) {
+    /// The sums of one pixel over the taps inside the input, for the operands of
+    /// [`Self::block`]; `FULL` for [`BLOCK`] channels with one output each.
+    #[inline(never)]
+    fn pixel<const FULL: bool>(
+        &self,
+        oy: usize,
+        ox: usize,
+        from: usize,
+        outputs: &Range<usize>,
+    ) -> [i32; BLOCK] {
         let p = self.p;
+        let zero_point = p.input_zero_point as i16;
         let (vertical, horizontal) = (p.vertical(), p.horizontal());
         let (y0, x0) = (vertical.start(oy), horizontal.start(ox));
         let (in_c, kernel_w) = (size(p.in_c), size(p.kernel_w));
+        let mut acc = [0i32; BLOCK];
         for ky in 0..size(p.kernel_h) {
             let line = vertical
                 .at(y0, ky)
                 .and_then(|y| row(self.image, y, size(p.in_w) * in_c));
             let Some(line) = line else { continue };
             for kx in 0..kernel_w {
-                let pixel = horizontal.at(x0, kx).and_then(|x| row(line, x, in_c));
+                let Some(x) = horizontal.at(x0, kx) else {
+                    continue;
+                };
+                let pixel = line.get(x * in_c + from..).unwrap_or_default();
                 let weights = row(self.weights, ky * kernel_w + kx, self.out_c);
-                if let (Some(pixel), Some(weights)) = (pixel, weights) {
-                    f(pixel, weights);
+                let weights = weights
+                    .and_then(|w| w.get(outputs.clone()))
+                    .unwrap_or_default();
+                if FULL {
+                    // Constant lengths keep all accumulators in registers.
+                    if let (Some(pixel), Some(weights)) =
+                        (pixel.first_chunk::<BLOCK>(), weights.first_chunk::<BLOCK>())
+                    {
+                        accumulate(&mut acc, pixel, weights, zero_point);
+                    }
+                } else if p.multiplier == 1 {
+                    accumulate(&mut acc, pixel, weights, zero_point);
+                } else {
+                    let x = pixel.first().map_or(0, |&x| i16::from(x) - zero_point);
+                    for (acc, &w) in acc.iter_mut().zip(weights) {
+                        *acc = acc.wrapping_add(i32::from(x * i16::from(w)));
+                    }
                 }
             }
         }
+        acc
     }
 }
 

@@ -354,6 +354,15 @@ impl FrontEnd {
             (Some(ms), None) => whole_samples("hop_ms", ms, rate_hz)?,
             (None, Some(count)) => count,
         };
+        for (name, samples) in [("frame_ms", frame), ("hop_ms", hop)] {
+            if samples as f64 > LONGEST {
+                return Err(ConfigError::new(
+                    name,
+                    format!("{samples} samples"),
+                    format!("expected at most {LONGEST}"),
+                ));
+            }
+        }
         let n_fft = self
             .n_fft
             .unwrap_or_else(|| frame.next_power_of_two().max(2));
@@ -483,12 +492,16 @@ fn neither(ms: &str, samples: &str) -> ConfigError {
 pub(crate) fn whole_samples(field: &str, ms: f64, rate_hz: f64) -> Result<usize, ConfigError> {
     let samples = ms * rate_hz / 1000.0;
     let nearest = samples.round();
-    // Decimal fractions of a millisecond are not exact in binary.
-    if (samples - nearest).abs() <= 1e-9 * samples.max(1.0) && nearest >= 1.0 {
+    // Milliseconds written with six decimals count as exact.
+    if (samples - nearest).abs() <= 1e-3 && nearest >= 1.0 {
         return Ok(nearest as usize);
     }
     let below = samples.floor();
-    let as_ms = |count: f64| format!("{} ({count} samples)", count * 1000.0 / rate_hz);
+    let as_ms = |count: f64| {
+        let written = format!("{:.6}", count * 1000.0 / rate_hz);
+        let short = written.trim_end_matches('0').trim_end_matches('.');
+        format!("{short} ({count} samples)")
+    };
     let nearby = if below < 1.0 {
         as_ms(1.0)
     } else {

@@ -311,6 +311,7 @@ fn works_in_place(kind: &StageKind) -> bool {
 fn describe(kind: &StageKind) -> &'static str {
     match kind {
         StageKind::Standardise { .. } => "sliding mean and variance normalisation",
+        StageKind::LogSum { .. } => "the energy of a spectrum",
         StageKind::Deltas { .. } => "appending deltas",
         _ => "this stage",
     }

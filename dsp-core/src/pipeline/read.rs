@@ -93,6 +93,7 @@ impl Document {
                         &key,
                         "a pipeline file",
                         "tables",
+                        "pipeline",
                         &names,
                     )));
                 }
@@ -199,6 +200,7 @@ impl Document {
                         id,
                         "this pipeline",
                         "blocks and tables",
+                        "pipeline",
                         &names,
                     );
                     error.source_of_value = Some(format!("the override `{shown}`"));
@@ -240,21 +242,46 @@ impl Document {
 
     fn check_keys(&self, pipeline: &Table) -> Result<(), ConfigError> {
         let names = |fields: &[Field]| fields.iter().map(|f| f.name).collect::<Vec<_>>();
-        check_table(pipeline, "pipeline", "[pipeline]", &names(PIPELINE_FIELDS))?;
-        check_table(&self.input, "input", "[input]", &names(InputConfig::FIELDS))?;
+        check_table(
+            pipeline,
+            "pipeline",
+            "[pipeline]",
+            "pipeline",
+            &names(PIPELINE_FIELDS),
+        )?;
+        check_table(
+            &self.input,
+            "input",
+            "[input]",
+            "input",
+            &names(InputConfig::FIELDS),
+        )?;
         for block in &self.blocks {
             let fields: Vec<&str> = block.block_type.fields().iter().map(|f| f.name).collect();
             let owner = format!("a block of type \"{}\"", block.block_type.name());
-            check_table(&block.table, &block.id, &owner, &fields)?;
+            check_table(
+                &block.table,
+                &block.id,
+                &owner,
+                block.block_type.name(),
+                &fields,
+            )?;
         }
         check_table(
             &self.deploy,
             "deploy",
             "[deploy]",
+            "deploy",
             &names(DeployConfig::FIELDS),
         )?;
         if let Some(Value::Table(budget)) = self.deploy.get("budget").map(|node| &node.value) {
-            check_table(budget, "deploy.budget", "`budget`", &names(Budget::FIELDS))?;
+            check_table(
+                budget,
+                "deploy.budget",
+                "`budget`",
+                "deploy.budget",
+                &names(Budget::FIELDS),
+            )?;
         }
         Ok(())
     }
@@ -264,25 +291,47 @@ fn missing_table(name: &str, example: &str) -> ConfigError {
     ConfigError::new(
         name,
         "no such table",
-        format!("a pipeline file needs [{name}], such as\n[{name}]\n{example}"),
+        format!("a pipeline file needs the table [{name}] with at least `{example}`"),
     )
 }
 
-/// An error about a key that `owner` does not have.
-fn unknown_key(path: String, key: &str, owner: &str, what: &str, allowed: &[&str]) -> ConfigError {
-    let hint = nearest(key, allowed.iter().copied())
-        .map_or(String::new(), |near| format!("did you mean `{near}`? "));
-    ConfigError::new(
-        path,
-        format!("the unknown name `{key}`"),
-        format!("{hint}The {what} of {owner} are {}", allowed.join(", ")),
-    )
+/// Longest list of names that stands beside a suggestion.
+const LISTED: usize = 12;
+
+/// An error about a key that `owner` does not have. `topic` is what `otolith explain` calls the
+/// owner.
+fn unknown_key(
+    path: String,
+    key: &str,
+    owner: &str,
+    what: &str,
+    topic: &str,
+    allowed: &[&str],
+) -> ConfigError {
+    let near = nearest(key, allowed.iter().copied());
+    let block = BlockType::ALL
+        .iter()
+        .find(|block| block.fields().iter().any(|field| field.name == key));
+    let list = format!("the {what} of {owner} are {}", allowed.join(", "));
+    let advice = match (near, block) {
+        (Some(near), _) if allowed.len() > LISTED => {
+            format!("did you mean `{near}`? `otolith explain {topic}` lists all {what}")
+        }
+        (Some(near), _) => format!("did you mean `{near}`? T{}", &list[1..]),
+        (None, Some(block)) => format!(
+            "it is a field of blocks of type \"{}\"; {list}",
+            block.name()
+        ),
+        (None, None) => list,
+    };
+    ConfigError::new(path, format!("the unknown name `{key}`"), advice)
 }
 
 fn check_table(
     table: &Table,
     path: &str,
     owner: &str,
+    topic: &str,
     allowed: &[&str],
 ) -> Result<(), ConfigError> {
     match table
@@ -295,6 +344,7 @@ fn check_table(
             &entry.key,
             owner,
             "fields",
+            topic,
             allowed,
         ))),
         None => Ok(()),

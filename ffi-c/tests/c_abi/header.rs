@@ -1,9 +1,12 @@
 //! The committed header against what the library is.
 
-use crate::toolchain::{CORTEX_M0, CORTEX_M4F, arm_gcc, cc, crate_dir, library, run};
+use crate::toolchain::{
+    CORTEX_M0, CORTEX_M4F, arm_gcc, cc, crate_dir, library, run, shared_library,
+};
 use otolith::{abi, ops, status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
+use std::path::Path;
 use std::process::Command;
 
 fn header() -> String {
@@ -55,7 +58,7 @@ fn functions(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Symbols that the library defines for others and that are ours.
-fn exported(target: Option<&'static str>) -> BTreeSet<String> {
+fn exported(library: &Path, kind: &[&str]) -> BTreeSet<String> {
     let text = run(Command::new("nm")
         .args([
             "--defined-only",
@@ -63,7 +66,8 @@ fn exported(target: Option<&'static str>) -> BTreeSet<String> {
             "--format=posix",
             "--quiet",
         ])
-        .arg(library(target)));
+        .args(kind)
+        .arg(library));
     let names = text.lines().filter_map(|line| line.split(' ').next());
     let ours = names.filter(|name| name.to_lowercase().starts_with("oto"));
     ours.filter(|name| !name.starts_with("otolith-"))
@@ -87,8 +91,10 @@ fn the_library_exports_what_the_header_declares() {
     let declared = declared();
     assert!(declared.contains("oto_runner_init_abi") && declared.contains("OTO_OP_RFFT_F32_512"));
     for target in [None, Some(CORTEX_M4F.target), Some(CORTEX_M0.target)] {
-        assert_eq!(exported(target), declared, "{target:?}");
+        assert_eq!(exported(&library(target), &[]), declared, "{target:?}");
     }
+    let shared = exported(&shared_library(), &["--dynamic"]);
+    assert_eq!(shared, declared, "shared library");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Plans for the tests, and their C files.
 
+use crate::toolchain::crate_dir;
 use otolith_classifier::ops::{copy, decide, quantize};
+use otolith_dsp_core::Pipeline;
 use otolith_dsp_core::emit::emit_c;
 use otolith_dsp_core::graph::{
     Filter, FilterBank, FrameCount, Framing, Gain, Graph, Log, LogFloor, Mode, Padding, SampleType,
@@ -39,6 +41,7 @@ pub(crate) fn log_mel() -> PlanBytes {
         },
         framing: Framing {
             frame_len: 400,
+            extent: 400,
             hop: 160,
             start: 0,
             count: FrameCount::Inside,
@@ -64,6 +67,19 @@ pub(crate) fn log_mel() -> PlanBytes {
         head: None,
     };
     lower_f32(&graph, None).unwrap()
+}
+
+/// The keyword example's folder.
+pub(crate) fn keywords_dir() -> PathBuf {
+    crate_dir().join("../examples/keywords")
+}
+
+/// The keyword example.
+pub(crate) fn keywords() -> PlanBytes {
+    let folder = keywords_dir();
+    let text = std::fs::read_to_string(folder.join("keywords.toml")).unwrap();
+    let pipeline = Pipeline::from_toml(&text, &folder, &[]).unwrap();
+    lower_f32(pipeline.graph(), None).unwrap()
 }
 
 /// Copies 8 bytes; its input is bytes.

@@ -1,18 +1,18 @@
 //! C programs against the Rust runner.
 
-use crate::plans::{bytes, decider, log_mel, write_c};
+use crate::plans::{bytes, decider, keywords, keywords_dir, log_mel, write_c};
 use crate::toolchain::{cc, crate_dir, cxx, link, run};
+use otolith_dsp_core::engine::all_ops;
 use otolith_dsp_core::plan_builder::PlanNotes;
-use otolith_dsp_nostd::{Event, Op, Plan, PlanInfo, Runner};
+use otolith_dsp_nostd::{Event, Plan, PlanInfo, Runner};
 use std::fmt::Write;
 use std::process::Command;
 
 /// What `run_plan --events` must print: the events of the Rust runner, bit by bit.
 fn expected(plan: &[u8], samples: &[i16]) -> String {
-    let ops: Vec<&'static Op> = [otolith_dsp_nostd::ops::ALL, otolith_classifier::ALL].concat();
     let info = PlanInfo::from_bytes(plan).unwrap();
     let notes: PlanNotes = serde_json::from_slice(info.info()).unwrap();
-    let plan = Plan::from_bytes(plan, &ops).unwrap();
+    let plan = Plan::from_bytes(plan, all_ops()).unwrap();
     let rate = f64::from(plan.rate_hz());
     let mut arena = vec![0u64; plan.arena_len() / 8];
     let arena: &mut [u8] = bytemuck::cast_slice_mut(&mut arena);
@@ -97,7 +97,7 @@ fn noise(n: usize) -> Vec<i16> {
         .map(|i| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let loudness = (i * 32767 / n) as i32;
-            (((state >> 16) as i32 - 32768) * loudness >> 15) as i16
+            ((((state >> 16) as i32 - 32768) * loudness) >> 15) as i16
         })
         .collect()
 }
@@ -114,6 +114,17 @@ fn decisions_in_c_are_those_in_rust() {
     let lines = expected(&plan, &[i16::MAX, 0, -30000, -30000, -20000, 16384]);
     let decisions: Vec<&str> = lines.lines().filter(|l| !l.starts_with("kind")).collect();
     assert_eq!(decisions, ["0.000\tyes\t0.9961", "0.000\tn\"o?\t0.7500"]);
+}
+
+#[test]
+fn keywords_in_c_are_those_in_rust() {
+    let mut reader = hound::WavReader::open(keywords_dir().join("yes-no-stop.wav")).unwrap();
+    let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
+    let plan = keywords();
+    assert_same(&plan, &samples);
+    let lines = expected(&plan, &samples);
+    let words: Vec<&str> = lines.lines().filter_map(|l| l.split('\t').nth(1)).collect();
+    assert_eq!(words, ["yes", "no", "stop"]);
 }
 
 #[test]

@@ -41,33 +41,43 @@ pub(crate) fn crate_dir() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The static library for `target`, or for this machine, built as it is shipped.
+/// The static library for `target`, or for this machine.
 pub(crate) fn library(target: Option<&'static str>) -> PathBuf {
-    static BUILT: Mutex<Option<HashMap<Option<&str>, PathBuf>>> = Mutex::new(None);
+    built("staticlib", target).join("libotolith.a")
+}
+
+/// The shared library for this machine.
+pub(crate) fn shared_library() -> PathBuf {
+    built("cdylib", None).join("libotolith.so")
+}
+
+/// The folder with a library, built once per run, with the profile with which it is shipped.
+fn built(kind: &'static str, target: Option<&'static str>) -> PathBuf {
+    type Built = HashMap<(&'static str, Option<&'static str>), PathBuf>;
+    static BUILT: Mutex<Option<Built>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(|broken| broken.into_inner());
     built
         .get_or_insert_default()
-        .entry(target)
-        .or_insert_with(|| build(target))
+        .entry((kind, target))
+        .or_insert_with(|| build(kind, target))
         .clone()
 }
 
-fn build(target: Option<&str>) -> PathBuf {
+fn build(kind: &str, target: Option<&str>) -> PathBuf {
     // A folder of its own: the workspace's holds libraries of the same name for other uses.
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("library");
+    let mut folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("library");
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(crate_dir())
-        .args(["rustc", "--quiet", "--lib", "--crate-type", "staticlib"])
+        .args(["rustc", "--quiet", "--lib", "--crate-type", kind])
         .args(["--profile", "firmware", "--target-dir"])
-        .arg(&target_dir);
-    let mut folder = target_dir;
+        .arg(&folder);
     if let Some(target) = target {
         cargo.args(["--target", target]);
         folder.push(target);
     }
     run(&mut cargo);
-    folder.join("firmware/libotolith.a")
+    folder.join("firmware")
 }
 
 /// Runs a command that must succeed; returns what it wrote to stdout.

@@ -96,7 +96,7 @@ impl Lowering<'_, '_> {
         let (min, max) = int8_clamp(activation, scale, zero_point)
             .ok_or_else(|| format!("the fused activation {activation:?} is not run: use ReLU"))?;
         let twice = 2.0 * f64::from(a_scale).max(f64::from(b_scale));
-        let bits = 2f64.powi(add::LEFT_SHIFT as i32);
+        let bits = libm::ldexp(1.0, add::LEFT_SHIFT as i32);
         let a_factor = Multiplier::new(f64::from(a_scale) / twice);
         let b_factor = Multiplier::new(f64::from(b_scale) / twice);
         let out_factor = Multiplier::new(twice / (bits * f64::from(scale)));
@@ -207,13 +207,13 @@ impl Lowering<'_, '_> {
             ));
         }
         let (scale, _) = single_scale(input)?;
-        let real = f64::from(beta) * f64::from(scale) * 2f64.powi(26);
+        let real = f64::from(beta) * f64::from(scale) * libm::ldexp(1.0, 26);
         if !(1.0..).contains(&real) {
             return Err(format!(
                 "beta {beta} times the input's scale {scale} is too small"
             ));
         }
-        let Multiplier { q, shift } = Multiplier::new(real.min(2f64.powi(31) - 1.0));
+        let Multiplier { q, shift } = Multiplier::new(real.min(libm::ldexp(1.0, 31) - 1.0));
         let n = input.shape.last().copied().unwrap_or(1);
         if n > 4095 {
             return Err(format!("{n} values in a row, allowed are at most 4095"));
@@ -225,7 +225,7 @@ impl Lowering<'_, '_> {
             // With a shift of 31 only the maximum itself is above diff_min = 0, and 0 is 0
             // whatever it is shifted by.
             shift: shift.min(30),
-            diff_min: (-libm::floor(31.0 * 2f64.powi(26 - shift))).max(-255.0) as i32,
+            diff_min: (-libm::floor(31.0 * libm::ldexp(1.0, 26 - shift))).max(-255.0) as i32,
         };
         let x = self.input(op, 0)?;
         self.step(&softmax::SOFTMAX_I8, name, &[x, y], &params.encode());

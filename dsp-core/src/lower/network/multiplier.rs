@@ -17,7 +17,7 @@ impl Multiplier {
             return Self { q: 0, shift: 0 };
         }
         let (fraction, mut shift) = libm::frexp(real);
-        let mut q = libm::round(fraction * 2f64.powi(31)) as i64;
+        let mut q = libm::round(fraction * libm::ldexp(1.0, 31)) as i64;
         if q == 1 << 31 {
             q /= 2;
             shift += 1;
@@ -71,8 +71,8 @@ mod tests {
         #[test]
         fn multipliers_are_within_half_a_unit(m in 1e-9f64..1e6) {
             let Multiplier { q, shift } = Multiplier::new(m);
-            let value = f64::from(q) * 2f64.powi(shift - 31);
-            prop_assert!((value / m - 1.0).abs() <= 2f64.powi(-31));
+            let value = f64::from(q) * libm::ldexp(1.0, shift - 31);
+            prop_assert!((value / m - 1.0).abs() <= libm::ldexp(1.0, -31));
             prop_assert!(q >= 1 << 30);
         }
     }

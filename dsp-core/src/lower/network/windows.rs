@@ -248,15 +248,28 @@ impl Lowering<'_, '_> {
         };
         let x = self.input(op, 0)?;
         let w = self.weights(name, weights)?;
-        let [bias, multipliers, shifts] = tables.operands;
-        let window = layer.inner;
-        let windows = (SCRATCH_LEN / window).clamp(1, conv::MAX_WINDOWS.min(out_h * out_w));
+        self.conv_step(name, &params, [x, w, y], &tables);
+        Ok(())
+    }
+
+    /// Appends a convolution of `input` with `weights` into `output`.
+    fn conv_step(
+        &mut self,
+        name: &str,
+        params: &conv::Params,
+        [input, weights, output]: [TensorId; 3],
+        tables: &Tables,
+    ) {
+        let window = (params.kernel_h * params.kernel_w * (params.in_c / params.groups)) as usize;
+        let pixels = (params.out_h * params.out_w) as usize;
+        let windows = (SCRATCH_LEN / window).clamp(1, conv::MAX_WINDOWS.min(pixels));
+        let scratch_name = format!("{name}.windows");
         let scratch = self
             .plan
-            .tensor(&format!("{name}.windows"), Elem::I16, &[windows, window]);
-        let operands = [x, w, bias, multipliers, shifts, scratch, y];
+            .tensor(&scratch_name, Elem::I16, &[windows, window]);
+        let [bias, multipliers, shifts] = tables.operands;
+        let operands = [input, weights, bias, multipliers, shifts, scratch, output];
         self.step(&conv::CONV_2D_I8, name, &operands, &params.encode());
-        Ok(())
     }
 
     pub(super) fn depthwise_conv_2d(
@@ -325,6 +338,43 @@ impl Lowering<'_, '_> {
             max: tables.max,
         };
         let x = self.input(op, 0)?;
+        if in_c == 1 {
+            // With one input channel it is a plain convolution, whose kernel is several times
+            // faster: only the order of the weights differs.
+            let taps = kernel_h * kernel_w;
+            let values = constant(weights, "weights")?;
+            let filters: Vec<i8> = (0..out_c * taps)
+                .map(|i| values[(i % taps) * out_c + i / taps] as i8)
+                .collect();
+            let shape = [out_c, kernel_h, kernel_w, 1];
+            let w = self
+                .plan
+                .table(&format!("{name}.weights"), &shape, &filters);
+            let params = conv::Params {
+                batch: params.batch,
+                in_h: params.in_h,
+                in_w: params.in_w,
+                in_c: 1,
+                out_h: params.out_h,
+                out_w: params.out_w,
+                out_c: out_c as i32,
+                kernel_h: params.kernel_h,
+                kernel_w: params.kernel_w,
+                stride_h: params.stride_h,
+                stride_w: params.stride_w,
+                dilation_h: params.dilation_h,
+                dilation_w: params.dilation_w,
+                pad_top: params.pad_top,
+                pad_left: params.pad_left,
+                groups: 1,
+                input_zero_point: params.input_zero_point,
+                output_zero_point: params.output_zero_point,
+                min: params.min,
+                max: params.max,
+            };
+            self.conv_step(name, &params, [x, w, y], &tables);
+            return Ok(());
+        }
         let w = self.weights(name, weights)?;
         let [bias, multipliers, shifts] = tables.operands;
         let operands = [x, w, bias, multipliers, shifts, y];
