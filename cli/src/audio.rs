@@ -127,7 +127,7 @@ fn read_wav(bytes: &[u8]) -> Result<Recording, AudioError> {
         }
         SampleFormat::Int => {
             // Full scale of 32-bit integers is exact in f64 and not in f32.
-            let full_scale = 2f64.powi(i32::from(bits.clamp(1, 32)) - 1);
+            let full_scale = f64::from(1u32 << (bits.clamp(1, 32) - 1));
             let mut samples = Vec::with_capacity(n);
             for sample in reader.into_samples::<i32>() {
                 let sample = sample.map_err(decoding)?;

@@ -22,7 +22,11 @@ pub(crate) enum Status {
 
 /// Why a command, or its work on one file, failed.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Details>);
+
+/// What is known about a failure.
+#[derive(Debug)]
+pub(crate) struct Details {
     pub(crate) status: Status,
     /// Kind of failure for programs, such as `config`.
     pub(crate) kind: &'static str,
@@ -47,7 +51,7 @@ struct Place {
 
 impl Failure {
     fn new(status: Status, kind: &'static str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             status,
             kind,
             message: message.into(),
@@ -56,7 +60,7 @@ impl Failure {
             field: None,
             place: None,
             closed_pipe: false,
-        }
+        }))
     }
 
     /// Wrong arguments.
@@ -66,20 +70,18 @@ impl Failure {
 
     /// A file that cannot be used as input.
     pub(crate) fn input(file: &str, message: impl Display) -> Self {
-        Self {
-            file: Some(file.into()),
-            ..Self::new(Status::BadInput, "input", format!("{file}: {message}"))
-        }
+        let mut failure = Self::new(Status::BadInput, "input", format!("{file}: {message}"));
+        failure.0.file = Some(file.into());
+        failure
     }
 
     /// A file that cannot be read or written.
     pub(crate) fn io(status: Status, file: &Path, error: &io::Error) -> Self {
         let file = file.display().to_string();
-        Self {
-            file: Some(file.clone()),
-            closed_pipe: error.kind() == io::ErrorKind::BrokenPipe,
-            ..Self::new(status, "io", format!("{file}: {error}"))
-        }
+        let mut failure = Self::new(status, "io", format!("{file}: {error}"));
+        failure.0.file = Some(file);
+        failure.0.closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+        failure
     }
 
     /// A write to stdout that failed.
@@ -93,18 +95,16 @@ impl Failure {
             Some(source) => format!("found {} (from {source})", error.value),
             None => format!("found {}", error.value),
         };
-        let mut failure = Self {
-            file: Some(file.into()),
-            help: Some(sentence(&error.allowed)),
-            ..Self::new(Status::Usage, "config", "")
+        let field = (!error.path.is_empty()).then(|| (error.path.clone(), error.value.clone()));
+        let about = match field {
+            Some(_) => &error.path,
+            None => file,
         };
-        if error.path.is_empty() {
-            failure.message = format!("{file}: {found}");
-        } else {
-            failure.message = format!("{}: {found}", error.path);
-            failure.field = Some((error.path.clone(), error.value.clone()));
-        }
-        failure.place = error.span.clone().map(|span| {
+        let mut failure = Self::new(Status::Usage, "config", format!("{about}: {found}"))
+            .help(sentence(&error.allowed));
+        failure.0.file = Some(file.into());
+        failure.0.field = field;
+        failure.0.place = error.span.clone().map(|span| {
             let end = span.end.min(text.len());
             let start = span.start.min(end);
             Place {
@@ -117,21 +117,16 @@ impl Failure {
 
     /// A pipeline that has no plan.
     pub(crate) fn lower(error: &LowerError, file: &str) -> Self {
-        Self {
-            file: Some(file.into()),
-            help: Some(sentence(&error.why)),
-            field: Some((error.stage.clone(), String::new())),
-            ..Self::new(
-                Status::Usage,
-                "lower",
-                format!("{file}: {} cannot run on the device", error.stage),
-            )
-        }
+        let message = format!("{file}: {} cannot run on the device", error.stage);
+        let mut failure = Self::new(Status::Usage, "lower", message).help(sentence(&error.why));
+        failure.0.file = Some(file.into());
+        failure.0.field = Some((error.stage.clone(), String::new()));
+        failure
     }
 
     /// Adds what to do.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
         self
     }
 
@@ -154,6 +149,14 @@ impl Failure {
             before.matches('\n').count() + 1,
             before[line_start..].chars().count() + 1,
         ))
+    }
+}
+
+impl std::ops::Deref for Failure {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
     }
 }
 

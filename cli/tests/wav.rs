@@ -167,8 +167,16 @@ fn damaged_files_are_refused_by_name() {
             "not a WAV file: it starts with \"hello, this ",
         ),
         ("header-only.wav", riff(&[]), "no `fmt ` chunk"),
-        ("no-data.wav", riff(&[fmt.clone()]), "no `data` chunk"),
-        ("no-fmt.wav", riff(&[data.clone()]), "no `fmt ` chunk"),
+        (
+            "no-data.wav",
+            riff(std::slice::from_ref(&fmt)),
+            "no `data` chunk",
+        ),
+        (
+            "no-fmt.wav",
+            riff(std::slice::from_ref(&data)),
+            "no `fmt ` chunk",
+        ),
         (
             "huge.wav",
             riff(&[fmt.clone(), lying_chunk(b"data", u32::MAX, &[0; 64])]),

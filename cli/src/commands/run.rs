@@ -33,7 +33,10 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
     let numeric = match (args.engine.numeric, project.pipeline.deploy().numeric) {
         (Some(numeric), _) => numeric.numeric()?,
         (None, DeviceNumeric::F32) => Numeric::F32,
-        (None, _) => Numeric::Host,
+        (None, _) => {
+            console.note("deploy.numeric = \"fixed\" is not in this version: running in `host`");
+            Numeric::Host
+        }
     };
     let files = inputs::expand(&args.files)?;
     console.detail(&format!("numeric {}", numeric.name()));
