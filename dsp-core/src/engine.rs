@@ -397,3 +397,35 @@ fn classification(runner: &Runner<'_>, event: Event, samples: u64) -> Classifica
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pipeline;
+
+    /// End of the last window of a recording of `n` samples.
+    fn last_end(hop_ms: usize, pad_tail: bool, n: usize) -> usize {
+        let text = format!(
+            "[pipeline]\nname = \"tail\"\n[input]\nrate_hz = 1000\nmode = \"window\"\n\
+             window_ms = 100\nwindow_hop_ms = {hop_ms}\n[[block]]\nid = \"features\"\n\
+             type = \"mel\"\nframe_ms = 64\nhop_ms = 32\nn_mels = 4\n"
+        );
+        let pipeline = Pipeline::from_toml(&text, ".".as_ref(), &[]).expect("valid");
+        let engine = Engine::new(pipeline.graph(), Numeric::Host, pad_tail).expect("sound");
+        engine.spans(n).last().map_or(0, |&(_, end)| end)
+    }
+
+    #[test]
+    fn the_tail_gets_a_padded_window_or_none() {
+        for (n, end) in [(0, 0), (30, 100), (100, 100), (101, 140), (140, 140)] {
+            assert_eq!(last_end(40, true, n), end, "{n}");
+        }
+        for (n, end) in [(30, 0), (100, 100), (139, 100), (140, 140)] {
+            assert_eq!(last_end(40, false, n), end, "{n}");
+        }
+        // Windows with gaps: 150 lies in a gap, 250 in the second window.
+        for (n, end) in [(99, 100), (150, 100), (200, 100), (201, 300), (301, 300)] {
+            assert_eq!(last_end(200, true, n), end, "{n}");
+        }
+    }
+}

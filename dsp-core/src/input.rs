@@ -347,7 +347,8 @@ impl Input {
         }
     }
 
-    /// Makes a recording fit: one channel, the pipeline's rate, whole windows.
+    /// Makes a recording fit: one channel, the pipeline's rate. The engine divides it into
+    /// windows.
     ///
     /// `interleaved` has samples in `[-1, 1)`, `channels` per moment, at `rate_hz`. A converted
     /// recording of `n` moments has `round(n * pipeline rate / rate_hz)` samples and is not
@@ -383,7 +384,6 @@ impl Input {
                 self.rate_hz
             ));
         }
-        self.fit_windows(&mut samples);
         Ok(Prepared { samples, notes })
     }
 
@@ -423,22 +423,6 @@ impl Input {
                     notes.push(format!("took channel {wanted} of {channels}"));
                 }
                 Ok(moments.map(|moment| moment[wanted]).collect())
-            }
-        }
-    }
-
-    /// In window mode with `tail = "pad"`, appends zeros until windows cover every sample.
-    fn fit_windows(&self, samples: &mut Vec<f32>) {
-        if let (Mode::Window { len, hop }, Tail::Pad) = (self.mode, self.tail)
-            && !samples.is_empty()
-        {
-            // The last window that reaches a sample; where windows have gaps between them, the
-            // recording may end in one.
-            let to_cover = samples.len().saturating_sub(len).div_ceil(hop);
-            let started = (samples.len() - 1) / hop;
-            let covered = len + to_cover.min(started) * hop;
-            if samples.len() < covered {
-                samples.resize(covered, 0.0);
             }
         }
     }

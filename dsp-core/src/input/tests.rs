@@ -156,32 +156,3 @@ fn damaged_recordings_are_refused() {
         Err(InputError::Convert { .. })
     ));
 }
-
-#[test]
-fn the_tail_is_padded_to_whole_windows_or_left() {
-    let with_hop = |hop_ms: usize, tail: &str, n: usize| {
-        let pipeline = input(&format!(
-            "rate_hz = 1000\nmode = \"window\"\nwindow_ms = 100\nwindow_hop_ms = {hop_ms}\ntail = \"{tail}\""
-        ));
-        pipeline.prepare(&vec![1.0; n], 1, 1000).unwrap().samples
-    };
-    let of = |tail: &str, n: usize| with_hop(40, tail, n);
-    assert_eq!(of("pad", 0).len(), 0);
-    assert_eq!(of("pad", 30).len(), 100);
-    assert_eq!(of("pad", 100).len(), 100);
-    assert_eq!(of("pad", 101).len(), 140);
-    assert_eq!(of("pad", 140).len(), 140);
-    assert_eq!(of("pad", 30)[30..], [0.0; 70]);
-    assert_eq!(of("drop", 30).len(), 30);
-    // Windows with gaps: 150 lies in one, 250 in the second window.
-    for (n, len) in [
-        (99, 100),
-        (150, 150),
-        (200, 200),
-        (201, 300),
-        (250, 300),
-        (301, 301),
-    ] {
-        assert_eq!(with_hop(200, "pad", n).len(), len);
-    }
-}
