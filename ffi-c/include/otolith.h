@@ -156,7 +156,6 @@ extern const oto_op OTO_OP_RFFT_F32_512;
 extern const oto_op OTO_OP_RFFT_F32_1024;
 extern const oto_op OTO_OP_RFFT_F32_2048;
 extern const oto_op OTO_OP_RFFT_F32_4096;
-extern const oto_op OTO_OP_RFFT_F32_8192;
 extern const oto_op OTO_OP_CONV_2D_I8;
 extern const oto_op OTO_OP_DEPTHWISE_CONV_2D_I8;
 extern const oto_op OTO_OP_FULLY_CONNECTED_I8;

@@ -48,7 +48,6 @@ export! {
     OTO_OP_RFFT_F32_1024 = dsp::rfft::RFFT_F32_1024;
     OTO_OP_RFFT_F32_2048 = dsp::rfft::RFFT_F32_2048;
     OTO_OP_RFFT_F32_4096 = dsp::rfft::RFFT_F32_4096;
-    OTO_OP_RFFT_F32_8192 = dsp::rfft::RFFT_F32_8192;
     OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;
     OTO_OP_DEPTHWISE_CONV_2D_I8 = net::depthwise::DEPTHWISE_CONV_2D_I8;
     OTO_OP_FULLY_CONNECTED_I8 = net::fully_connected::FULLY_CONNECTED_I8;

@@ -91,7 +91,7 @@ impl Lowering {
                             name.clone(),
                             format!(
                                 "an FFT of {n_fft} points has no f32 operator: set n_fft to a \
-                                 power of two from 16 to 8192"
+                                 power of two from 16 to 4096"
                             ),
                         )
                     })?;

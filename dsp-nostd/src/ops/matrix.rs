@@ -2,6 +2,7 @@
 
 use crate::error::Fault;
 use crate::op::{Io, Op, Step};
+use crate::ops::runs;
 
 /// `y[r][i] = sum_j m[i][j] x[r][j]` for every row `r`.
 ///
@@ -35,14 +36,29 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let &[cols] = io.step.params()?;
-    let cols = (cols as usize).max(1);
+    let cols = cols as usize;
     let m = io.step.table::<f32>(1)?;
     let (x, y) = io.read_write::<f32, f32>(0, 2)?;
-    let out = (m.len() / cols).max(1);
-    for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(out)) {
-        for (y, m) in y.iter_mut().zip(m.chunks_exact(cols)) {
-            *y = m.iter().zip(x).fold(0.0, |sum, (m, x)| sum + m * x);
+    let mut y = y.iter_mut();
+    for row in runs(x, cols) {
+        for (line, y) in runs(m, cols).zip(&mut y) {
+            *y = line.iter().zip(row).fold(0.0, |sum, (m, x)| sum + m * x);
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_cover_whole_rows() {
+        let x = [1, 2, 3, 4, 5];
+        let mut two = runs(&x, 2);
+        assert_eq!(two.next(), Some(&x[..2]));
+        assert_eq!(two.next(), Some(&x[2..4]));
+        assert_eq!(two.next(), None);
+        assert_eq!(runs(&x, 0).next(), None);
+    }
 }

@@ -55,7 +55,6 @@ pub const ALL: &[&Op] = &[
     &rfft::RFFT_F32_1024,
     &rfft::RFFT_F32_2048,
     &rfft::RFFT_F32_4096,
-    &rfft::RFFT_F32_8192,
 ];
 
 /// A float parameter: its bits, which must be a finite number.
@@ -73,4 +72,15 @@ pub(crate) fn finite(bits: u32, param: u8) -> Result<f32, crate::Fault> {
 #[inline(always)]
 pub(crate) fn larger(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
+}
+
+/// Consecutive whole runs of `n` elements; none when `n` is 0. Unlike `chunks_exact`, it leaves no
+/// panic in the firmware when `n` is only known at run time.
+pub(crate) fn runs<T>(slice: &[T], n: usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = slice;
+    core::iter::from_fn(move || {
+        let (run, behind) = rest.split_at_checked(n)?;
+        rest = behind;
+        (!run.is_empty()).then_some(run)
+    })
 }

@@ -34,7 +34,6 @@ rfft! {
     RFFT_F32_1024, 1024, 10, microfft::real::rfft_1024;
     RFFT_F32_2048, 2048, 11, microfft::real::rfft_2048;
     RFFT_F32_4096, 4096, 12, microfft::real::rfft_4096;
-    RFFT_F32_8192, 8192, 13, microfft::real::rfft_8192;
 }
 
 /// The operator for `n` points, if there is one.
@@ -49,7 +48,6 @@ pub fn rfft_f32(n: usize) -> Option<&'static Op> {
         1024 => &RFFT_F32_1024,
         2048 => &RFFT_F32_2048,
         4096 => &RFFT_F32_4096,
-        8192 => &RFFT_F32_8192,
         _ => return None,
     })
 }

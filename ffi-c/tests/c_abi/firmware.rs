@@ -56,13 +56,27 @@ fn an_image_holds_the_operators_of_its_plan_and_no_panic() {
                 "OTO_OP_WINDOW_F32"
             ]
         );
-        let unwanted = ["panic", "core::fmt", "unwind", "malloc", "alloc::"];
-        let found: Vec<&String> = symbols
-            .iter()
-            .filter(|line| unwanted.iter().any(|word| line.contains(word)))
-            .collect();
-        assert!(found.is_empty(), "{}: {found:#?}", core.target);
+        expect_no_panic(&symbols, core.target);
     }
+}
+
+#[test]
+fn an_image_with_a_network_holds_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    for core in [CORTEX_M4F, CORTEX_M0] {
+        let image = image(&keywords(), &core, folder.path());
+        expect_no_panic(&symbols(&image), core.target);
+    }
+}
+
+/// Fails when an image can panic, format, unwind or allocate.
+fn expect_no_panic(symbols: &[String], target: &str) {
+    let unwanted = ["panic", "core::fmt", "unwind", "malloc", "alloc::"];
+    let found: Vec<&String> = symbols
+        .iter()
+        .filter(|line| unwanted.iter().any(|word| line.contains(word)))
+        .collect();
+    assert!(found.is_empty(), "{target}: {found:#?}");
 }
 
 /// Number of events and digest of their features, as `tests/c/firmware.c` computes them.
