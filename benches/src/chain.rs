@@ -50,6 +50,7 @@ pub fn log_mel(mode: Mode) -> Graph {
             frame_len: FRAME,
             hop: HOP,
             start: 0,
+            extent: FRAME,
             count: FrameCount::Inside,
             padding: Padding::Zero,
             pre_emphasis: None,

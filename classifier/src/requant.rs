@@ -49,43 +49,181 @@ pub const fn mbqm(x: i32, q: i32, s: i32) -> i32 {
 ///
 /// Multipliers and shifts are per output channel, or one for all.
 #[derive(Clone, Copy, Debug)]
-pub struct Requant<'a> {
+pub(crate) struct Requant<'a> {
     /// Added to the accumulator, one per channel.
-    pub bias: &'a [i32],
-    /// One per channel, or one.
-    pub multipliers: &'a [i32],
-    /// As many as multipliers.
-    pub shifts: &'a [i8],
+    pub(crate) bias: &'a [i32],
+    /// One per channel, or one; none is negative.
+    pub(crate) multipliers: &'a [i32],
+    /// As many as multipliers, each from -31 to 30.
+    pub(crate) shifts: &'a [i8],
     /// Zero point of the output.
-    pub zero_point: i32,
+    pub(crate) zero_point: i32,
     /// Smallest output: the clamp of a fused activation.
-    pub min: i32,
+    pub(crate) min: i32,
     /// Largest output.
-    pub max: i32,
+    pub(crate) max: i32,
+}
+
+/// One channel's bias and multiplier, unpacked: [`mbqm`] without its branches.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Channel {
+    bias: i32,
+    q: i32,
+    left: u8,
+    right: u8,
+    /// The bits that the right shift drops.
+    mask: i32,
+}
+
+impl Channel {
+    #[inline(always)]
+    fn new(bias: i32, q: i32, shift: i8) -> Self {
+        let (left, right) = if shift > 0 {
+            (shift.unsigned_abs(), 0)
+        } else {
+            (0, shift.unsigned_abs())
+        };
+        Self {
+            bias,
+            q,
+            left,
+            right,
+            mask: (1i64.wrapping_shl(u32::from(right)) - 1) as i32,
+        }
+    }
+
+    /// The first rounding. A multiplier that is not negative cannot saturate.
+    #[inline(always)]
+    fn high(&self, acc: i32) -> i32 {
+        let sum = acc
+            .wrapping_add(self.bias)
+            .wrapping_shl(u32::from(self.left));
+        ((i64::from(sum) * i64::from(self.q) + (1 << 30)) >> 31) as i32
+    }
+
+    /// The second rounding, in 32 bits so that it vectorises.
+    #[inline(always)]
+    fn divide(&self, high: i32) -> i32 {
+        let up = high & self.mask > (self.mask >> 1) + i32::from(high < 0);
+        high.wrapping_shr(u32::from(self.right)) + i32::from(up)
+    }
 }
 
 impl Requant<'_> {
-    /// Writes the outputs of channels `first..` from their accumulators.
+    /// The channels from `first` on, as many as fit `to`.
     #[inline]
-    pub fn apply(&self, first: usize, acc: &[i32], out: &mut [i8]) {
+    pub(crate) fn channels(&self, first: usize, to: &mut [Channel]) {
         let bias = self.bias.get(first..).unwrap_or_default();
-        let sums = acc.iter().zip(bias).map(|(a, b)| a.wrapping_add(*b));
-        let pairs = out.iter_mut().zip(sums);
+        let pairs = to.iter_mut().zip(bias);
         match (self.multipliers, self.shifts) {
-            (&[q], &[s]) => pairs.for_each(|(out, sum)| *out = self.output(sum, q, s)),
+            (&[q], &[s]) => pairs.for_each(|(to, &bias)| *to = Channel::new(bias, q, s)),
             (multipliers, shifts) => {
                 let multipliers = multipliers.get(first..).unwrap_or_default();
                 let shifts = shifts.get(first..).unwrap_or_default();
                 pairs
                     .zip(multipliers.iter().zip(shifts))
-                    .for_each(|((out, sum), (&q, &s))| *out = self.output(sum, q, s));
+                    .for_each(|((to, &bias), (&q, &s))| *to = Channel::new(bias, q, s));
             }
         }
     }
 
+    /// Writes outputs from their channels and accumulators.
     #[inline(always)]
-    fn output(&self, sum: i32, q: i32, s: i8) -> i8 {
-        let y = mbqm(sum, q, s as i32).wrapping_add(self.zero_point);
-        y.max(self.min).min(self.max) as i8
+    pub(crate) fn outputs(&self, channels: &[Channel], acc: &[i32], out: &mut [i8]) {
+        for ((out, &acc), channel) in out.iter_mut().zip(acc).zip(channels) {
+            *out = self.clamp(channel.divide(channel.high(acc))) as i8;
+        }
+    }
+
+    /// Turns the accumulators of one channel at several pixels into its outputs.
+    #[inline(never)]
+    pub(crate) fn column<const N: usize>(&self, channel: &Channel, acc: &mut [i32; N]) {
+        // Two loops: the 64-bit products are scalar, the rest is not.
+        for acc in acc.iter_mut() {
+            *acc = channel.high(*acc);
+        }
+        for acc in acc.iter_mut() {
+            *acc = self.clamp(channel.divide(*acc));
+        }
+    }
+
+    #[inline(always)]
+    fn clamp(&self, scaled: i32) -> i32 {
+        let y = scaled.wrapping_add(self.zero_point);
+        y.max(self.min).min(self.max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The reference's own form: a nudge towards the sign and a truncating division.
+    fn srdhm_by_division(a: i32, b: i32) -> i32 {
+        if a == i32::MIN && b == i32::MIN {
+            return i32::MAX;
+        }
+        let product = i64::from(a) * i64::from(b);
+        let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
+        ((product + nudge) / (1 << 31)) as i32
+    }
+
+    fn extreme() -> impl Strategy<Value = i32> {
+        prop_oneof![
+            any::<i32>(),
+            -70000i32..70000,
+            Just(i32::MIN),
+            Just(i32::MAX),
+            Just(0),
+            (0u32..31).prop_map(|s| 1 << s),
+            (0u32..31).prop_map(|s| -(1 << s)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn high_multiplication_is_the_reference_division(a in extreme(), b in extreme()) {
+            prop_assert_eq!(srdhm(a, b), srdhm_by_division(a, b));
+        }
+
+        #[test]
+        fn division_rounds_to_nearest_ties_away(x in extreme(), e in 0u32..=31) {
+            let magnitude = i64::from(x).abs();
+            let rounded = (magnitude + ((1i64 << e) >> 1)) >> e;
+            let exact = if x < 0 { -rounded } else { rounded };
+            prop_assert_eq!(i64::from(rounding_divide_by_pot(x, e)), exact);
+        }
+
+        #[test]
+        fn the_branchless_form_is_mbqm(
+            acc in extreme(),
+            bias in extreme(),
+            q in prop_oneof![Just(0), 1 << 30..=i32::MAX],
+            shift in -31i8..=30,
+            zero_point in -128i32..128,
+        ) {
+            let (bias, q, shift) = ([bias], [q], [shift]);
+            let requant = Requant {
+                bias: &bias, multipliers: &q, shifts: &shift, zero_point, min: -128, max: 127,
+            };
+            let mut channel = [Channel::default()];
+            requant.channels(0, &mut channel);
+            let mut out = [0];
+            requant.outputs(&channel, &[acc], &mut out);
+            let y = mbqm(acc.wrapping_add(bias[0]), q[0], i32::from(shift[0]));
+            let y = y.wrapping_add(zero_point).clamp(-128, 127);
+            prop_assert_eq!(i32::from(out[0]), y);
+            let mut column = [acc; 3];
+            requant.column(&channel[0], &mut column);
+            prop_assert_eq!(column, [y; 3]);
+        }
+    }
+
+    #[test]
+    fn two_roundings_differ_from_one() {
+        // 3 * 0.5 = 1.5 -> 2, then 2 / 4 = 0.5 -> 1; a single rounding of 0.375 gives 0.
+        assert_eq!(mbqm(3, 1 << 30, -2), 1);
+        assert_eq!(mbqm(-3, 1 << 30, -2), 0);
     }
 }

@@ -48,6 +48,19 @@ impl Axis {
     }
 }
 
+/// Steps through two iterators together.
+///
+/// `Iterator::zip` asks chunk iterators for their number of chunks: a division whose check for
+/// zero would stay in a firmware image as a panic.
+#[inline(always)]
+pub(crate) fn pairs<A, B>(
+    a: impl IntoIterator<Item = A>,
+    b: impl IntoIterator<Item = B>,
+) -> impl Iterator<Item = (A, B)> {
+    let (mut a, mut b) = (a.into_iter(), b.into_iter());
+    core::iter::from_fn(move || Some((a.next()?, b.next()?)))
+}
+
 /// The `len` elements of `x` from `at * len` on, `None` out of range.
 #[inline(always)]
 pub(crate) fn row<T>(x: &[T], at: usize, len: usize) -> Option<&[T]> {

@@ -86,8 +86,15 @@ pub struct Framing {
     /// Samples between the starts of two frames.
     pub hop: usize,
     /// Where frame 0 starts, relative to the first sample; negative: it starts in the padding.
+    ///
+    /// A frame that is centred inside a longer FFT is moved to the FFT's start, and `start`
+    /// absorbs the difference: power and magnitude spectra do not see a circular shift.
     pub start: isize,
-    /// Number of frames in a recording or window.
+    /// Samples that a frame occupies when frames are counted: `frame_len`, or the FFT length for
+    /// frames that are centred inside the FFT.
+    pub extent: usize,
+    /// Number of frames in a recording or window. A stream has the frames whose last sample has
+    /// arrived, whatever this says.
     pub count: FrameCount,
     /// What stands outside the recording or window. A stream has only [`Padding::Zero`].
     pub padding: Padding,
@@ -99,11 +106,11 @@ pub struct Framing {
 /// How many frames `n` samples give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameCount {
-    /// Frames that lie wholly inside: `1 + (n - frame) / hop`, none when `n < frame`.
+    /// Frames that lie wholly inside: `1 + (n - extent) / hop`, none when `n < extent`.
     Inside,
     /// `1 + n / hop` (centred frames, as librosa with `center=True`).
     Centred,
-    /// `1 + ceil((n - frame) / hop)`, at least 1: the last frame is padded at its end.
+    /// `1 + ceil((n - extent) / hop)`, at least 1: the last frame is padded at its end.
     Covering,
     /// `(n + hop / 2) / hop` (Kaldi with `snip_edges=false`).
     Rounded,
@@ -149,6 +156,12 @@ pub enum StageKind {
         /// Smallest energy.
         floor: f64,
     },
+    /// Keeps `ln(max(sum x, floor))` aside for [`StageKind::ReplaceFirst`]; `y = x`. After
+    /// [`StageKind::Power`]: the energy of the spectrum's bins.
+    LogSum {
+        /// Smallest sum.
+        floor: f64,
+    },
     /// `y[n] = x[n] w[n]`.
     Window(Vec<f64>),
     /// Spectrum of `x`, zero-padded to `n_fft`: the `n_fft / 2 + 1` complex bins `0..=n_fft/2`,
@@ -185,7 +198,8 @@ pub enum StageKind {
     },
     /// `y[i] = sum_j m[i][j] x[j]`: DCT with its normalisation and the lifter folded in.
     Matrix(Matrix),
-    /// `y = x` but for `y[0]`, the value that [`StageKind::LogEnergy`] kept.
+    /// `y = x` but for `y[0]`, the value that [`StageKind::LogEnergy`] or
+    /// [`StageKind::LogSum`] kept.
     ReplaceFirst,
     /// All rows: `y = max(x, max over all rows of x - range)`.
     TopRange {
@@ -279,7 +293,7 @@ pub struct Matrix {
 }
 
 /// Classifier and decision at the end of a graph.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     /// Id of the classifier block.
     pub name: String,
@@ -310,26 +324,15 @@ pub struct Decide {
     pub fires: Vec<bool>,
 }
 
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        std::sync::Arc::ptr_eq(&self.model, &other.model)
-            && self.name == other.name
-            && self.rows == other.rows
-            && self.row_hop == other.row_hop
-            && self.labels == other.labels
-            && self.decide == other.decide
-    }
-}
-
 impl Framing {
     /// Number of frames in `n` samples.
     pub fn frames(&self, n: usize) -> usize {
         match self.count {
-            FrameCount::Inside if n < self.frame_len => 0,
-            FrameCount::Inside => 1 + (n - self.frame_len) / self.hop,
+            FrameCount::Inside if n < self.extent => 0,
+            FrameCount::Inside => 1 + (n - self.extent) / self.hop,
             FrameCount::Centred => 1 + n / self.hop,
-            FrameCount::Covering if n <= self.frame_len => 1,
-            FrameCount::Covering => 1 + (n - self.frame_len).div_ceil(self.hop),
+            FrameCount::Covering if n <= self.extent => 1,
+            FrameCount::Covering => 1 + (n - self.extent).div_ceil(self.hop),
             FrameCount::Rounded => (n + self.hop / 2) / self.hop,
         }
     }

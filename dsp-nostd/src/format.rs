@@ -22,6 +22,8 @@ pub const MAX_OPS: usize = 32;
 pub const MAX_OPERANDS: usize = 16;
 /// Most bytes of a plan or an arena: sizes stay far from the overflow of 32-bit arithmetic.
 pub const MAX_BYTES: u32 = 1 << 28;
+/// Most frames of one window, so that one push has a bounded amount of work.
+pub const MAX_FRAMES: u32 = 1 << 16;
 /// "No tensor" in the header's output fields.
 pub const NONE: u16 = u16::MAX;
 
@@ -65,7 +67,7 @@ pub struct Header {
     pub source_hop: u32,
     /// Zero samples that stand before the first sample of a stream.
     pub source_prime: u32,
-    /// Frames that are taken from one window.
+    /// Frames that are taken from one window, at most [`MAX_FRAMES`].
     pub frames: u32,
     /// Tensor that holds the rows, or [`NONE`] when the plan has no frame section.
     pub rows: u16,
@@ -81,6 +83,13 @@ pub struct Header {
     pub decision: u16,
     /// Sample rate in thousandths of a hertz, 0 when the input has no rate.
     pub rate_mhz: u32,
+}
+
+impl Header {
+    /// Samples between two decisions (or feature events), once the first has come.
+    pub fn samples_per_decision(&self) -> u64 {
+        u64::from(self.source_hop) * u64::from(self.row_hop.max(1)) / u64::from(self.frames.max(1))
+    }
 }
 
 /// Where and what a tensor is.

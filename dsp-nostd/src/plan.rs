@@ -2,8 +2,9 @@
 
 use crate::error::PlanError;
 use crate::format::{
-    ARENA_ALIGN, Elem, HASHED_FROM, Header, MAGIC, MAX_BYTES, MAX_OPERANDS, MAX_OPS, NONE, Numeric,
-    PART_ALIGN, PLAN_ALIGN, Place, TensorRecord, VERSION, align_up, content_hash, parse_step_word,
+    ARENA_ALIGN, Elem, HASHED_FROM, Header, MAGIC, MAX_BYTES, MAX_FRAMES, MAX_OPERANDS, MAX_OPS,
+    NONE, Numeric, PART_ALIGN, PLAN_ALIGN, Place, TensorRecord, VERSION, align_up, content_hash,
+    parse_step_word,
 };
 use crate::op::{Op, Step, byte_range};
 use core::ops::Range;
@@ -98,8 +99,7 @@ impl<'p> Plan<'p> {
 
     /// Samples between two decisions (or feature events), once the first has come.
     pub fn samples_per_decision(&self) -> u64 {
-        let h = self.header;
-        u64::from(h.source_hop) * u64::from(h.row_hop) / u64::from(h.frames.max(1))
+        self.header.samples_per_decision()
     }
 
     fn check_steps(&mut self) -> Result<(), PlanError> {
@@ -384,7 +384,7 @@ impl<'p> Parts<'p> {
             return Ok(0);
         }
         let record = self.arena_tensor(h.rows).ok_or(header_field!(rows))?;
-        if h.frames == 0 || h.frames > MAX_BYTES {
+        if h.frames == 0 || h.frames > MAX_FRAMES {
             return Err(header_field!(frames));
         }
         if h.row_count == 0 || !record.count.is_multiple_of(h.row_count) {

@@ -167,6 +167,15 @@ impl<'a> Runner<'a> {
         self.output(self.plan.header.features)
     }
 
+    /// The features of the last event as bytes, with the type of their elements. `None` when the
+    /// plan has no features output.
+    pub fn features_bytes(&self) -> Option<(Elem, &[u8])> {
+        let id = self.plan.header.features;
+        let record = self.plan.tensors.get(usize::from(id))?;
+        let bytes = self.arena.get(self.plan.arena_range(id))?;
+        Some((Elem::from_code(record.elem)?, bytes))
+    }
+
     /// The scores of the last [`Event::Scores`] or [`Event::Decision`], one per label, in Q15:
     /// 32767 stands for 1.0. Empty when the plan has no classifier.
     pub fn scores(&self) -> &[i16] {

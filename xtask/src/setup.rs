@@ -11,7 +11,12 @@ pub(crate) const TARGETS: [&str; 3] = [
 ];
 
 /// Debian packages, each with a program that it brings.
-const PACKAGES: [(&str, &str); 2] = [("gcc", "cc"), ("gcc-arm-none-eabi", "arm-none-eabi-gcc")];
+const PACKAGES: [(&str, &str); 4] = [
+    ("gcc", "cc"),
+    ("g++", "c++"),
+    ("gcc-arm-none-eabi", "arm-none-eabi-gcc"),
+    ("qemu-system-arm", "qemu-system-arm"),
+];
 
 /// Python packages of the Python tests.
 const PYTHON_PACKAGES: [&str; 3] = ["numpy>=1.24", "pytest>=8", "maturin>=1.7,<2"];

@@ -83,19 +83,22 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         return Err(broken);
     };
     let (input, ring) = io.read_write::<i8, i8>(0, 2)?;
-    if let Some(slot) = ring.chunks_exact_mut(n).nth(size(slot)) {
+    if let Some(slot) = ring.get_mut(size(slot).wrapping_mul(n)..) {
         for (to, &from) in slot.iter_mut().zip(input) {
             *to = from;
         }
     }
-    let filled = filled.saturating_add(1).clamp(1, p.average);
+    let filled = filled.saturating_add(1).max(1).min(p.average);
     let slot = if slot + 1 >= p.average { 0 } else { slot + 1 };
 
     let (ring, scores) = io.read_write::<i8, i16>(2, 4)?;
     let (mut best, mut best_score) = (0, -1);
     for (label, score) in scores.iter_mut().enumerate() {
-        let history = ring.iter().skip(label).step_by(n).take(size(filled));
-        let sum: i32 = history.map(|&q| i32::from(q) - p.zero_point).sum();
+        let mut sum = 0i32;
+        for tick in 0..size(filled) {
+            let q = ring.get(tick.wrapping_mul(n).wrapping_add(label));
+            sum = sum.wrapping_add(q.map_or(0, |&q| i32::from(q) - p.zero_point));
+        }
         let average = average_q15(&p, sum, filled);
         *score = average.min(32767) as i16;
         if average > best_score {

@@ -2,8 +2,9 @@
 
 use super::{check_requant, requant};
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
-use crate::requant::Requant;
-use crate::window::{Axis, row};
+use crate::requant::{Channel, Requant};
+use crate::window::{Axis, pairs, row};
+use core::ops::Range;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Convolution of each channel by itself, with `multiplier` outputs for each.
@@ -120,9 +121,11 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Channels whose accumulators are kept at once.
-const BLOCK: usize = 32;
+/// Channels, and pixels, whose accumulators are kept at once.
+const BLOCK: usize = 16;
+const PIXELS: usize = 8;
 
+/// The kernel: some channels at a time, all pixels of an image for them.
 fn depthwise_conv_2d(
     p: &Params,
     input: &[i8],
@@ -130,104 +133,128 @@ fn depthwise_conv_2d(
     requant: &Requant<'_>,
     output: &mut [i8],
 ) {
-    let in_c = size(p.in_c);
-    let out_c = (in_c * size(p.multiplier)).max(1);
-    let in_image = (size(p.in_h) * size(p.in_w) * in_c).max(1);
-    let out_row = (size(p.out_w) * out_c).max(1);
-    let out_image = (size(p.out_h) * out_row).max(1);
+    let multiplier = size(p.multiplier);
+    let out_c = size(p.in_c) * multiplier;
+    let in_image = (size(p.in_h) * size(p.in_w) * size(p.in_c)).max(1);
+    let out_image = (size(p.out_h) * size(p.out_w) * out_c).max(1);
     let images = input.chunks_exact(in_image);
-    for (image, out) in images.zip(output.chunks_exact_mut(out_image)) {
-        for (oy, out) in out.chunks_exact_mut(out_row).enumerate() {
-            for (ox, out) in out.chunks_exact_mut(out_c).enumerate() {
-                let window = Window {
-                    p,
-                    image,
-                    weights,
-                    out_c,
-                    y0: p.vertical().start(oy),
-                    x0: p.horizontal().start(ox),
-                };
-                if p.multiplier == 1 {
-                    for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-                        window.block(i * BLOCK, requant, out);
-                    }
-                } else {
-                    let channels = out.chunks_exact_mut(size(p.multiplier).max(1));
-                    for (channel, out) in channels.enumerate() {
-                        window.channel(channel, requant, out);
-                    }
+    for (image, out) in pairs(images, output.chunks_exact_mut(out_image)) {
+        let layer = Layer {
+            p,
+            image,
+            weights,
+            requant,
+            out_c,
+        };
+        if multiplier == 1 {
+            for first in (0..out_c).step_by(BLOCK) {
+                layer.block(first, first..out_c.min(first + BLOCK), out);
+            }
+        } else {
+            for channel in 0..size(p.in_c) {
+                let outputs = channel * multiplier..(channel + 1) * multiplier;
+                for first in outputs.clone().step_by(BLOCK) {
+                    layer.block(channel, first..outputs.end.min(first + BLOCK), out);
                 }
             }
         }
     }
 }
 
-/// The window of one output pixel.
-struct Window<'a> {
+/// One image on its way through the layer.
+struct Layer<'a> {
     p: &'a Params,
     image: &'a [i8],
     weights: &'a [i8],
+    requant: &'a Requant<'a>,
     out_c: usize,
-    y0: i32,
-    x0: i32,
 }
 
-impl Window<'_> {
-    /// Calls `f` with the input channels and the weights of each tap inside the input.
+impl Layer<'_> {
+    /// Outputs `outputs` of every pixel, at most [`BLOCK`], from input channels `from..`: one for
+    /// each output, or with a depth multiplier one for all.
     #[inline(always)]
-    fn taps(&self, mut f: impl FnMut(&[i8], &[i8])) {
+    fn block(&self, from: usize, outputs: Range<usize>, out: &mut [i8]) {
+        let mut channels = [Channel::default(); BLOCK];
+        self.requant.channels(outputs.start, &mut channels);
+        let out_c = self.out_c.max(1);
+        let full = self.p.multiplier == 1 && outputs.len() == BLOCK;
+        let (mut oy, mut ox) = (0, 0);
+        for out in out.chunks_mut((PIXELS * out_c).max(1)) {
+            let mut sums = [[0i32; BLOCK]; PIXELS];
+            for sums in sums.iter_mut().take(out.len() / out_c) {
+                *sums = if full {
+                    self.pixel::<true>(oy, ox, from, &outputs)
+                } else {
+                    self.pixel::<false>(oy, ox, from, &outputs)
+                };
+                ox += 1;
+                if ox == size(self.p.out_w) {
+                    (oy, ox) = (oy + 1, 0);
+                }
+            }
+            for (i, channel) in outputs.clone().enumerate() {
+                let at = |x: &[i32; BLOCK]| x.get(i).copied().unwrap_or(0);
+                let mut column = sums.each_ref().map(at);
+                let channel_of = channels.get(i).copied().unwrap_or_default();
+                self.requant.column(&channel_of, &mut column);
+                for (out, y) in pairs(out.chunks_exact_mut(out_c), column) {
+                    if let Some(out) = out.get_mut(channel) {
+                        *out = y as i8;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sums of one pixel over the taps inside the input, for the operands of
+    /// [`Self::block`]; `FULL` for [`BLOCK`] channels with one output each.
+    #[inline(never)]
+    fn pixel<const FULL: bool>(
+        &self,
+        oy: usize,
+        ox: usize,
+        from: usize,
+        outputs: &Range<usize>,
+    ) -> [i32; BLOCK] {
         let p = self.p;
+        let zero_point = p.input_zero_point as i16;
         let (vertical, horizontal) = (p.vertical(), p.horizontal());
-        let in_c = size(p.in_c);
-        let kernel_w = size(p.kernel_w);
+        let (y0, x0) = (vertical.start(oy), horizontal.start(ox));
+        let (in_c, kernel_w) = (size(p.in_c), size(p.kernel_w));
+        let mut acc = [0i32; BLOCK];
         for ky in 0..size(p.kernel_h) {
             let line = vertical
-                .at(self.y0, ky)
+                .at(y0, ky)
                 .and_then(|y| row(self.image, y, size(p.in_w) * in_c));
             let Some(line) = line else { continue };
             for kx in 0..kernel_w {
-                let pixel = horizontal.at(self.x0, kx).and_then(|x| row(line, x, in_c));
+                let Some(x) = horizontal.at(x0, kx) else {
+                    continue;
+                };
+                let pixel = line.get(x * in_c + from..).unwrap_or_default();
                 let weights = row(self.weights, ky * kernel_w + kx, self.out_c);
-                if let (Some(pixel), Some(weights)) = (pixel, weights) {
-                    f(pixel, weights);
+                let weights = weights
+                    .and_then(|w| w.get(outputs.clone()))
+                    .unwrap_or_default();
+                if FULL {
+                    // Constant lengths keep all accumulators in registers.
+                    if let (Some(pixel), Some(weights)) =
+                        (pixel.first_chunk::<BLOCK>(), weights.first_chunk::<BLOCK>())
+                    {
+                        accumulate(&mut acc, pixel, weights, zero_point);
+                    }
+                } else if p.multiplier == 1 {
+                    accumulate(&mut acc, pixel, weights, zero_point);
+                } else {
+                    let x = pixel.first().map_or(0, |&x| i16::from(x) - zero_point);
+                    for (acc, &w) in acc.iter_mut().zip(weights) {
+                        *acc = acc.wrapping_add(i32::from(x * i16::from(w)));
+                    }
                 }
             }
         }
-    }
-
-    /// Channels `first..` with one output each.
-    #[inline(always)]
-    fn block(&self, first: usize, requant: &Requant<'_>, out: &mut [i8]) {
-        let zero_point = self.p.input_zero_point as i16;
-        let mut acc = [0i32; BLOCK];
-        self.taps(|pixel, weights| {
-            let pixel = pixel.get(first..).unwrap_or_default();
-            let weights = weights.get(first..).unwrap_or_default();
-            // Constant lengths let the compiler keep all accumulators in registers.
-            match (pixel.first_chunk::<BLOCK>(), weights.first_chunk::<BLOCK>()) {
-                (Some(pixel), Some(weights)) => accumulate(&mut acc, pixel, weights, zero_point),
-                _ => accumulate(&mut acc, pixel, weights, zero_point),
-            }
-        });
-        requant.apply(first, &acc, out);
-    }
-
-    /// All outputs of one input channel.
-    #[inline(always)]
-    fn channel(&self, channel: usize, requant: &Requant<'_>, out: &mut [i8]) {
-        let from = channel * size(self.p.multiplier);
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            let first = from + i * BLOCK;
-            let mut acc = [0i32; BLOCK];
-            self.taps(|pixel, weights| {
-                let x = pixel.get(channel).map_or(0, |&x| i32::from(x)) - self.p.input_zero_point;
-                let weights = weights.get(first..).unwrap_or_default();
-                for (acc, &w) in acc.iter_mut().zip(weights) {
-                    *acc = acc.wrapping_add(x * i32::from(w));
-                }
-            });
-            requant.apply(first, &acc, out);
-        }
+        acc
     }
 }
 

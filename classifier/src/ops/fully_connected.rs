@@ -2,7 +2,8 @@
 
 use super::{check_requant, requant};
 use crate::params::{I8_MAX, I8_MIN, MAX_COUNT, expect_count, size};
-use crate::requant::Requant;
+use crate::requant::{Channel, Requant};
+use crate::window::pairs;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Matrix times vector, for each row of the input.
@@ -62,9 +63,12 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Outputs whose accumulators are kept at once.
-const BLOCK: usize = 32;
+/// Outputs whose accumulators are kept at once, and the inputs that are widened for them.
+const BLOCK: usize = 8;
+const TAPS: usize = 64;
 
+/// The kernel: with `x' = x - input_zero_point`, the sum of `x' * (w - weights_zero_point)` is the
+/// sum of `x' * w` less `weights_zero_point` times the sum of `x'`.
 fn fully_connected(
     p: &Params,
     input: &[i8],
@@ -74,24 +78,42 @@ fn fully_connected(
 ) {
     let n_in = size(p.n_in).max(1);
     let rows = output.chunks_exact_mut(size(p.n_out).max(1));
-    for (x, out) in input.chunks_exact(n_in).zip(rows) {
-        let mut rows = weights.chunks_exact(n_in);
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            let mut acc = [0i32; BLOCK];
-            for (acc, w) in acc.iter_mut().zip(rows.by_ref().take(out.len())) {
-                *acc = dot(x, w, p.input_zero_point, p.weights_zero_point);
+    for (x, out) in pairs(input.chunks_exact(n_in), rows) {
+        let total = x.iter().fold(0i32, |sum, &x| {
+            sum.wrapping_add(i32::from(x) - p.input_zero_point)
+        });
+        let offset = total.wrapping_mul(p.weights_zero_point);
+        let blocks = pairs(out.chunks_mut(BLOCK), weights.chunks((BLOCK * n_in).max(1)));
+        for (i, (out, weights)) in blocks.enumerate() {
+            let mut acc = [0i32.wrapping_sub(offset); BLOCK];
+            for (start, x) in pairs((0..n_in).step_by(TAPS), x.chunks(TAPS)) {
+                let mut wide = [0i16; TAPS];
+                for (wide, &x) in wide.iter_mut().zip(x) {
+                    *wide = i16::from(x) - p.input_zero_point as i16;
+                }
+                for (acc, w) in pairs(&mut acc, weights.chunks_exact(n_in)) {
+                    let w = w.get(start..).unwrap_or_default();
+                    *acc = acc.wrapping_add(dot(&wide, w));
+                }
             }
-            requant.apply(i * BLOCK, &acc, out);
+            let mut channels = [Channel::default(); BLOCK];
+            requant.channels(i * BLOCK, &mut channels);
+            requant.outputs(&channels, &acc, out);
         }
     }
 }
 
-/// `sum of (x - x_zero) * (w - w_zero)`; both factors fit 16 bits.
-#[inline]
-fn dot(x: &[i8], w: &[i8], x_zero: i32, w_zero: i32) -> i32 {
-    let (x_zero, w_zero) = (x_zero as i16, w_zero as i16);
-    x.iter().zip(w).fold(0, |sum: i32, (&x, &w)| {
-        let (x, w) = (i16::from(x) - x_zero, i16::from(w) - w_zero);
-        sum.wrapping_add(i32::from(x) * i32::from(w))
-    })
+/// `sum of x * w` over as many taps as both have; the rest of `x` is 0.
+#[inline(always)]
+fn dot(x: &[i16; TAPS], w: &[i8]) -> i32 {
+    let sum = |x: &[i16], w: &[i8]| {
+        x.iter().zip(w).fold(0, |sum: i32, (&x, &w)| {
+            sum.wrapping_add(i32::from(x) * i32::from(w))
+        })
+    };
+    // A constant length lets the compiler unroll the loop.
+    match w.first_chunk::<TAPS>() {
+        Some(w) => sum(x, w),
+        None => sum(x, w),
+    }
 }

@@ -1,7 +1,7 @@
 //! `AVERAGE_POOL_2D_I8` and `MAX_POOL_2D_I8`.
 
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
-use crate::window::{Axis, row};
+use crate::window::{Axis, pairs, row};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Average over a window, of the elements that lie inside the input.
@@ -124,7 +124,7 @@ fn run(
     let out_row = (size(p.out_w) * channels).max(1);
     let out_image = (size(p.out_h) * out_row).max(1);
     let images = input.chunks_exact(in_image);
-    for (image, out) in images.zip(output.chunks_exact_mut(out_image)) {
+    for (image, out) in pairs(images, output.chunks_exact_mut(out_image)) {
         for (oy, out) in out.chunks_exact_mut(out_row).enumerate() {
             let y0 = vertical.start(oy);
             for (ox, out) in out.chunks_exact_mut(channels).enumerate() {

@@ -2,6 +2,7 @@
 
 use crate::params::{I8_MAX, I8_MIN, MAX_COUNT, expect_count, size};
 use crate::requant::{rounding_divide_by_pot, srdhm};
+use crate::window::pairs;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Softmax along the last axis, in gemmlowp's fixed point.
@@ -47,7 +48,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let p = Params::decode(io.step.params()?);
     let (input, output) = io.read_write::<i8, i8>(0, 1)?;
     let n = size(p.n).max(1);
-    for (x, y) in input.chunks_exact(n).zip(output.chunks_exact_mut(n)) {
+    for (x, y) in pairs(input.chunks_exact(n), output.chunks_exact_mut(n)) {
         softmax(&p, x, y);
     }
     Ok(())

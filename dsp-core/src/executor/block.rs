@@ -59,7 +59,7 @@ impl<F: Real> FrameChain<F> {
             if let StageKind::Rfft { n_fft } = stage.kind {
                 chain.add_spectrum(stage, n_fft, stages.next())?;
             } else if let Some(op) = VectorOp::new(stage, chain.len)? {
-                energy |= matches!(op, VectorOp::LogEnergy { .. });
+                energy |= matches!(op, VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. });
                 if matches!(op, VectorOp::ReplaceFirst) && !energy {
                     return Err(GraphError::new(stage, "there is no log energy before it"));
                 }

@@ -248,9 +248,8 @@ impl<F: Real> RowOp<F> {
             return Ok(Self::All(op));
         }
         match VectorOp::new(stage, input)? {
-            Some(VectorOp::LogEnergy { .. } | VectorOp::ReplaceFirst) | None => {
-                Err(GraphError::new(stage, "is not a stage of rows"))
-            }
+            Some(VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. } | VectorOp::ReplaceFirst)
+            | None => Err(GraphError::new(stage, "is not a stage of rows")),
             Some(op) => Ok(Self::Each(op, stage.len)),
         }
     }

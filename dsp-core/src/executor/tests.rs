@@ -33,6 +33,7 @@ fn graph(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Graph {
             frame_len,
             hop,
             start: 0,
+            extent: frame_len,
             count: FrameCount::Inside,
             padding: Padding::Zero,
             pre_emphasis: None,
@@ -345,6 +346,29 @@ fn log_energy_takes_the_place_of_the_first_value() {
         stage("first", 5, StageKind::ReplaceFirst),
     ];
     assert!(error(&first(chain(5, stages, &samples)), &expected) < 1e-14);
+}
+
+#[test]
+fn the_log_sum_of_all_bins_takes_the_place_of_the_first_value() {
+    // The filter looks at bin 0 alone; the sum is that of all bins, of each frame its own.
+    let mut samples = noise(5 * 40);
+    samples[10..15].fill(0.0);
+    let mut stages = spectrum_stages(5, 8, StageKind::Power { scale: 1.0 });
+    let bank = FilterBank {
+        filters: vec![Filter {
+            first: 0,
+            weights: vec![1.0],
+        }],
+    };
+    stages.push(stage("sum", 5, StageKind::LogSum { floor: 0.2 }));
+    stages.push(stage("mel", 1, StageKind::Mel(bank)));
+    stages.push(stage("first", 1, StageKind::ReplaceFirst));
+    let sums: Vec<f64> = samples
+        .chunks(5)
+        .map(|frame| direct_power(frame, 8).iter().sum())
+        .collect();
+    let expected: Vec<f64> = sums.iter().map(|sum| libm::log(sum.max(0.2))).collect();
+    assert!(error(&chain(5, stages, &samples).concat(), &expected) < 1e-13);
 }
 
 #[test]

@@ -16,6 +16,9 @@ pub(super) enum VectorOp<F> {
     LogEnergy {
         floor: F,
     },
+    LogSum {
+        floor: F,
+    },
     Window(Vec<F>),
     Mel(Vec<Run<F>>),
     Log {
@@ -49,6 +52,12 @@ impl<F: Real> VectorOp<F> {
             StageKind::PreEmphasis(c) => (Self::PreEmphasis(F::of(*c)), input),
             StageKind::LogEnergy { floor } => (
                 Self::LogEnergy {
+                    floor: F::of(*floor),
+                },
+                input,
+            ),
+            StageKind::LogSum { floor } => (
+                Self::LogSum {
                     floor: F::of(*floor),
                 },
                 input,
@@ -110,7 +119,7 @@ impl<F: Real> VectorOp<F> {
     }
 
     /// Applies the operation to the `L` vectors in `lanes.x`, which end there too. `energy` is
-    /// what [`StageKind::LogEnergy`] keeps for each.
+    /// what [`StageKind::LogEnergy`] or [`StageKind::LogSum`] keeps for each.
     #[inline(always)]
     pub(super) fn apply<const L: usize>(&self, lanes: &mut Lanes<F, L>, energy: &mut [F; L]) {
         let Lanes { x, y } = lanes;
@@ -134,6 +143,10 @@ impl<F: Real> VectorOp<F> {
             }
             Self::LogEnergy { floor } => {
                 *energy = sum(x, |x| x * x).map(|sum| max(sum, *floor));
+                F::ln_in_place(energy);
+            }
+            Self::LogSum { floor } => {
+                *energy = sum(x, |x| x).map(|sum| max(sum, *floor));
                 F::ln_in_place(energy);
             }
             Self::Window(window) => {

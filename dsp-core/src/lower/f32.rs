@@ -1,6 +1,6 @@
 //! Lowering to `f32` operators.
 
-use super::Layout;
+use super::{Layout, network};
 use crate::error::LowerError;
 use crate::graph::{self, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
@@ -37,6 +37,9 @@ pub(super) fn lower(graph: &Graph, layout: &Layout) -> Result<PlanBytes, LowerEr
     let features = lowering.rows(graph, layout.rows, frame_row_len, rows)?;
     let mut plan = lowering.plan;
     plan.features(features, &[layout.rows, graph.row_len]);
+    if let Some(head) = &graph.head {
+        network::add_head(&mut plan, head, features)?;
+    }
     plan.finish()
 }
 
@@ -217,9 +220,13 @@ impl Lowering {
             StageKind::PreEmphasis(c) => {
                 self.step(&vector::PRE_EMPHASIS_F32, name, &[x], &[bits(*c)]);
             }
-            StageKind::LogEnergy { floor } => {
+            StageKind::LogEnergy { floor } | StageKind::LogSum { floor } => {
+                let op = match stage.kind {
+                    StageKind::LogEnergy { .. } => &vector::LOG_ENERGY_F32,
+                    _ => &vector::LOG_SUM_F32,
+                };
                 let energy = self.plan.tensor(name, Elem::F32, &[1]);
-                self.step(&vector::LOG_ENERGY_F32, name, &[x, energy], &[bits(*floor)]);
+                self.step(op, name, &[x, energy], &[bits(*floor)]);
                 self.energy = Some(energy);
             }
             StageKind::ReplaceFirst => {
@@ -294,6 +301,7 @@ fn works_in_place(kind: &StageKind) -> bool {
             | StageKind::Affine { .. }
             | StageKind::ReplaceFirst
             | StageKind::LogEnergy { .. }
+            | StageKind::LogSum { .. }
             | StageKind::RemoveMean
             | StageKind::PreEmphasis(_)
     )
@@ -303,6 +311,7 @@ fn works_in_place(kind: &StageKind) -> bool {
 fn describe(kind: &StageKind) -> &'static str {
     match kind {
         StageKind::Standardise { .. } => "sliding mean and variance normalisation",
+        StageKind::LogSum { .. } => "the energy of a spectrum",
         StageKind::Deltas { .. } => "appending deltas",
         _ => "this stage",
     }

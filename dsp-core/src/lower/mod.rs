@@ -4,10 +4,12 @@
 //! [`PlanBuilder`](crate::plan_builder::PlanBuilder) decides where everything lies.
 
 mod f32;
+pub mod network;
 
 use crate::error::LowerError;
 use crate::graph::{Framing, Graph, Mode};
-use crate::plan_builder::PlanBytes;
+use crate::plan_builder::{PlanBuilder, PlanBytes};
+use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 
 /// Lowers `graph` to a plan with `f32` features.
 ///
@@ -18,6 +20,27 @@ use crate::plan_builder::PlanBytes;
 /// [`LowerError`] names the stage that no operator computes, and what to change.
 pub fn lower_f32(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes, LowerError> {
     f32::lower(graph, &Layout::new(graph, clip_len)?)
+}
+
+/// Lowers the classifier and the decision of `graph` alone: a plan that takes feature values as
+/// float samples, row after row. In window and clip mode a decision takes all rows of a window.
+///
+/// # Errors
+/// [`LowerError`] when there is no classifier or its model cannot run.
+pub fn lower_head(graph: &Graph) -> Result<PlanBytes, LowerError> {
+    let head = graph
+        .head
+        .as_ref()
+        .ok_or_else(|| LowerError::new("classifier", "the pipeline has none"))?;
+    let mut plan = PlanBuilder::new(&graph.name, Numeric::F32);
+    let hop = match graph.source.mode {
+        Mode::Stream => head.row_hop,
+        Mode::Window { .. } | Mode::Clip => head.rows,
+    };
+    let row_len = graph.row_len;
+    let features = plan.source(Elem::F32, head.rows * row_len, hop * row_len, 0);
+    network::add_head(&mut plan, head, features)?;
+    plan.finish()
 }
 
 /// How the source window, frames and rows of a plan follow from a graph's mode.
@@ -89,6 +112,15 @@ impl Layout {
                 format!(
                     "{window} samples are shorter than one frame of {frame_len}: take longer \
                      windows or shorter frames"
+                ),
+            ));
+        }
+        if frames > MAX_FRAMES as usize {
+            return Err(LowerError::new(
+                "input",
+                format!(
+                    "{window} samples have {frames} frames, a plan takes at most {MAX_FRAMES}: \
+                     use mode = \"stream\" for long recordings"
                 ),
             ));
         }

@@ -5,6 +5,7 @@
 //! of `docs/FORMAT.md`.
 
 mod planner;
+mod strip;
 
 use crate::error::LowerError;
 use bytemuck::{NoUninit, bytes_of};
@@ -15,6 +16,8 @@ use otolith_dsp_nostd::format::{
 };
 use serde::{Deserialize, Serialize};
 use std::ops::Deref;
+
+pub use strip::strip_info;
 
 /// A tensor of the plan that is being built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -34,6 +34,7 @@ pub const ALL: &[&Op] = &[
     &vector::REMOVE_MEAN_F32,
     &vector::PRE_EMPHASIS_F32,
     &vector::LOG_ENERGY_F32,
+    &vector::LOG_SUM_F32,
     &vector::WINDOW_F32,
     &vector::AFFINE_F32,
     &vector::REPLACE_FIRST_F32,

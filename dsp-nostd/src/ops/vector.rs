@@ -45,6 +45,20 @@ pub const LOG_ENERGY_F32: Op = Op {
     },
 };
 
+/// `e = ln(max(sum x, floor))`; operands and parameters as for [`LOG_ENERGY_F32`].
+pub const LOG_SUM_F32: Op = Op {
+    code: 0x010c,
+    name: "LOG_SUM_F32",
+    check: check_log_energy,
+    run: |io| {
+        let &[floor] = io.step.params()?;
+        let (x, e) = io.read_write::<f32, f32>(0, 1)?;
+        let sum = x.iter().fold(0.0f32, |sum, x| sum + x);
+        e.fill(libm::logf(larger(sum, f32::from_bits(floor))));
+        Ok(())
+    },
+};
+
 /// Multiplies with a window and zero-pads: `x[n] = x[n] w[n]`, and `x[n] = 0` behind the window.
 ///
 /// Operands: x (`f32`, in place, at least as long as w), w (`f32` table). No parameters.
