@@ -7,7 +7,8 @@
 //! | [`timing`] | interleaved timing and its table |
 //!
 //! `cargo bench -p otolith-benches` runs the programs in `benches/`: `features` (log-mel and
-//! MFCC beside Rust peers), `memory` (one hour of audio) and `network` (latency of int8 models). `peers/` times the Python peers.
+//! MFCC beside Rust peers), `memory` (one hour of audio) and `network` (latency of int8 models).
+//! `peers/` times the Python peers.
 #![forbid(unsafe_code)]
 
 pub mod audio;

@@ -2,15 +2,17 @@
 //! numeric), with one generic body.
 //!
 //! * [`signal`]: samples as the frames see them, converted, scaled, pre-emphasised and padded;
+//! * [`block`]: a block of frames through the frame stages;
 //! * [`spectrum`]: the FFT of a frame and the power of its bins;
 //! * [`vector`]: all other stages that map a vector to a vector;
 //! * [`rows`]: stages that look at all rows together;
 //! * [`real`]: the two float types, and the logarithm.
 //!
-//! Frames are computed in blocks of [`LANES`]: each is transformed on its own, then the bins of
-//! all lie side by side, so that filter bank, logarithm and DCT run over frames as vector code.
-//! Memory beside input and output is one block.
+//! Frames are computed in blocks: each is transformed on its own, then the bins of all lie side
+//! by side, so that filter bank, logarithm and DCT run over frames as vector code. Memory beside
+//! input and output is one block.
 
+mod block;
 mod real;
 mod rows;
 mod signal;
@@ -19,21 +21,16 @@ mod spectrum;
 mod tests;
 mod vector;
 
-use std::ops::Range;
-
 use thiserror::Error;
 
 pub use self::real::Real;
 pub use self::signal::Samples;
 
+use self::block::{FrameChain, LANES};
 use self::rows::{Rows, RowsOp};
 use self::signal::Signal;
-use self::spectrum::Spectrum;
 use self::vector::{Lanes, VectorOp};
-use crate::graph::{Framing, Gain, Graph, Mode, Padding, Source, Stage, StageKind};
-
-/// Frames in a block.
-const LANES: usize = 16;
+use crate::graph::{Framing, Gain, Graph, Mode, Padding, Source, Stage};
 
 /// A graph that contradicts itself, which blocks never expand to.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -92,38 +89,21 @@ impl<F> Features<F> {
 pub struct Executor<F> {
     source: Source,
     framing: Framing,
-    /// Stages on a single frame, before the FFT.
-    frame_ops: Vec<VectorOp<F>>,
-    /// FFT, and power or magnitude.
-    spectrum: Option<Spectrum<F>>,
-    /// Bins that the stages after the spectrum look at.
-    bins: Range<usize>,
-    /// Stages on a block of frames, after the FFT.
-    block_ops: Vec<VectorOp<F>>,
+    frames: FrameChain<F>,
     row_ops: Vec<RowOp<F>>,
-    /// Values in a row after the frame stages.
-    frame_out: usize,
+    row: Lanes<F, 1>,
     /// Values in the longest row between two row stages.
     stride: usize,
     row_len: usize,
     /// Names of frame stages, then of row stages.
     names: Vec<String>,
-    block: Block<F>,
 }
 
-/// A stage on rows, and the length of its output.
+/// A stage on rows. One that works on each row gives rows of the length beside it.
 #[derive(Clone, Debug)]
 enum RowOp<F> {
     Each(VectorOp<F>, usize),
-    All(RowsOp, usize),
-}
-
-/// Buffers of one block of frames.
-#[derive(Clone, Debug, Default)]
-struct Block<F> {
-    samples: Vec<F>,
-    frame: Lanes<F, 1>,
-    lanes: Lanes<F, LANES>,
+    All(RowsOp),
 }
 
 /// The output of each stage, frame after frame, row after row.
@@ -137,91 +117,35 @@ impl<F: Real> Executor<F> {
     /// pipeline does that.
     pub fn new(graph: &Graph) -> Result<Self, GraphError> {
         check_source(graph)?;
-        let mut executor = Self {
-            source: graph.source.clone(),
-            framing: graph.framing.clone(),
-            frame_ops: Vec::new(),
-            spectrum: None,
-            bins: 0..0,
-            block_ops: Vec::new(),
-            row_ops: Vec::new(),
-            frame_out: graph.framing.frame_len,
-            stride: 0,
-            row_len: graph.row_len,
-            names: Vec::new(),
-            block: Block::default(),
-        };
-        executor.add_frame_stages(&graph.frame)?;
-        executor.add_row_stages(&graph.rows)?;
-        Ok(executor)
-    }
-
-    fn add_frame_stages(&mut self, stages: &[Stage]) -> Result<(), GraphError> {
-        let mut len = self.framing.frame_len;
-        let mut energy = false;
-        let mut stages = stages.iter();
-        while let Some(stage) = stages.next() {
-            self.names.push(stage.name.clone());
-            if let StageKind::Rfft { n_fft } = stage.kind {
-                if self.spectrum.is_some() {
-                    return Err(GraphError::new(stage, "is the second FFT of the chain"));
-                }
-                let after = stages.next();
-                self.spectrum = Some(Spectrum::new(stage, n_fft, after, len)?);
-                self.names.extend(after.map(|after| after.name.clone()));
-            } else if let Some(op) = VectorOp::new(stage, len)? {
-                energy |= matches!(op, VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. });
-                if matches!(op, VectorOp::ReplaceFirst) && !energy {
-                    return Err(GraphError::new(stage, "there is no log energy before it"));
-                }
-                match self.spectrum {
-                    None => self.frame_ops.push(op),
-                    Some(_) => self.block_ops.push(op),
-                }
-            } else {
-                return Err(GraphError::new(stage, "is not a stage of a single frame"));
-            }
+        let frames = FrameChain::new(&graph.framing, &graph.frame)?;
+        let mut len = frames.row_len();
+        let mut stride = len;
+        let mut row_ops = Vec::with_capacity(graph.rows.len());
+        for stage in &graph.rows {
+            row_ops.push(RowOp::new(stage, len)?);
             len = stage.len;
+            stride = stride.max(len);
         }
-        self.frame_out = len;
-        if let Some(spectrum) = &self.spectrum {
-            let needed = self.block_ops.first().and_then(VectorOp::inputs);
-            self.bins = needed.unwrap_or(0..spectrum.bins().len());
-        }
-        Ok(())
-    }
-
-    fn add_row_stages(&mut self, stages: &[Stage]) -> Result<(), GraphError> {
-        let mut len = self.frame_out;
-        self.stride = len;
-        for stage in stages {
-            self.names.push(stage.name.clone());
-            let op = match (RowsOp::new(stage, len)?, VectorOp::new(stage, len)?) {
-                (Some(op), _) => RowOp::All(op, stage.len),
-                (
-                    _,
-                    Some(
-                        VectorOp::LogEnergy { .. }
-                        | VectorOp::LogSum { .. }
-                        | VectorOp::ReplaceFirst,
-                    )
-                    | None,
-                ) => {
-                    return Err(GraphError::new(stage, "is not a stage of rows"));
-                }
-                (_, Some(op)) => RowOp::Each(op, stage.len),
-            };
-            self.row_ops.push(op);
-            len = stage.len;
-            self.stride = self.stride.max(len);
-        }
-        if len != self.row_len {
+        if len != graph.row_len {
             return Err(GraphError::at(
                 "row_len",
-                format!("is {}, but the last stage gives {len} values", self.row_len),
+                format!(
+                    "is {}, but the last stage gives {len} values",
+                    graph.row_len
+                ),
             ));
         }
-        Ok(())
+        let stages = graph.frame.iter().chain(&graph.rows);
+        Ok(Self {
+            source: graph.source.clone(),
+            framing: graph.framing.clone(),
+            frames,
+            row_ops,
+            row: Lanes::default(),
+            stride,
+            row_len: len,
+            names: stages.map(|stage| stage.name.clone()).collect(),
+        })
     }
 
     /// Values in a row of features.
@@ -269,15 +193,16 @@ impl<F: Real> Executor<F> {
             self.framing.pre_emphasis.map(F::of),
             self.framing.padding,
         );
-        let rows = self.frame_count(samples.len());
-        let mut values = vec![F::zero(); rows * self.stride];
-        for (i, out) in values.chunks_mut(LANES * self.stride).enumerate() {
-            self.run_block(&signal, i * LANES, out, trace.as_deref_mut());
+        let (rows, stride) = (self.frame_count(samples.len()), self.stride);
+        let mut values = vec![F::zero(); rows * stride];
+        for (i, out) in values.chunks_mut(LANES * stride).enumerate() {
+            let trace = trace.as_deref_mut();
+            self.frames.run(&signal, i * LANES, out, stride, trace);
         }
         self.run_rows(&mut values, trace);
-        if self.stride != self.row_len {
+        if stride != self.row_len {
             for row in 1..rows {
-                let from = row * self.stride;
+                let from = row * stride;
                 values.copy_within(from..from + self.row_len, row * self.row_len);
             }
             values.truncate(rows * self.row_len);
@@ -290,110 +215,13 @@ impl<F: Real> Executor<F> {
     }
 
     fn frame_count(&self, n: usize) -> usize {
+        let framing = &self.framing;
         match self.source.mode {
-            Mode::Window { .. } | Mode::Clip => self.framing.frames(n),
-            Mode::Stream => {
-                let Framing {
-                    frame_len,
-                    hop,
-                    start,
-                    ..
-                } = self.framing;
-                n.checked_add_signed(-start)
-                    .and_then(|n| n.checked_sub(frame_len))
-                    .map_or(0, |n| 1 + n / hop)
-            }
-        }
-    }
-
-    /// Computes the rows of the frames from `first` on that fit into `out`.
-    fn run_block(
-        &mut self,
-        signal: &Signal<'_, F>,
-        first: usize,
-        out: &mut [F],
-        mut trace: Option<&mut Trace<F>>,
-    ) {
-        let Framing {
-            frame_len,
-            hop,
-            start,
-            ..
-        } = self.framing;
-        let count = out.len() / self.stride;
-        let block = &mut self.block;
-        // Overlapping frames share their samples; between others there may be a long gap.
-        let distance = hop.min(frame_len);
-        block
-            .samples
-            .resize(distance * (LANES - 1) + frame_len, F::zero());
-        let at = |frame: usize| start + ((first + frame) * hop) as isize;
-        if distance == hop {
-            let needed = distance * (count - 1) + frame_len;
-            signal.fetch(at(0), &mut block.samples[..needed]);
-        } else {
-            for (i, frame) in block
-                .samples
-                .chunks_exact_mut(frame_len)
-                .take(count)
-                .enumerate()
-            {
-                signal.fetch(at(i), frame);
-            }
-        }
-
-        let mut energy = [F::zero(); LANES];
-        let bins = match (&self.spectrum, &trace) {
-            (Some(spectrum), Some(_)) => 0..spectrum.bins().len(),
-            _ => self.bins.clone(),
-        };
-        if let Some(spectrum) = &self.spectrum {
-            block.lanes.resize(spectrum.bins().len());
-        }
-        for (i, row) in out.chunks_exact_mut(self.stride).enumerate() {
-            let frame = &mut block.frame;
-            frame.resize(frame_len);
-            let samples = &block.samples[i * distance..][..frame_len];
-            frame.x.as_flattened_mut().copy_from_slice(samples);
-            let mut kept = [F::zero()];
-            for (stage, op) in self.frame_ops.iter().enumerate() {
-                op.apply(frame, &mut kept);
-                if let Some(trace) = trace.as_deref_mut() {
-                    trace[stage].1.extend(frame.lane(0));
-                }
-            }
-            energy[i] = kept[0];
-            if let Some(spectrum) = &mut self.spectrum {
-                spectrum.transform(frame.x.as_flattened().iter().copied());
-                spectrum.write(bins.clone(), &mut block.lanes.x, i);
-                if let Some(trace) = trace.as_deref_mut() {
-                    let stage = self.frame_ops.len();
-                    let parts = spectrum.bins().iter().flat_map(|bin| [bin.re, bin.im]);
-                    trace[stage].1.extend(parts);
-                    trace[stage + 1].1.extend(block.lanes.lane(i));
-                }
-            } else {
-                for (to, x) in row.iter_mut().zip(frame.lane(0)) {
-                    *to = x;
-                }
-            }
-        }
-        if self.spectrum.is_none() {
-            return;
-        }
-        for (i, op) in self.block_ops.iter().enumerate() {
-            op.apply(&mut block.lanes, &mut energy);
-            if let Some(trace) = trace.as_deref_mut() {
-                let stage = self.frame_ops.len() + 2 + i;
-                for lane in 0..count {
-                    trace[stage].1.extend(block.lanes.lane(lane));
-                }
-            }
-        }
-        for (i, row) in out.chunks_exact_mut(self.stride).enumerate() {
-            for (to, x) in row.iter_mut().zip(block.lanes.lane(i)) {
-                *to = x;
-            }
+            Mode::Window { .. } | Mode::Clip => framing.frames(n),
+            Mode::Stream => n
+                .checked_add_signed(-framing.start)
+                .and_then(|n| n.checked_sub(framing.frame_len))
+                .map_or(0, |n| 1 + n / framing.hop),
         }
     }
 
@@ -401,28 +229,11 @@ impl<F: Real> Executor<F> {
         let mut rows = Rows {
             values,
             stride: self.stride,
-            len: self.frame_out,
+            len: self.frames.row_len(),
         };
         let first = self.names.len() - self.row_ops.len();
         for (i, op) in self.row_ops.iter().enumerate() {
-            match op {
-                RowOp::All(op, len) => {
-                    op.apply(&mut rows);
-                    rows.len = *len;
-                }
-                RowOp::Each(op, len) => {
-                    let from = rows.len;
-                    rows.len = from.max(*len);
-                    for row in rows.iter_mut() {
-                        let lane = &mut self.block.frame;
-                        lane.resize(from);
-                        lane.x.as_flattened_mut().copy_from_slice(&row[..from]);
-                        op.apply(lane, &mut [F::zero()]);
-                        row[..*len].copy_from_slice(lane.x.as_flattened());
-                    }
-                    rows.len = *len;
-                }
-            }
+            op.apply(&mut rows, &mut self.row);
             if let Some(trace) = trace.as_deref_mut() {
                 trace[first + i].1.extend(rows.iter().flatten());
             }
@@ -430,10 +241,39 @@ impl<F: Real> Executor<F> {
     }
 }
 
+impl<F: Real> RowOp<F> {
+    /// The operation of `stage` on rows of `input` values.
+    fn new(stage: &Stage, input: usize) -> Result<Self, GraphError> {
+        if let Some(op) = RowsOp::new(stage, input)? {
+            return Ok(Self::All(op));
+        }
+        match VectorOp::new(stage, input)? {
+            Some(VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. } | VectorOp::ReplaceFirst)
+            | None => Err(GraphError::new(stage, "is not a stage of rows")),
+            Some(op) => Ok(Self::Each(op, stage.len)),
+        }
+    }
+
+    fn apply(&self, rows: &mut Rows<'_, F>, row: &mut Lanes<F, 1>) {
+        match self {
+            Self::All(op) => op.apply(rows),
+            Self::Each(op, len) => {
+                let from = rows.len;
+                rows.len = from.max(*len);
+                for values in rows.iter_mut() {
+                    row.resize(from);
+                    row.x.as_flattened_mut().copy_from_slice(&values[..from]);
+                    op.apply(row, &mut [F::zero()]);
+                    values[..*len].copy_from_slice(row.x.as_flattened());
+                }
+                rows.len = *len;
+            }
+        }
+    }
+}
+
 fn check_source(graph: &Graph) -> Result<(), GraphError> {
-    let Graph {
-        source, framing, ..
-    } = graph;
+    let (source, framing) = (&graph.source, &graph.framing);
     if framing.frame_len == 0 || framing.hop == 0 {
         return Err(GraphError::at(
             "framing",

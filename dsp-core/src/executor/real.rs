@@ -1,6 +1,6 @@
 //! The float types of the executor.
 
-use realfft::FftNum;
+use rustfft::FftNum;
 
 /// A float type that the executor computes with: `f64` is the `reference` numeric, `f32` the
 /// `host` numeric.

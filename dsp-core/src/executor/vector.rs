@@ -157,13 +157,17 @@ impl<F: Real> VectorOp<F> {
                 }
             }
             Self::Mel(runs) => {
-                y.clear();
-                y.extend(runs.iter().map(|run| dot(&run.weights, &x[run.first..])));
+                y.resize(runs.len(), [F::zero(); L]);
+                for (y, run) in y.iter_mut().zip(runs) {
+                    *y = dot(&run.weights, &x[run.first..]);
+                }
                 std::mem::swap(x, y);
             }
             Self::Matrix(values) => {
-                y.clear();
-                y.extend(values.chunks_exact(x.len()).map(|row| dot(row, x)));
+                y.resize(values.len() / x.len(), [F::zero(); L]);
+                for (y, row) in y.iter_mut().zip(values.chunks_exact(x.len())) {
+                    *y = dot(row, x);
+                }
                 std::mem::swap(x, y);
             }
             Self::Log {
