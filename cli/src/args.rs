@@ -117,7 +117,7 @@ impl NumericArg {
 /// In what arithmetic, and on how many threads.
 #[derive(Debug, Args)]
 pub(crate) struct EngineArgs {
-    /// Arithmetic of the features [default: `run` takes the device's, as [deploy] says; `features`
+    /// Arithmetic of the features [default: `run` takes the device's, as `[deploy]` says; `features`
     /// takes host]
     #[arg(long, value_enum)]
     pub(crate) numeric: Option<NumericArg>,

@@ -1,12 +1,12 @@
 //! Runs a [`Graph`] on the host, in `f64` (the `reference` numeric) or `f32` (the `host`
 //! numeric), with one generic body.
 //!
-//! * [`signal`]: samples as the frames see them, converted, scaled, pre-emphasised and padded;
-//! * [`block`]: a block of frames through the frame stages;
-//! * [`spectrum`]: the FFT of a frame and the power of its bins;
-//! * [`vector`]: all other stages that map a vector to a vector;
-//! * [`rows`]: stages that look at all rows together;
-//! * [`real`]: the two float types, and the logarithm.
+//! * `signal`: samples as the frames see them, converted, scaled, pre-emphasised and padded;
+//! * `block`: a block of frames through the frame stages;
+//! * `spectrum`: the FFT of a frame and the power of its bins;
+//! * `vector`: all other stages that map a vector to a vector;
+//! * `rows`: stages that look at all rows together;
+//! * `real`: the two float types, and the logarithm.
 //!
 //! Frames are computed in blocks: each is transformed on its own, then the bins of all lie side
 //! by side, so that filter bank, logarithm and DCT run over frames as vector code. Memory beside

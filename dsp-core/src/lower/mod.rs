@@ -1,7 +1,7 @@
 //! From a graph to a plan for one device numeric.
 //!
 //! Lowering decides which operators compute a graph's stages and in what number format; the
-//! [`PlanBuilder`](crate::plan_builder::PlanBuilder) decides where everything lies.
+//! [`PlanBuilder`] decides where everything lies.
 
 mod f32;
 pub mod network;

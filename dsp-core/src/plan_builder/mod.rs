@@ -1,7 +1,7 @@
 //! Writes plans: tensors and steps in, bytes out.
 //!
 //! Lowering describes *what* is computed; the builder decides *where*: it places tables in the
-//! data part, lays out the arena from the tensors' lifetimes ([`planner`]), and writes the bytes
+//! data part, lays out the arena from the tensors' lifetimes (`planner`), and writes the bytes
 //! of `docs/FORMAT.md`.
 
 mod planner;
