@@ -59,7 +59,7 @@ impl<F: Real> Spectrum<F> {
         if let Some(after) = after {
             check_len(after, bins)?;
         }
-        let even = n_fft % 2 == 0;
+        let even = n_fft.is_multiple_of(2);
         let complex_len = if even { n_fft / 2 } else { n_fft };
         let fft = FftPlanner::<F>::new().plan_fft_forward(complex_len);
         let twiddles = |of: fn(f64) -> f64| {
@@ -89,7 +89,7 @@ impl<F: Real> Spectrum<F> {
     /// Transforms a frame, each value multiplied by its value of `window`.
     #[inline(always)]
     pub(super) fn transform(&mut self, frame: &[F], window: &[F]) {
-        let even = self.n_fft % 2 == 0;
+        let even = self.n_fft.is_multiple_of(2);
         let zero = F::zero();
         if even {
             let (pairs, last) = frame.as_chunks::<2>();
@@ -119,7 +119,7 @@ impl<F: Real> Spectrum<F> {
 
     /// Bin `k` of the last frame.
     pub(super) fn bin(&self, k: usize) -> Complex<F> {
-        if self.n_fft % 2 != 0 {
+        if !self.n_fft.is_multiple_of(2) {
             return self.z[k];
         }
         let twiddle = (self.twiddle_re[k], self.twiddle_im[k]);
@@ -137,7 +137,7 @@ impl<F: Real> Spectrum<F> {
     ) {
         let values = &mut self.values[..range.len()];
         let mut scale = self.scale;
-        if self.n_fft % 2 != 0 {
+        if !self.n_fft.is_multiple_of(2) {
             for (value, z) in values.iter_mut().zip(&self.z[range.clone()]) {
                 *value = z.norm_sqr();
             }
