@@ -1,1 +1,73 @@
-//! 
+//! int8 network operators, equal byte for byte to the TFLite Micro reference kernels.
+//!
+//! Each operator is an [`Op`] of a plan, so network layers and signal processing share one graph
+//! and one arena. Host code (`otolith-dsp-core`) reads a model and writes the steps; everything
+//! that needs a float or a search, such as multipliers and clamps, is done there.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`ops`] | the operators, one file each: parameters, check, kernel |
+//! | [`requant`] | the TFLite rounding law: the one home of its fixed-point primitives |
+//!
+//! | code | operator | file |
+//! |---|---|---|
+//! | 0x0200 | `CONV_2D_I8` | `ops/conv.rs` |
+//! | 0x0201 | `DEPTHWISE_CONV_2D_I8` | `ops/depthwise.rs` |
+//! | 0x0202 | `FULLY_CONNECTED_I8` | `ops/fully_connected.rs` |
+//! | 0x0203 | `AVERAGE_POOL_2D_I8` | `ops/pool.rs` |
+//! | 0x0204 | `MAX_POOL_2D_I8` | `ops/pool.rs` |
+//! | 0x0205 | `ADD_I8` | `ops/add.rs` |
+//! | 0x0206 | `MEAN_I8` | `ops/mean.rs` |
+//! | 0x0207 | `SOFTMAX_I8` | `ops/softmax.rs` |
+//! | 0x0208 | `COPY_I8` | `ops/copy.rs` |
+//! | 0x0210 | `QUANTIZE_F32_I8` | `ops/quantize.rs` |
+//! | 0x0211 | `QUANTIZE_I8_I8` | `ops/quantize.rs` |
+//! | 0x0212 | `QUANTIZE_I16_I8` | `ops/quantize.rs` |
+//! | 0x0213 | `QUANTIZE_I8_U8` | `ops/quantize.rs` |
+//! | 0x0214 | `DEQUANTIZE_I8_F32` | `ops/quantize.rs` |
+//! | 0x0215 | `DEQUANTIZE_I16_F32` | `ops/quantize.rs` |
+//! | 0x0220 | `DECIDE_I8` | `ops/decide.rs` |
+//!
+//! `RESHAPE` needs no operator: lowering gives the same bytes another shape.
+//!
+//! Invariants: no heap, no panic, no recursion, no `unsafe`, no floats but at the boundaries
+//! (`QUANTIZE_F32_I8`, `DEQUANTIZE_*`). Accumulators are 32 bits and wrap as two's complement;
+//! lowering refuses models whose weights could make them wrap.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+#[macro_use]
+mod params;
+mod odometer;
+pub mod ops;
+pub mod requant;
+mod window;
+
+use otolith_dsp_nostd::Op;
+
+/// All operators of this crate. An application that knows its plan lists only those it needs, so
+/// that the linker drops the rest.
+pub const ALL: &[&Op] = &[
+    &ops::conv::CONV_2D_I8,
+    &ops::depthwise::DEPTHWISE_CONV_2D_I8,
+    &ops::fully_connected::FULLY_CONNECTED_I8,
+    &ops::pool::AVERAGE_POOL_2D_I8,
+    &ops::pool::MAX_POOL_2D_I8,
+    &ops::add::ADD_I8,
+    &ops::mean::MEAN_I8,
+    &ops::softmax::SOFTMAX_I8,
+    &ops::copy::COPY_I8,
+    &ops::quantize::QUANTIZE_F32_I8,
+    &ops::quantize::QUANTIZE_I8_I8,
+    &ops::quantize::QUANTIZE_I16_I8,
+    &ops::quantize::QUANTIZE_I8_U8,
+    &ops::quantize::DEQUANTIZE_I8_F32,
+    &ops::quantize::DEQUANTIZE_I16_F32,
+    &ops::decide::DECIDE_I8,
+];

@@ -1,2 +1,56 @@
-//! 
-fn main() {}
+//! Every check that a contributor runs: `cargo xtask <verb>`. Continuous integration calls the
+//! same verbs.
+
+mod checks;
+mod run;
+mod setup;
+
+use clap::{Parser, Subcommand};
+use run::Report;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Every check that a contributor runs")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Verb {
+    /// Install what the tests need, then run all of them (what continuous integration runs)
+    Test,
+    /// Install what the tests need: rustup targets, Debian packages (as root), a Python venv
+    Setup,
+    /// Formatting, clippy without warnings, documentation without warnings
+    Lint,
+    /// Unit, property, golden and command line tests of the Rust crates
+    Rust,
+    /// The device crates for thumbv6m, thumbv7em-hf and riscv32imac
+    Device,
+    /// The same bits from a debug and a release build
+    Bits,
+    /// Install the Python module into a fresh virtual environment and run its tests
+    Python,
+}
+
+fn main() -> ExitCode {
+    let mut report = Report::default();
+    match Cli::parse().verb {
+        Verb::Test => {
+            setup::all(&mut report);
+            checks::lint(&mut report);
+            checks::rust(&mut report);
+            checks::device(&mut report);
+            checks::bits(&mut report);
+            checks::python(&mut report);
+        }
+        Verb::Setup => setup::all(&mut report),
+        Verb::Lint => checks::lint(&mut report),
+        Verb::Rust => checks::rust(&mut report),
+        Verb::Device => checks::device(&mut report),
+        Verb::Bits => checks::bits(&mut report),
+        Verb::Python => checks::python(&mut report),
+    }
+    report.finish()
+}

@@ -1,0 +1,133 @@
+//! `DECIDE_I8`.
+
+use crate::params::{I8_MAX, I8_MIN, MAX_DIM, SHIFT_MIN, expect_count, size};
+use crate::requant::mbqm;
+use otolith_dsp_nostd::{Fault, Io, Op, Step};
+
+/// From the scores of each classification to decisions: average, threshold, refractory time.
+///
+/// The law, at every call (a *tick*):
+///
+/// 1. The scores of this tick replace the oldest of the last `average` ones; `k` of them are
+///    there, `k` growing from 1 to `average`.
+/// 2. `p[i] = clamp(round(mbqm(sum over the k of (q[i] - zero_point), multiplier, shift) / k), 0,
+///    32768)`, ties away from zero: the average probability of label `i` in Q15, 32768 for 1.
+/// 3. `scores[i] = min(p[i], 32767)`.
+/// 4. The best label is the one with the largest `p`, the lowest index among equals.
+/// 5. It fires when its entry in the table `fires` is not 0, its `p` is at least `threshold`, and
+///    no label fired in the last `refractory` ticks. `decision = [label, p[label]]` when it
+///    fires, else `[-1, p[label]]`.
+///
+/// A reset (all state zero) is the state before the first tick.
+///
+/// Operands: input i8 `[labels]`; fires i8 table `[labels]`, each 0 or 1; ring i8 state
+/// `[average * labels]`; counters i32 state `[4]` = score vectors in the ring, the slot of the
+/// next one, ticks to stay silent, unused; scores i16 `[labels]`; decision i32 `[2]`.
+pub const DECIDE_I8: Op = Op {
+    code: 0x0220,
+    name: "DECIDE_I8",
+    check,
+    run,
+};
+
+params! {
+    /// Parameters of [`DECIDE_I8`].
+    Params {
+        /// Number of labels.
+        labels in 1, MAX_DIM;
+        /// Score vectors that are averaged.
+        average in 1, 64;
+        /// Zero point of the scores.
+        zero_point in I8_MIN, I8_MAX;
+        /// Multiplier for `scale * 32768`.
+        multiplier in 0, i32::MAX;
+        /// Its shift. 16 keeps `64 * 255 << shift` within 31 bits.
+        shift in SHIFT_MIN, 16;
+        /// Smallest average that fires, in Q15.
+        threshold in 0, 32768;
+        /// Ticks after a decision in which nothing fires.
+        refractory in 0, i32::MAX - 1;
+    }
+}
+
+fn check(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(6)?;
+    let p = Params::checked(step)?;
+    expect_count(step.count_of::<i8>(0)?, &[p.labels], 0)?;
+    let fires = step.table::<i8>(1)?;
+    expect_count(fires.len(), &[p.labels], 1)?;
+    if fires.iter().any(|&f| f != 0 && f != 1) {
+        return Err(Fault::BadTable { operand: 1 });
+    }
+    expect_count(step.count_of_output::<i8>(2)?, &[p.average, p.labels], 2)?;
+    expect_count(step.count_of_output::<i32>(3)?, &[4], 3)?;
+    expect_count(step.count_of_output::<i16>(4)?, &[p.labels], 4)?;
+    expect_count(step.count_of_output::<i32>(5)?, &[2], 5)?;
+    for a in [0, 2, 3, 4, 5] {
+        for b in [2, 3, 4, 5] {
+            if a < b {
+                step.expect_disjoint(a, b)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
+    let p = Params::decode(io.step.params()?);
+    let n = size(p.labels).max(1);
+    let fires = io.step.table::<i8>(1)?;
+    let broken = Fault::WrongLength { operand: 3 };
+
+    let &[filled, slot, silent, _] = io.read::<i32>(3)? else {
+        return Err(broken);
+    };
+    let (input, ring) = io.read_write::<i8, i8>(0, 2)?;
+    if let Some(slot) = ring.get_mut(size(slot).wrapping_mul(n)..) {
+        for (to, &from) in slot.iter_mut().zip(input) {
+            *to = from;
+        }
+    }
+    let filled = filled.saturating_add(1).max(1).min(p.average);
+    let slot = if slot + 1 >= p.average { 0 } else { slot + 1 };
+
+    let (ring, scores) = io.read_write::<i8, i16>(2, 4)?;
+    let (mut best, mut best_score) = (0, -1);
+    for (label, score) in scores.iter_mut().enumerate() {
+        let mut sum = 0i32;
+        for tick in 0..size(filled) {
+            let q = ring.get(tick.wrapping_mul(n).wrapping_add(label));
+            sum = sum.wrapping_add(q.map_or(0, |&q| i32::from(q) - p.zero_point));
+        }
+        let average = average_q15(&p, sum, filled);
+        *score = average.min(32767) as i16;
+        if average > best_score {
+            (best, best_score) = (label, average);
+        }
+    }
+
+    let may_fire = fires.get(best).is_some_and(|&f| f != 0);
+    let fired = may_fire && best_score >= p.threshold && silent <= 0;
+    let silent = if fired {
+        p.refractory
+    } else {
+        (silent - 1).max(0)
+    };
+    let label = if fired { best as i32 } else { -1 };
+    store(io.write(3)?, &[filled, slot, silent, 0]);
+    store(io.write(5)?, &[label, best_score]);
+    Ok(())
+}
+
+fn average_q15(p: &Params, sum: i32, k: i32) -> i32 {
+    let k = k.max(1);
+    let total = mbqm(sum, p.multiplier, p.shift);
+    let half = if total > 0 { k / 2 } else { -(k / 2) };
+    (total.wrapping_add(half) / k).clamp(0, 32768)
+}
+
+fn store(to: &mut [i32], from: &[i32]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = from;
+    }
+}

@@ -1,0 +1,66 @@
+//! The operators, one file each: parameters, check, kernel.
+
+pub mod add;
+pub mod conv;
+pub mod copy;
+pub mod decide;
+pub mod depthwise;
+pub mod fully_connected;
+pub mod mean;
+pub mod pool;
+pub mod quantize;
+pub mod softmax;
+
+use crate::params::{SHIFT_MAX, SHIFT_MIN};
+use crate::requant::Requant;
+use otolith_dsp_nostd::{Fault, Step};
+
+/// Checks the tables `bias` (i32), `multipliers` (i32) and `shifts` (i8) at operands
+/// `first..first + 3` of a step with `channels` outputs.
+fn check_requant(step: &Step<'_>, first: usize, channels: usize) -> Result<(), Fault> {
+    let bias = step.table::<i32>(first)?;
+    let multipliers = step.table::<i32>(first + 1)?;
+    let shifts = step.table::<i8>(first + 2)?;
+    let wrong = |i: usize| Fault::WrongLength {
+        operand: (first + i) as u8,
+    };
+    if bias.len() != channels {
+        return Err(wrong(0));
+    }
+    if multipliers.len() != channels && multipliers.len() != 1 {
+        return Err(wrong(1));
+    }
+    if shifts.len() != multipliers.len() {
+        return Err(wrong(2));
+    }
+    if multipliers.iter().any(|&q| q < 0) {
+        return Err(Fault::BadTable {
+            operand: (first + 1) as u8,
+        });
+    }
+    let allowed = |s: &i8| (SHIFT_MIN..=SHIFT_MAX).contains(&i32::from(*s));
+    if !shifts.iter().all(allowed) {
+        return Err(Fault::BadTable {
+            operand: (first + 2) as u8,
+        });
+    }
+    Ok(())
+}
+
+/// The tables that [`check_requant`] checked, with the output's zero point and clamp.
+fn requant<'p>(
+    step: &Step<'p>,
+    first: usize,
+    zero_point: i32,
+    min: i32,
+    max: i32,
+) -> Result<Requant<'p>, Fault> {
+    Ok(Requant {
+        bias: step.table(first)?,
+        multipliers: step.table(first + 1)?,
+        shifts: step.table(first + 2)?,
+        zero_point,
+        min,
+        max,
+    })
+}

@@ -1,0 +1,147 @@
+//! `SOFTMAX_I8`.
+
+use crate::params::{I8_MAX, I8_MIN, MAX_COUNT, expect_count, size};
+use crate::requant::{rounding_divide_by_pot, srdhm};
+use crate::window::pairs;
+use otolith_dsp_nostd::{Fault, Io, Op, Step};
+
+/// Softmax along the last axis, in gemmlowp's fixed point.
+///
+/// For a row `x` with maximum `m`: `d = x - m`, `e = exp(d * beta * s_in)` in Q0.31,
+/// `y = round(256 * e / sum(e)) - 128`. Elements with `d < diff_min` give -128. The output's
+/// scale is 1/256 and its zero point -128.
+///
+/// Operands: input i8 `[rows, n]`; output i8 `[rows, n]`. Source: TFLite's
+/// `reference_ops::Softmax` and gemmlowp's `fixedpoint.h`.
+pub const SOFTMAX_I8: Op = Op {
+    code: 0x0207,
+    name: "SOFTMAX_I8",
+    check,
+    run,
+};
+
+params! {
+    /// Parameters of [`SOFTMAX_I8`].
+    Params {
+        /// Rows.
+        rows in 1, MAX_COUNT;
+        /// Values in a row: fewer than 2^12, so that the sum of exponentials fits Q12.19.
+        n in 1, 4095;
+        /// Multiplier that turns a difference into Q5.26.
+        multiplier in 0, i32::MAX;
+        /// Left shift of the multiplier.
+        shift in 0, 30;
+        /// Smallest difference whose exponential is not taken for 0.
+        diff_min in -255, 0;
+    }
+}
+
+fn check(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(2)?;
+    let p = Params::checked(step)?;
+    expect_count(step.count_of::<i8>(0)?, &[p.rows, p.n], 0)?;
+    expect_count(step.count_of_output::<i8>(1)?, &[p.rows, p.n], 1)?;
+    step.expect_disjoint(0, 1)
+}
+
+fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
+    let p = Params::decode(io.step.params()?);
+    let (input, output) = io.read_write::<i8, i8>(0, 1)?;
+    let n = size(p.n).max(1);
+    for (x, y) in pairs(input.chunks_exact(n), output.chunks_exact_mut(n)) {
+        softmax(&p, x, y);
+    }
+    Ok(())
+}
+
+fn softmax(p: &Params, x: &[i8], y: &mut [i8]) {
+    let max = x.iter().max().map_or(0, |&m| i32::from(m));
+    let exp = |x: i8| {
+        let d = i32::from(x) - max;
+        let scaled = srdhm(d.wrapping_shl(p.shift as u32), p.multiplier);
+        (d >= p.diff_min).then(|| exp_of_negative(scaled))
+    };
+    // Q12.19
+    let sum = x.iter().filter_map(|&x| exp(x)).fold(0i32, |sum, e| {
+        sum.wrapping_add(rounding_divide_by_pot(e, 12))
+    });
+    let zeros = sum.leading_zeros();
+    // sum / 2^(31 - zeros) - 1, in Q0.31
+    let excess = (sum as u32).wrapping_shl(zeros).wrapping_sub(1 << 31) as i32;
+    let reciprocal = one_over_one_plus(excess);
+    let exponent = (12 + 31 - 8u32).saturating_sub(zeros);
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = match exp(x) {
+            Some(e) => {
+                let q = rounding_divide_by_pot(srdhm(reciprocal, e), exponent) - 128;
+                q.clamp(I8_MIN, I8_MAX) as i8
+            }
+            None => i8::MIN,
+        };
+    }
+}
+
+/// `exp(a)` in Q0.31 for `a <= 0` in Q5.26.
+///
+/// `a = r - k/4` with `r` in `[-1/4, 0)`; the polynomial gives `exp(r)`, then each bit of `k`
+/// multiplies by its power of e.
+fn exp_of_negative(a: i32) -> i32 {
+    if a == 0 {
+        return i32::MAX;
+    }
+    const QUARTER: i32 = 1 << 24;
+    // exp(-2^k) in Q0.31 for k = -2..=4; bit 26 + k of the remainder selects it.
+    const FACTORS: [i32; 7] = [
+        1_672_461_947,
+        1_302_514_674,
+        790_015_084,
+        290_630_308,
+        39_332_535,
+        720_401,
+        242,
+    ];
+    let fraction = (a & (QUARTER - 1)) - QUARTER;
+    let remainder = fraction.wrapping_sub(a);
+    let mut result = exp_of_minus_quarter_to_zero(fraction << 5);
+    for (bit, &factor) in FACTORS.iter().enumerate() {
+        if remainder & (QUARTER << bit) != 0 {
+            result = srdhm(result, factor);
+        }
+    }
+    result
+}
+
+/// `exp(a)` for `a` in `[-1/4, 0)`, all in Q0.31: the series of fourth order about -1/8.
+fn exp_of_minus_quarter_to_zero(a: i32) -> i32 {
+    const EXP_OF_MINUS_EIGHTH: i32 = 1_895_147_668;
+    const THIRD: i32 = 715_827_883;
+    let x = a + (1 << 28);
+    let x2 = srdhm(x, x);
+    let x3 = srdhm(x2, x);
+    let x4 = srdhm(x2, x2);
+    let x4_over_4 = rounding_divide_by_pot(x4, 2);
+    let higher = rounding_divide_by_pot(srdhm(x4_over_4 + x3, THIRD) + x2, 1);
+    EXP_OF_MINUS_EIGHTH + srdhm(EXP_OF_MINUS_EIGHTH, x + higher)
+}
+
+/// `1 / (1 + x)` for `x` in `[0, 1)`, both in Q0.31, by Newton's division on `(1 + x) / 2`.
+fn one_over_one_plus(x: i32) -> i32 {
+    // In Q2.29.
+    const C_48_17: i32 = 1_515_870_810;
+    const C_MINUS_32_17: i32 = -1_010_580_540;
+    const ONE: i32 = 1 << 29;
+    // x is not negative, so that rounding half away from zero is rounding half up.
+    let half = ((i64::from(x) + i64::from(i32::MAX) + 1) / 2) as i32;
+    let mut y = C_48_17.wrapping_add(srdhm(half, C_MINUS_32_17));
+    for _ in 0..3 {
+        let correction = srdhm(y, ONE.wrapping_sub(srdhm(half, y)));
+        y = y.wrapping_add(saturating_shl(correction, 2));
+    }
+    saturating_shl(y, 1)
+}
+
+/// `x * 2^n`, saturating.
+fn saturating_shl(x: i32, n: u32) -> i32 {
+    let wide = i64::from(x) << n;
+    wide.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+}

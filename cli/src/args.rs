@@ -1,0 +1,226 @@
+//! The arguments, as clap reads them. Doc comments here are the texts of `--help`.
+
+use crate::failure::Failure;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use otolith_dsp_core::engine::Numeric;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well
+  1  a check failed (over budget, damaged plan, unsupported operator)
+  2  wrong usage, or a pipeline file that cannot be built
+  3  an input file cannot be used; the other files were processed
+
+Results go to stdout, messages to stderr. `otolith explain` lists every field of a pipeline file.";
+
+/// Sensor samples in; features, decisions and plans for microcontrollers out.
+#[derive(Debug, Parser)]
+#[command(name = "otolith", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Arguments of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Global {
+    /// Write results as JSON to stdout and errors as JSON to stderr (docs/cli.md has the schemas)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Only results and errors, no messages
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more about what is done
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// When to use colour; `auto` is on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Validate a pipeline; print the resolved spec, flash and RAM
+    Check(Check),
+    /// Run a pipeline over recordings: one line per decision
+    ///
+    /// Each line has four columns, divided by tabs: file, seconds from the start of the recording,
+    /// label, score (0 to 1).
+    Run(Run),
+    /// Compute the features of recordings
+    Features(Features),
+    /// Write the plan and its C source for the firmware
+    Compile(Compile),
+    /// Show what is in a plan (.oto), a model (.tflite) or a pipeline (.toml)
+    Inspect(Inspect),
+    /// Compare every stage with the f64 reference
+    Diff(Diff),
+    /// Explain a field of pipeline files, such as `mfcc.n_mels`
+    Explain(Explain),
+    /// Print the completion script of a shell
+    Completions(Completions),
+}
+
+/// The pipeline file and changes to it.
+#[derive(Debug, Args)]
+pub(crate) struct PipelineArgs {
+    /// The pipeline file (TOML)
+    #[arg(value_name = "PIPELINE", value_hint = ValueHint::FilePath)]
+    pub(crate) pipeline: PathBuf,
+    /// Override a field, such as `features.n_mels=32` or `keyword.model=other.tflite`; repeatable
+    #[arg(long, value_name = "FIELD=VALUE", action = ArgAction::Append)]
+    pub(crate) set: Vec<String>,
+}
+
+/// Arithmetic, as the command line names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NumericArg {
+    /// f64 on the host: the truth
+    Reference,
+    /// f32 on the host: fast
+    Host,
+    /// The device's f32 plan, bit for bit
+    F32,
+    /// The device's integer plan
+    Fixed,
+}
+
+impl NumericArg {
+    /// The numeric, or why there is none.
+    pub(crate) fn numeric(self) -> Result<Numeric, Failure> {
+        match self {
+            Self::Reference => Ok(Numeric::Reference),
+            Self::Host => Ok(Numeric::Host),
+            Self::F32 => Ok(Numeric::F32),
+            Self::Fixed => Err(Failure::usage(
+                "the numeric `fixed` is not in this version of otolith",
+            )
+            .help("use `--numeric f32` for the device's float plan, or `host` or `reference`")),
+        }
+    }
+}
+
+/// In what arithmetic, and on how many threads.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArgs {
+    /// Arithmetic of the features [default: `run` takes the device's, as [deploy] says; `features`
+    /// takes host]
+    #[arg(long, value_enum)]
+    pub(crate) numeric: Option<NumericArg>,
+    /// Threads [default: one per processor]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// WAV or CSV files, folders (searched for WAV files) or globs; `-` is a WAV on stdin
+    #[arg(required = true, value_name = "FILES", value_hint = ValueHint::AnyPath)]
+    pub(crate) files: Vec<String>,
+    /// Also print classifications without a decision (label `-`), and in a fifth column the best
+    /// label
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Features {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// WAV or CSV files, folders (searched for WAV files) or globs; `-` is a WAV on stdin
+    #[arg(required = true, value_name = "FILES", value_hint = ValueHint::AnyPath)]
+    pub(crate) files: Vec<String>,
+    /// File to write: .npy, .npz or .csv; `-` is CSV on stdout
+    #[arg(short, long, default_value = "-", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+    /// Labels: `folders` (the name of each file's folder), or a CSV file with the columns file
+    /// (relative to that CSV) and label
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    pub(crate) labels: Option<String>,
+    /// Allow recordings with different numbers of rows: X becomes 2-D and `starts` says where each
+    /// recording begins (.npz only)
+    #[arg(long)]
+    pub(crate) ragged: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// Folder to write to; made if it is not there
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) output: PathBuf,
+    /// What to write: the plan (NAME.oto), C source (NAME.h, NAME.c)
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Emit::Plan, Emit::C])]
+    pub(crate) emit: Vec<Emit>,
+    /// Only list the files that would be written
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Emit {
+    Plan,
+    C,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// A .oto plan, a .tflite model or a pipeline file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Override a field of a pipeline; repeatable
+    #[arg(long, value_name = "FIELD=VALUE", action = ArgAction::Append)]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// The recording to compare on (WAV or CSV)
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: String,
+    /// Arithmetic to compare with `reference`
+    #[arg(long, value_enum, default_value = "f32")]
+    pub(crate) numeric: NumericArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A section or field, such as `input`, `mfcc` or `mfcc.n_mels`; all of them when left out
+    pub(crate) path: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}

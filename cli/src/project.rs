@@ -1,0 +1,119 @@
+//! A pipeline file, read and ready to run.
+
+use crate::args::PipelineArgs;
+use crate::audio::{self, Recording, Stored};
+use crate::failure::{Failure, Status};
+use otolith_dsp_core::engine::{Engine, Numeric};
+use otolith_dsp_core::graph::Graph;
+use otolith_dsp_core::input::Tail;
+use otolith_dsp_core::lower::lower_f32;
+use otolith_dsp_core::plan_builder::PlanBytes;
+use otolith_dsp_core::{EngineError, Override, Pipeline};
+use std::fs;
+use std::path::Path;
+
+/// A pipeline and the file that it came from.
+pub(crate) struct Project {
+    /// Name of the file, as it was given.
+    pub(crate) file: String,
+    pub(crate) pipeline: Pipeline,
+}
+
+/// A recording that fits the pipeline.
+pub(crate) struct Prepared {
+    pub(crate) samples: Stored,
+    /// What was done to it that its owner should know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Rates in hertz that audio is converted from. Others are more likely damage than audio, and
+/// converting from a few hertz makes gigabytes of kilobytes.
+const CONVERTIBLE_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+
+impl Project {
+    pub(crate) fn load(args: &PipelineArgs) -> Result<Self, Failure> {
+        Self::read(&args.pipeline, &args.set)
+    }
+
+    pub(crate) fn read(path: &Path, set: &[String]) -> Result<Self, Failure> {
+        let file = path.display().to_string();
+        let bytes = fs::read(path).map_err(|error| Failure::io(Status::Usage, path, &error))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Failure::usage(format!("{file}: not a text in UTF-8 (byte {at})"))
+                .help("A pipeline is a TOML file; `otolith inspect` also reads .oto and .tflite")
+        })?;
+        let overrides = set
+            .iter()
+            .map(|argument| match argument.split_once('=') {
+                Some((path, value)) if !path.is_empty() => Ok(Override::new(path, value)),
+                _ => Err(Failure::usage(format!("--set {argument}: no FIELD=VALUE"))
+                    .help("For example `--set features.n_mels=32`")),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        match Pipeline::from_toml(&text, base, &overrides) {
+            Ok(pipeline) => Ok(Self { file, pipeline }),
+            Err(error) => Err(Failure::config(&error, &file, &text)),
+        }
+    }
+
+    /// Prepares `graph`, this pipeline's or a part of it.
+    pub(crate) fn engine(&self, graph: &Graph, numeric: Numeric) -> Result<Engine, Failure> {
+        let pad_tail = self.pipeline.input().tail == Tail::Pad;
+        Engine::new(graph, numeric, pad_tail).map_err(|error| Failure::lower(&error, &self.file))
+    }
+
+    /// The device's plan. A clip has none, since its length is not fixed.
+    pub(crate) fn plan(&self) -> Result<PlanBytes, Failure> {
+        lower_f32(self.pipeline.graph(), None).map_err(|error| Failure::lower(&error, &self.file))
+    }
+
+    /// A failure to run the recording `file`.
+    pub(crate) fn engine_failure(&self, file: &str, error: EngineError) -> Failure {
+        match error {
+            EngineError::TooShort { .. } => Failure::input(file, error),
+            EngineError::Lower(error) => Failure::lower(&error, &self.file),
+            EngineError::NoClassifier => Failure::usage(format!("{}: {error}", self.file)),
+            error => Failure::usage(format!("{file}: {error}"))
+                .help("This is a defect of otolith: please report it with the pipeline file"),
+        }
+    }
+
+    /// Reads a recording and makes it fit: one channel, the pipeline's rate. 16-bit samples that
+    /// fit already stay as they are.
+    pub(crate) fn recording(&self, path: &Path) -> Result<Prepared, Failure> {
+        let file = path.display().to_string();
+        let input = self.pipeline.input();
+        let Recording {
+            rate_hz,
+            channels,
+            samples,
+        } = audio::read(path).map_err(|error| Failure::input(&file, error))?;
+        let rate_hz = rate_hz.unwrap_or(input.rate_hz);
+        if channels == 1 && rate_hz == input.rate_hz {
+            return Ok(Prepared {
+                samples,
+                notes: Vec::new(),
+            });
+        }
+        if rate_hz != input.rate_hz && !CONVERTIBLE_HZ.contains(&rate_hz) {
+            return Err(Failure::input(
+                &file,
+                format!(
+                    "its sample rate is {rate_hz} Hz, the pipeline's is {} Hz; only {} to {} Hz are converted",
+                    input.rate_hz,
+                    CONVERTIBLE_HZ.start(),
+                    CONVERTIBLE_HZ.end()
+                ),
+            ));
+        }
+        let prepared = input
+            .prepare(&samples.into_f32(), channels, rate_hz)
+            .map_err(|error| Failure::input(&file, error))?;
+        Ok(Prepared {
+            samples: Stored::F32(prepared.samples),
+            notes: prepared.notes,
+        })
+    }
+}

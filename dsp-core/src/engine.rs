@@ -1,0 +1,431 @@
+//! One way to run a graph over recordings, in any numeric.
+//!
+//! `reference` and `host` compute features with the [executor](crate::executor) and run the
+//! classifier as a plan of its own; `f32` runs the device's plan, bit for bit.
+
+use crate::error::{EngineError, LowerError};
+use crate::executor::{Executor, Real, Samples};
+use crate::graph::{Graph, Mode};
+use crate::lower;
+use crate::plan_builder::PlanBytes;
+use otolith_dsp_nostd::{Decision, Event, Fault, Op, Plan, Pushed, Runner};
+use std::sync::LazyLock;
+
+/// Every operator there is: what host programs link.
+pub fn all_ops() -> &'static [&'static Op] {
+    static OPS: LazyLock<Vec<&'static Op>> =
+        LazyLock::new(|| [otolith_dsp_nostd::ops::ALL, otolith_classifier::ALL].concat());
+    &OPS
+}
+
+/// In what arithmetic features are computed. Networks are int8 in all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Numeric {
+    /// f64 on the host: the truth.
+    Reference,
+    /// f32 on the host, fast; bits are not promised.
+    Host,
+    /// The device's f32 plan: the device's own bits.
+    F32,
+}
+
+impl Numeric {
+    /// All numerics.
+    pub const ALL: [Self; 3] = [Self::Reference, Self::Host, Self::F32];
+
+    /// The name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Host => "host",
+            Self::F32 => "f32",
+        }
+    }
+}
+
+/// The features of a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// Windows; 1 for streams and whole clips.
+    pub windows: usize,
+    /// Rows in each window.
+    pub rows: usize,
+    /// Values in each row.
+    pub row_len: usize,
+    /// `windows * rows * row_len` values.
+    pub values: Values,
+}
+
+/// Feature values in the type that the numeric computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Of `host` and `f32`.
+    F32(Vec<f32>),
+    /// Of `reference`.
+    F64(Vec<f64>),
+}
+
+impl Values {
+    /// The values as f32.
+    pub fn to_f32(&self) -> Vec<f32> {
+        match self {
+            Self::F32(values) => values.clone(),
+            Self::F64(values) => values.iter().map(|&x| x as f32).collect(),
+        }
+    }
+}
+
+/// What the classifier said once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classification {
+    /// Samples of the recording that were heard, at most its length.
+    pub samples: u64,
+    /// Average score of each label, 0 to 1.
+    pub scores: Vec<f32>,
+    /// The label that was decided for and its score, if any.
+    pub decision: Option<(usize, f32)>,
+}
+
+/// Runs one graph in one numeric.
+pub struct Engine {
+    numeric: Numeric,
+    graph: Graph,
+    pad_tail: bool,
+    front: Front,
+    /// The classifier alone, fed with rows, for the executor's features.
+    head: Option<PlanBytes>,
+}
+
+enum Front {
+    Reference(Executor<f64>),
+    Host(Executor<f32>),
+    /// The whole plan; for clips, the plan of the last clip's length.
+    F32(Option<(usize, PlanBytes)>),
+}
+
+impl Engine {
+    /// Prepares `graph`. With `pad_tail`, samples at the end of a recording that no window has
+    /// covered get a last window, filled up with zeros.
+    ///
+    /// # Errors
+    /// [`LowerError`] when the graph has no plan in this numeric.
+    pub fn new(graph: &Graph, numeric: Numeric, pad_tail: bool) -> Result<Self, LowerError> {
+        let inconsistent = |e: crate::executor::GraphError| LowerError::new(e.stage, e.why);
+        let front = match numeric {
+            Numeric::Reference => Front::Reference(Executor::new(graph).map_err(inconsistent)?),
+            Numeric::Host => Front::Host(Executor::new(graph).map_err(inconsistent)?),
+            Numeric::F32 if graph.source.mode == Mode::Clip => Front::F32(None),
+            Numeric::F32 => Front::F32(Some((0, lower::lower_f32(graph, None)?))),
+        };
+        let head = match (&front, &graph.head) {
+            (Front::F32(_), _) | (_, None) => None,
+            (_, Some(_)) => Some(lower::lower_head(graph)?),
+        };
+        Ok(Self {
+            numeric,
+            graph: graph.clone(),
+            pad_tail,
+            front,
+            head,
+        })
+    }
+
+    /// The numeric.
+    pub fn numeric(&self) -> Numeric {
+        self.numeric
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The features of a recording, `samples` in `[-1, 1)`. A classifier is not run.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the recording is too short for one frame or one window, or a clip has
+    /// no plan.
+    pub fn features<'a>(
+        &mut self,
+        samples: impl Into<Samples<'a>>,
+    ) -> Result<Features, EngineError> {
+        let samples = samples.into();
+        let spans = self.spans(samples.len());
+        let features = match &mut self.front {
+            Front::Reference(executor) => {
+                executed(executor, samples, &spans).map(|(w, r, v)| (w, r, Values::F64(v)))
+            }
+            Front::Host(executor) => {
+                executed(executor, samples, &spans).map(|(w, r, v)| (w, r, Values::F32(v)))
+            }
+            Front::F32(_) => {
+                let padded = spans.last().map_or(0, |&(_, end)| end);
+                let plan = self.features_plan(samples.len())?;
+                let mut values = Vec::new();
+                let mut events = 0;
+                run_plan(&plan, samples, padded, |runner, _| {
+                    events += 1;
+                    values.extend_from_slice(runner.features::<f32>().unwrap_or(&[]));
+                })?;
+                let per_event = values.len().checked_div(events).unwrap_or(0) / self.graph.row_len;
+                let (windows, rows) = match self.graph.source.mode {
+                    Mode::Stream => (1, events),
+                    _ => (events, per_event),
+                };
+                Some((windows, rows, Values::F32(values)))
+            }
+        };
+        match features {
+            Some((windows, rows, values)) if windows * rows > 0 => Ok(Features {
+                windows,
+                rows,
+                row_len: self.graph.row_len,
+                values,
+            }),
+            _ => Err(self.too_short(samples.len())),
+        }
+    }
+
+    /// What the classifier says over a recording, in the order of time.
+    ///
+    /// # Errors
+    /// [`EngineError::NoClassifier`] without a classifier; otherwise as
+    /// [`features`](Self::features).
+    pub fn classify<'a>(
+        &mut self,
+        samples: impl Into<Samples<'a>>,
+    ) -> Result<Vec<Classification>, EngineError> {
+        let samples = samples.into();
+        let Some(head) = &self.graph.head else {
+            return Err(EngineError::NoClassifier);
+        };
+        let (head_rows, row_hop) = (head.rows, head.row_hop);
+        let total = samples.len() as u64;
+        let mut said = Vec::new();
+        if let Front::F32(_) = self.front {
+            let padded = self.spans(samples.len()).last().map_or(0, |&(_, end)| end);
+            let plan = self.plan_for(samples.len())?;
+            run_plan(&plan, samples, padded, |runner, event| {
+                said.push(classification(runner, event, runner.clock().min(total)));
+            })?;
+        } else {
+            let features = self.features(samples)?;
+            let spans = self.spans(samples.len());
+            let head = self.head.clone().ok_or(EngineError::NoClassifier)?;
+            let row_len = features.row_len as u64;
+            let framing = &self.graph.framing;
+            let mut decisions = 0usize;
+            let values = features.values.to_f32();
+            run_plan(
+                &head,
+                Samples::from(values.as_slice()),
+                0,
+                |runner, event| {
+                    let heard = match self.graph.source.mode {
+                        Mode::Stream => {
+                            let rows = runner.clock() / row_len;
+                            let last = (rows.max(1) - 1) as usize * framing.hop;
+                            (last + framing.frame_len).saturating_add_signed(framing.start)
+                        }
+                        _ => spans.get(decisions).map_or(0, |&(_, end)| end),
+                    };
+                    decisions += 1;
+                    said.push(classification(runner, event, (heard as u64).min(total)));
+                },
+            )?;
+        }
+        if said.is_empty() {
+            let framing = &self.graph.framing;
+            return Err(match self.graph.source.mode {
+                Mode::Stream => EngineError::TooShort {
+                    samples: samples.len(),
+                    need: ((head_rows - 1) * framing.hop + framing.frame_len)
+                        .saturating_add_signed(framing.start),
+                    what: "one classification",
+                },
+                _ => self.too_short(samples.len()),
+            });
+        }
+        debug_assert!(row_hop > 0);
+        Ok(said)
+    }
+
+    /// The device's plan for recordings of `len` samples, which only clips depend on.
+    ///
+    /// # Errors
+    /// [`LowerError`] when the graph has no `f32` plan.
+    fn plan_for(&mut self, len: usize) -> Result<PlanBytes, LowerError> {
+        let key = match self.graph.source.mode {
+            Mode::Clip => len,
+            _ => 0,
+        };
+        match &self.front {
+            Front::F32(Some((cached, plan))) if *cached == key => Ok(plan.clone()),
+            _ => {
+                let plan = lower::lower_f32(&self.graph, Some(len))?;
+                self.front = Front::F32(Some((key, plan.clone())));
+                Ok(plan)
+            }
+        }
+    }
+
+    /// The plan that ends with features.
+    fn features_plan(&mut self, len: usize) -> Result<PlanBytes, LowerError> {
+        if self.graph.head.is_none() {
+            return self.plan_for(len);
+        }
+        let graph = Graph {
+            head: None,
+            ..self.graph.clone()
+        };
+        lower::lower_f32(&graph, Some(len))
+    }
+
+    /// Start and end of each window of a recording of `len` samples; the last end may lie behind
+    /// the recording.
+    fn spans(&self, len: usize) -> Vec<(usize, usize)> {
+        match self.graph.source.mode {
+            Mode::Stream | Mode::Clip => vec![(0, len)],
+            Mode::Window { len: window, hop } => {
+                let whole = len.checked_sub(window).map_or(0, |rest| 1 + rest / hop);
+                let covered = if whole == 0 {
+                    0
+                } else {
+                    (whole - 1) * hop + window
+                };
+                let padded = usize::from(self.pad_tail && covered < len && whole * hop < len);
+                (0..whole + padded)
+                    .map(|i| (i * hop, i * hop + window))
+                    .collect()
+            }
+        }
+    }
+
+    fn too_short(&self, samples: usize) -> EngineError {
+        let framing = &self.graph.framing;
+        let (need, what) = match self.graph.source.mode {
+            Mode::Window { len, .. } => (len, "one window"),
+            _ => (framing.frame_len, "one frame"),
+        };
+        EngineError::TooShort {
+            samples,
+            need,
+            what,
+        }
+    }
+}
+
+/// Windows, rows per window and values of `spans` of `samples`.
+fn executed<F: Real>(
+    executor: &mut Executor<F>,
+    samples: Samples<'_>,
+    spans: &[(usize, usize)],
+) -> Option<(usize, usize, Vec<F>)> {
+    let mut all = Vec::new();
+    let mut rows = 0;
+    for &(start, end) in spans {
+        let features = if end <= samples.len() {
+            executor.features(samples.slice(start, end))
+        } else {
+            // The same type again, so that the padded window has the bits of an unpadded one.
+            match samples.slice(start, samples.len()) {
+                Samples::F32(part) => executor.features(&padded(part, end - start)),
+                Samples::I16(part) => executor.features(&padded(part, end - start)),
+            }
+        };
+        rows = features.rows;
+        if all.is_empty() {
+            all = features.values;
+        } else {
+            all.extend(features.values);
+        }
+    }
+    (rows > 0).then_some((spans.len(), rows, all))
+}
+
+/// `samples`, then zeros up to `len` samples.
+fn padded<T: Copy + Default>(samples: &[T], len: usize) -> Vec<T> {
+    let mut window = samples.to_vec();
+    window.resize(len, T::default());
+    window
+}
+
+/// Runs a plan over `samples`, then zeros up to `padded` samples; calls `on_event` at each event.
+fn run_plan(
+    plan: &PlanBytes,
+    samples: Samples<'_>,
+    padded: usize,
+    mut on_event: impl FnMut(&Runner<'_>, Event),
+) -> Result<(), EngineError> {
+    let plan = Plan::from_bytes(plan, all_ops())?;
+    let mut memory = vec![0u64; plan.arena_len().div_ceil(8)];
+    let mut runner = Runner::new(plan, bytemuck::cast_slice_mut(&mut memory))?;
+    match samples {
+        Samples::F32(samples) => push_all(&mut runner, samples, Runner::push_f32, &mut on_event)?,
+        Samples::I16(samples) => push_all(&mut runner, samples, Runner::push_i16, &mut on_event)?,
+    }
+    let zeros = vec![0i16; padded.saturating_sub(samples.len())];
+    push_all(&mut runner, &zeros, Runner::push_i16, &mut on_event)
+}
+
+fn push_all<'a, T>(
+    runner: &mut Runner<'a>,
+    mut samples: &[T],
+    push: impl Fn(&mut Runner<'a>, &[T]) -> Result<Pushed, Fault>,
+    on_event: &mut impl FnMut(&Runner<'a>, Event),
+) -> Result<(), EngineError> {
+    loop {
+        let pushed = push(runner, samples)?;
+        samples = &samples[pushed.consumed..];
+        match pushed.event {
+            Some(event) => on_event(runner, event),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn classification(runner: &Runner<'_>, event: Event, samples: u64) -> Classification {
+    let q15 = |x: f32| x / 32768.0;
+    Classification {
+        samples,
+        scores: runner.scores().iter().map(|&s| q15(s.into())).collect(),
+        decision: match event {
+            Event::Decision(Decision { label, score_q15 }) => {
+                Some((label.into(), q15(score_q15.into())))
+            }
+            _ => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pipeline;
+
+    /// End of the last window of a recording of `n` samples.
+    fn last_end(hop_ms: usize, pad_tail: bool, n: usize) -> usize {
+        let text = format!(
+            "[pipeline]\nname = \"tail\"\n[input]\nrate_hz = 1000\nmode = \"window\"\n\
+             window_ms = 100\nwindow_hop_ms = {hop_ms}\n[[block]]\nid = \"features\"\n\
+             type = \"mel\"\nframe_ms = 64\nhop_ms = 32\nn_mels = 4\n"
+        );
+        let pipeline = Pipeline::from_toml(&text, ".".as_ref(), &[]).expect("valid");
+        let engine = Engine::new(pipeline.graph(), Numeric::Host, pad_tail).expect("sound");
+        engine.spans(n).last().map_or(0, |&(_, end)| end)
+    }
+
+    #[test]
+    fn the_tail_gets_a_padded_window_or_none() {
+        for (n, end) in [(0, 0), (30, 100), (100, 100), (101, 140), (140, 140)] {
+            assert_eq!(last_end(40, true, n), end, "{n}");
+        }
+        for (n, end) in [(30, 0), (100, 100), (139, 100), (140, 140)] {
+            assert_eq!(last_end(40, false, n), end, "{n}");
+        }
+        // Windows with gaps: 150 lies in a gap, 250 in the second window.
+        for (n, end) in [(99, 100), (150, 100), (200, 100), (201, 300), (301, 300)] {
+            assert_eq!(last_end(200, true, n), end, "{n}");
+        }
+    }
+}

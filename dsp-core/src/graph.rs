@@ -1,0 +1,368 @@
+//! What a pipeline computes, over real numbers: no number format yet.
+//!
+//! Blocks expand into a [`Graph`]; three consumers read it: the executor (`reference`, `host`),
+//! the f32 lowering and the fixed-point lowering. All tables are f64.
+//!
+//! A graph is a chain. Samples are cut into frames ([`Source`], [`Framing`]); each frame runs
+//! through the [`Graph::frame`] stages and becomes a row; the rows of one window or decision run
+//! through the [`Graph::rows`] stages, which may look at all rows at once; the [`Head`], if any,
+//! classifies the result.
+
+/// A pipeline over real numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    /// Name of the pipeline.
+    pub name: String,
+    /// The samples.
+    pub source: Source,
+    /// How samples become frames.
+    pub framing: Framing,
+    /// What happens to each frame. Every stage maps one vector to one vector, so none of them is
+    /// a [`StageKind`] that needs all rows.
+    pub frame: Vec<Stage>,
+    /// What happens to the rows together. Stages that map vectors are applied to each row.
+    pub rows: Vec<Stage>,
+    /// Values in a row of features, after all stages.
+    pub row_len: usize,
+    /// Classifier and decision.
+    pub head: Option<Head>,
+}
+
+/// The samples that a graph takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Sample rate in hertz.
+    pub rate_hz: f64,
+    /// Sample type at the input. With [`SampleType::I16`], float samples are rounded to 16 bits
+    /// first, in every numeric.
+    pub sample_type: SampleType,
+    /// Streaming frames, windows, or whole recordings.
+    pub mode: Mode,
+    /// Factor that samples in `[-1, 1)` are multiplied with.
+    pub gain: Gain,
+}
+
+/// Type of the samples at a pipeline's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleType {
+    /// 16-bit integers, full scale 32768.
+    I16,
+    /// Floats, full scale 1.
+    F32,
+}
+
+/// How a recording is divided before framing. Lengths in samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Frames come straight from an endless stream.
+    Stream,
+    /// A window of `len` samples every `hop` samples; each is framed on its own.
+    Window {
+        /// Samples in a window.
+        len: usize,
+        /// Samples between the starts of two windows.
+        hop: usize,
+    },
+    /// Each recording is one window. On the device this needs a fixed length.
+    Clip,
+}
+
+/// What samples in `[-1, 1)` are multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Gain {
+    /// A constant: 1, or 32768 for pipelines that work on the integers.
+    Constant(f64),
+    /// `1 / max |x|` of the window; 1 when that is 0.
+    PeakMagnitude,
+    /// `1 / max x` of the window; 1 when that is not positive.
+    PeakMaximum,
+}
+
+/// How samples become frames. Lengths in samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Framing {
+    /// Samples in a frame (before zero padding to the FFT length).
+    pub frame_len: usize,
+    /// Samples between the starts of two frames.
+    pub hop: usize,
+    /// Where frame 0 starts, relative to the first sample; negative: it starts in the padding.
+    ///
+    /// A frame that is centred inside a longer FFT is moved to the FFT's start, and `start`
+    /// absorbs the difference: power and magnitude spectra do not see a circular shift.
+    pub start: isize,
+    /// Samples that a frame occupies when frames are counted: `frame_len`, or the FFT length for
+    /// frames that are centred inside the FFT.
+    pub extent: usize,
+    /// Number of frames in a recording or window. A stream has the frames whose last sample has
+    /// arrived, whatever this says.
+    pub count: FrameCount,
+    /// What stands outside the recording or window. A stream has only [`Padding::Zero`].
+    pub padding: Padding,
+    /// Pre-emphasis over the signal, before framing and padding: `y[n] = x[n] - c x[n-1]`, with
+    /// `x[-1] = 0`.
+    pub pre_emphasis: Option<f64>,
+}
+
+/// How many frames `n` samples give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameCount {
+    /// Frames that lie wholly inside: `1 + (n - extent) / hop`, none when `n < extent`.
+    Inside,
+    /// `1 + n / hop` (centred frames, as librosa with `center=True`).
+    Centred,
+    /// `1 + ceil((n - extent) / hop)`, at least 1: the last frame is padded at its end.
+    Covering,
+    /// `(n + hop / 2) / hop` (Kaldi with `snip_edges=false`).
+    Rounded,
+}
+
+/// What stands outside a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// Zeros.
+    Zero,
+    /// The signal mirrored about its first and last sample, which are not repeated
+    /// (numpy's `reflect`).
+    Reflect,
+    /// The signal mirrored about its edges, the first and last sample repeated (numpy's
+    /// `symmetric`, Kaldi's rule).
+    Symmetric,
+    /// The first and last sample repeated (numpy's `edge`).
+    Edge,
+}
+
+/// One step of a chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Block id and stage, such as `features.mel`.
+    pub name: String,
+    /// Values in the output vector.
+    pub len: usize,
+    /// What it does.
+    pub kind: StageKind,
+}
+
+/// What a stage does. `x` is its input vector, `y` its output vector.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StageKind {
+    /// `y = x - mean(x)`.
+    RemoveMean,
+    /// Pre-emphasis inside the frame: `y[n] = x[n] - c x[n-1]` for `n > 0`;
+    /// `y[0] = x[0] - c x[0]`.
+    PreEmphasis(f64),
+    /// Keeps `ln(max(sum x^2, floor))` aside for [`StageKind::ReplaceFirst`]; `y = x`.
+    LogEnergy {
+        /// Smallest energy.
+        floor: f64,
+    },
+    /// Keeps `ln(max(sum x, floor))` aside for [`StageKind::ReplaceFirst`]; `y = x`. After
+    /// [`StageKind::Power`]: the energy of the spectrum's bins.
+    LogSum {
+        /// Smallest sum.
+        floor: f64,
+    },
+    /// `y[n] = x[n] w[n]`.
+    Window(Vec<f64>),
+    /// Spectrum of `x`, zero-padded to `n_fft`: the `n_fft / 2 + 1` complex bins `0..=n_fft/2`,
+    /// without scaling. The next stage is [`StageKind::Power`] or [`StageKind::Magnitude`];
+    /// `len` counts bins.
+    Rfft {
+        /// FFT length.
+        n_fft: usize,
+    },
+    /// `y[k] = scale |x[k]|^2`.
+    Power {
+        /// Factor.
+        scale: f64,
+    },
+    /// `y[k] = scale |x[k]|`.
+    Magnitude {
+        /// Factor.
+        scale: f64,
+    },
+    /// `y[m] = sum_k w[m][k] x[k]` with sparse weights.
+    Mel(FilterBank),
+    /// Logarithm with a floor.
+    Log(Log),
+    /// `y = clamp((x + add) * mul, min, max)`.
+    Affine {
+        /// Added first.
+        add: f64,
+        /// Then multiplied.
+        mul: f64,
+        /// Smallest output.
+        min: f64,
+        /// Largest output.
+        max: f64,
+    },
+    /// `y[i] = sum_j m[i][j] x[j]`: DCT with its normalisation and the lifter folded in.
+    Matrix(Matrix),
+    /// `y = x` but for `y[0]`, the value that [`StageKind::LogEnergy`] or
+    /// [`StageKind::LogSum`] kept.
+    ReplaceFirst,
+    /// All rows: `y = max(x, max over all rows of x - range)`.
+    TopRange {
+        /// Largest distance from the maximum.
+        range: f64,
+    },
+    /// All rows: per column, subtract the mean and, with `variance`, divide by
+    /// `std + epsilon`.
+    Standardise {
+        /// Rows over which mean and variance are taken.
+        span: Span,
+        /// Whether to divide by the standard deviation.
+        variance: bool,
+        /// Added to the standard deviation.
+        epsilon: f64,
+    },
+    /// All rows: appends derivatives over time to each row.
+    Deltas {
+        /// 1 appends deltas, 2 deltas and delta-deltas.
+        order: u8,
+        /// Rows on each side.
+        reach: usize,
+    },
+}
+
+impl StageKind {
+    /// Whether the stage looks at all rows together.
+    pub fn needs_all_rows(&self) -> bool {
+        matches!(
+            self,
+            Self::TopRange { .. } | Self::Standardise { .. } | Self::Deltas { .. }
+        )
+    }
+}
+
+/// Rows over which statistics are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// All rows of the window.
+    Window,
+    /// An odd number of rows around each row; rows outside are mirrored (numpy's `symmetric`).
+    Sliding(usize),
+}
+
+/// Sparse filters: each has a run of consecutive bins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilterBank {
+    /// One per output.
+    pub filters: Vec<Filter>,
+}
+
+/// One filter: `weights[i]` belongs to bin `first + i`. It may be empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// First bin with a weight.
+    pub first: usize,
+    /// Weights of consecutive bins.
+    pub weights: Vec<f64>,
+}
+
+/// `y = scale * log(floored x)` with the natural logarithm; `scale` turns it into another base
+/// or decibels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Log {
+    /// How small values are kept away from 0.
+    pub floor: LogFloor,
+    /// 1 for ln, `1 / ln 10` for log10, `10 / ln 10` for decibels of power.
+    pub scale: f64,
+}
+
+/// How small values are kept away from 0 before a logarithm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LogFloor {
+    /// `x + epsilon`.
+    Add(f64),
+    /// `max(x, epsilon)`.
+    Max(f64),
+    /// `epsilon` where `x` is 0, else `x`.
+    ReplaceZero(f64),
+}
+
+/// A dense matrix, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    /// Outputs.
+    pub rows: usize,
+    /// Inputs.
+    pub cols: usize,
+    /// `rows * cols` values.
+    pub values: Vec<f64>,
+}
+
+/// Classifier and decision at the end of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// Id of the classifier block.
+    pub name: String,
+    /// The network.
+    pub model: std::sync::Arc<otolith_tflite::Model>,
+    /// Rows of features that the network sees.
+    pub rows: usize,
+    /// Rows between two decisions, in [`Mode::Stream`].
+    pub row_hop: usize,
+    /// Names of the outputs.
+    pub labels: Vec<String>,
+    /// When a score becomes a decision.
+    pub decide: Decide,
+}
+
+/// When scores become a decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decide {
+    /// Id of the block.
+    pub name: String,
+    /// Score vectors that are averaged.
+    pub average: usize,
+    /// Smallest average score, 0 to 1.
+    pub threshold: f64,
+    /// Classifications for which a decision silences the next ones.
+    pub refractory: usize,
+    /// For each label, whether it may be decided for.
+    pub fires: Vec<bool>,
+}
+
+impl Framing {
+    /// Number of frames in `n` samples.
+    pub fn frames(&self, n: usize) -> usize {
+        match self.count {
+            FrameCount::Inside if n < self.extent => 0,
+            FrameCount::Inside => 1 + (n - self.extent) / self.hop,
+            FrameCount::Centred => 1 + n / self.hop,
+            FrameCount::Covering if n <= self.extent => 1,
+            FrameCount::Covering => 1 + (n - self.extent).div_ceil(self.hop),
+            FrameCount::Rounded => (n + self.hop / 2) / self.hop,
+        }
+    }
+}
+
+impl Padding {
+    /// Index of the sample that stands at position `at` of a signal of `n` samples; `None` for a
+    /// zero.
+    pub fn index(self, at: isize, n: usize) -> Option<usize> {
+        let len = n as isize;
+        if (0..len).contains(&at) {
+            return Some(at as usize);
+        }
+        if n == 0 {
+            return None;
+        }
+        match self {
+            Self::Zero => None,
+            Self::Edge => Some(at.clamp(0, len - 1) as usize),
+            Self::Reflect if n == 1 => Some(0),
+            Self::Reflect => {
+                let period = 2 * (len - 1);
+                let folded = at.rem_euclid(period);
+                Some(folded.min(period - folded) as usize)
+            }
+            Self::Symmetric => {
+                let period = 2 * len;
+                let folded = at.rem_euclid(period);
+                Some(folded.min(period - 1 - folded) as usize)
+            }
+        }
+    }
+}

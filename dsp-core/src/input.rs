@@ -1,0 +1,468 @@
+//! What a pipeline takes, and how recordings are made to fit it.
+
+use rubato::audioadapter_buffers::owned::InterleavedOwned;
+use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+use thiserror::Error;
+
+use crate::ConfigError;
+use crate::blocks::front_end::whole_samples;
+use crate::config::{
+    Choice, ChoiceOr, Field, FieldValue, Kind, Mismatch, Node, choices, read_choice_or, section,
+};
+use crate::graph::{Gain, Mode, SampleType, Source};
+
+choices! {
+    /// What a pipeline listens to.
+    pub(crate) enum InputKind {
+        /// Audio samples at a fixed rate.
+        Audio = "audio",
+    }
+}
+
+choices! {
+    /// What happens to recordings with another sample rate.
+    pub enum Resample {
+        /// They are refused, so that nobody measures a converter by accident.
+        Refuse = "refuse",
+        /// They are converted with a steep linear-phase filter, and a message says so.
+        Convert = "convert",
+    }
+}
+
+choices! {
+    /// How a recording is divided.
+    pub(crate) enum ModeKind {
+        /// Frames come straight from an endless stream.
+        Stream = "stream",
+        /// A window of `window_ms` every `window_hop_ms`; each is framed on its own, as training
+        /// pipelines do.
+        Window = "window",
+        /// Each recording is one window.
+        Clip = "clip",
+    }
+}
+
+choices! {
+    /// Scale of the samples, which are read as numbers in [-1, 1).
+    pub enum Normalise {
+        /// As they are.
+        None = "none",
+        /// Times 32768, for pipelines that work on 16-bit integers.
+        Int16Scale = "int16_scale",
+        /// Divided by the largest `|x|` of the window.
+        Peak = "peak",
+        /// Divided by the largest `x` of the window (not its magnitude).
+        Max = "max",
+    }
+}
+
+choices! {
+    /// What happens to samples at a recording's end that no window has covered.
+    pub enum Tail {
+        /// One last window, padded with zeros at its end.
+        Pad = "pad",
+        /// They are dropped.
+        Drop = "drop",
+    }
+}
+
+/// What happens to recordings with several channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    /// They are refused.
+    Mono,
+    /// The mean of all channels.
+    Mix,
+    /// One channel, counted from 0.
+    Index(usize),
+}
+
+impl FieldValue for Channels {
+    const KIND: Kind = Kind::IntegerOr(&[
+        Choice {
+            name: "mono",
+            doc: " Recordings with several channels are refused.",
+        },
+        Choice {
+            name: "mix",
+            doc: " The mean of all channels.",
+        },
+    ]);
+
+    fn read(node: &Node, field: &Field) -> Result<Self, Mismatch> {
+        Ok(match read_choice_or(node, field)? {
+            ChoiceOr::Choice(0) => Self::Mono,
+            ChoiceOr::Choice(_) => Self::Mix,
+            ChoiceOr::Value(index) => Self::Index(index),
+        })
+    }
+
+    fn write(&self) -> Option<String> {
+        match self {
+            Self::Mono => Some("\"mono\"".to_owned()),
+            Self::Mix => Some("\"mix\"".to_owned()),
+            Self::Index(index) => index.write(),
+        }
+    }
+}
+
+impl FieldValue for SampleType {
+    const KIND: Kind = Kind::Choice(&[
+        Choice {
+            name: "f32",
+            doc: " Floats, full scale 1.",
+        },
+        Choice {
+            name: "i16",
+            doc: " 16-bit integers: floats are rounded to 16 bits first, in every numeric.",
+        },
+    ]);
+
+    fn read(node: &Node, _field: &Field) -> Result<Self, Mismatch> {
+        let Kind::Choice(choices) = Self::KIND else {
+            unreachable!("declared above")
+        };
+        Ok(match crate::config::read_choice(node, choices)? {
+            0 => Self::F32,
+            _ => Self::I16,
+        })
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::F32 => "\"f32\"",
+                Self::I16 => "\"i16\"",
+            }
+            .to_owned(),
+        )
+    }
+}
+
+section! {
+    /// What the pipeline takes, and how recordings are made to fit it.
+    pub(crate) struct InputConfig {
+        /// What the pipeline listens to.
+        kind: InputKind { default: "\"audio\"" },
+        /// Sample rate that the pipeline works at.
+        rate_hz: usize { unit: "Hz", range: Some((1.0, 768000.0)) },
+        /// What happens to recordings with several channels: `"mono"` refuses them, `"mix"` takes
+        /// the mean, a number takes that channel, counted from 0.
+        channels: Channels { range: Some((0.0, 255.0)), default: "\"mono\"" },
+        /// What happens to recordings with another sample rate.
+        resample: Resample { default: "\"refuse\"" },
+        /// How a recording is divided.
+        mode: ModeKind { default: "\"stream\"" },
+        /// Length of a window, with `mode = "window"`. It must be a whole number of samples.
+        window_ms: Option<f64> { unit: "ms", range: Some((0.01, 60000.0)), derived: "required with `mode = \"window\"`" },
+        /// Time between the starts of two windows, with `mode = "window"`. It must be a whole
+        /// number of samples.
+        window_hop_ms: Option<f64> { unit: "ms", range: Some((0.01, 60000.0)), derived: "`window_ms`: windows side by side" },
+        /// Type of the samples.
+        sample_type: SampleType { default: "\"f32\"" },
+        /// Scale of the samples. `peak` and `max` look at a whole window.
+        normalise: Normalise { default: "\"none\"" },
+        /// What happens to samples at a recording's end that no window has covered, with
+        /// `mode = "window"`. A stream drops samples that do not fill a frame.
+        tail: Tail { default: "\"pad\"" },
+    }
+}
+
+/// What a pipeline takes. Made by [`Pipeline`](crate::Pipeline).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Input {
+    /// Sample rate in hertz.
+    pub rate_hz: u32,
+    /// What happens to recordings with several channels.
+    pub channels: Channels,
+    /// What happens to recordings with another sample rate.
+    pub resample: Resample,
+    /// How a recording is divided, in samples.
+    pub mode: Mode,
+    /// Type of the samples.
+    pub sample_type: SampleType,
+    /// Scale of the samples.
+    pub normalise: Normalise,
+    /// What happens to samples that no window has covered.
+    pub tail: Tail,
+    /// The fields with every derived value filled in.
+    pub(crate) config: InputConfig,
+}
+
+impl InputConfig {
+    /// Checks the fields together. Paths of errors are names of fields.
+    pub(crate) fn validate(&self) -> Result<Input, ConfigError> {
+        let rate = self.rate_hz as f64;
+        let mut config = self.clone();
+        let mode = match self.mode {
+            ModeKind::Window => {
+                let Some(window_ms) = self.window_ms else {
+                    return Err(ConfigError::new(
+                        "window_ms",
+                        "no value",
+                        "`mode = \"window\"` needs it: give the length of a window in ms, such as \
+                         `window_ms = 1000`",
+                    ));
+                };
+                let hop_ms = self.window_hop_ms.unwrap_or(window_ms);
+                config.window_hop_ms = Some(hop_ms);
+                Mode::Window {
+                    len: whole_samples("window_ms", window_ms, rate)?,
+                    hop: whole_samples("window_hop_ms", hop_ms, rate)?,
+                }
+            }
+            ModeKind::Stream | ModeKind::Clip => {
+                let unused = [
+                    ("window_ms", self.window_ms),
+                    ("window_hop_ms", self.window_hop_ms),
+                ];
+                if let Some((name, Some(ms))) = unused.into_iter().find(|(_, ms)| ms.is_some()) {
+                    return Err(ConfigError::new(
+                        name,
+                        ms,
+                        format!(
+                            "it has no meaning with `mode = \"{}\"`: remove it, or use `mode = \
+                             \"window\"`",
+                            self.mode.name()
+                        ),
+                    ));
+                }
+                if self.mode == ModeKind::Stream {
+                    Mode::Stream
+                } else {
+                    Mode::Clip
+                }
+            }
+        };
+        if mode == Mode::Stream && matches!(self.normalise, Normalise::Peak | Normalise::Max) {
+            return Err(ConfigError::new(
+                "normalise",
+                format!("{:?}", self.normalise.name()),
+                "a stream has no largest sample, since it never ends: expected \"none\" or \
+                 \"int16_scale\", or `mode = \"window\"` or `\"clip\"`",
+            ));
+        }
+        Ok(Input {
+            rate_hz: self.rate_hz as u32,
+            channels: self.channels,
+            resample: self.resample,
+            mode,
+            sample_type: self.sample_type,
+            normalise: self.normalise,
+            tail: self.tail,
+            config,
+        })
+    }
+}
+
+/// A recording that does not fit the pipeline.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The samples are not whole frames of all channels.
+    #[error("{samples} samples do not divide into {channels} channels")]
+    Ragged {
+        /// Samples given.
+        samples: usize,
+        /// Channels given.
+        channels: usize,
+    },
+    /// Several channels where one is wanted.
+    #[error(
+        "the recording has {found} channels and the pipeline takes one: set `channels = \"mix\"` \
+         (their mean) or `channels = 0` (the first) in [input]"
+    )]
+    Channels {
+        /// Channels of the recording.
+        found: usize,
+    },
+    /// A channel that the recording does not have.
+    #[error("the recording has {found} channels and the pipeline takes channel {wanted} (from 0)")]
+    NoSuchChannel {
+        /// Channels of the recording.
+        found: usize,
+        /// Channel that the pipeline takes.
+        wanted: usize,
+    },
+    /// Another sample rate.
+    #[error(
+        "the recording has {found_hz} Hz and the pipeline works at {wanted_hz} Hz: convert the \
+         file, or set `resample = \"convert\"` in [input]"
+    )]
+    Rate {
+        /// Rate of the recording.
+        found_hz: u32,
+        /// Rate of the pipeline.
+        wanted_hz: u32,
+    },
+    /// A rate that the converter cannot convert from.
+    #[error("cannot convert from {found_hz} Hz to {wanted_hz} Hz: {why}")]
+    Convert {
+        /// Rate of the recording.
+        found_hz: u32,
+        /// Rate of the pipeline.
+        wanted_hz: u32,
+        /// The reason.
+        why: String,
+    },
+    /// A sample that is not a finite number.
+    #[error("sample {at} is {value}, which is not a finite number")]
+    NotFinite {
+        /// Index of the sample among all channels.
+        at: usize,
+        /// The sample.
+        value: f32,
+    },
+}
+
+/// A recording at the pipeline's rate.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Prepared {
+    /// Mono samples.
+    pub samples: Vec<f32>,
+    /// What was done to the recording that its owner should know, one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Input {
+    /// Whether frames come straight from a stream.
+    pub fn is_stream(&self) -> bool {
+        self.mode == Mode::Stream
+    }
+
+    /// The input's part of the graph.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            rate_hz: f64::from(self.rate_hz),
+            sample_type: self.sample_type,
+            mode: self.mode,
+            gain: match self.normalise {
+                Normalise::None => Gain::Constant(1.0),
+                Normalise::Int16Scale => Gain::Constant(32768.0),
+                Normalise::Peak => Gain::PeakMagnitude,
+                Normalise::Max => Gain::PeakMaximum,
+            },
+        }
+    }
+
+    /// Makes a recording fit: one channel, the pipeline's rate. The engine divides it into
+    /// windows.
+    ///
+    /// `interleaved` has samples in `[-1, 1)`, `channels` per moment, at `rate_hz`. A converted
+    /// recording of `n` moments has `round(n * pipeline rate / rate_hz)` samples and is not
+    /// delayed.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError`] when the pipeline's `[input]` does not allow what would be needed.
+    pub fn prepare(
+        &self,
+        interleaved: &[f32],
+        channels: usize,
+        rate_hz: u32,
+    ) -> Result<Prepared, InputError> {
+        let mut notes = Vec::new();
+        if let Some(at) = interleaved.iter().position(|x| !x.is_finite()) {
+            return Err(InputError::NotFinite {
+                at,
+                value: interleaved[at],
+            });
+        }
+        let mut samples = self.one_channel(interleaved, channels, &mut notes)?;
+        if rate_hz != self.rate_hz {
+            if self.resample == Resample::Refuse {
+                return Err(InputError::Rate {
+                    found_hz: rate_hz,
+                    wanted_hz: self.rate_hz,
+                });
+            }
+            samples = convert(samples, rate_hz, self.rate_hz)?;
+            notes.push(format!(
+                "converted from {rate_hz} Hz to {} Hz",
+                self.rate_hz
+            ));
+        }
+        Ok(Prepared { samples, notes })
+    }
+
+    fn one_channel(
+        &self,
+        interleaved: &[f32],
+        channels: usize,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<f32>, InputError> {
+        if channels == 0 || !interleaved.len().is_multiple_of(channels) {
+            return Err(InputError::Ragged {
+                samples: interleaved.len(),
+                channels,
+            });
+        }
+        let moments = interleaved.chunks_exact(channels);
+        match self.channels {
+            Channels::Mono if channels > 1 => Err(InputError::Channels { found: channels }),
+            Channels::Mono => Ok(interleaved.to_vec()),
+            Channels::Mix => {
+                if channels > 1 {
+                    notes.push(format!("mixed {channels} channels into one"));
+                }
+                // In f64, so that the mean of equal channels is that channel.
+                let mean = |moment: &[f32]| {
+                    let sum: f64 = moment.iter().map(|&x| f64::from(x)).sum();
+                    (sum / channels as f64) as f32
+                };
+                Ok(moments.map(mean).collect())
+            }
+            Channels::Index(wanted) if wanted >= channels => Err(InputError::NoSuchChannel {
+                found: channels,
+                wanted,
+            }),
+            Channels::Index(wanted) => {
+                if channels > 1 {
+                    notes.push(format!("took channel {wanted} of {channels}"));
+                }
+                Ok(moments.map(|moment| moment[wanted]).collect())
+            }
+        }
+    }
+}
+
+/// Moments that the converter works on at once: large, so that its filter is steep.
+const CONVERTER_CHUNK: usize = 4096;
+
+fn convert(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Result<Vec<f32>, InputError> {
+    if samples.is_empty() {
+        return Ok(samples);
+    }
+    let failed = |why: String| InputError::Convert {
+        found_hz: from_hz,
+        wanted_hz: to_hz,
+        why,
+    };
+    let wanted = (samples.len() as u64 * u64::from(to_hz) + u64::from(from_hz) / 2)
+        / u64::from(from_hz.max(1));
+    let mut resampler = Fft::<f64>::new_custom(
+        from_hz as usize,
+        to_hz as usize,
+        CONVERTER_CHUNK,
+        1,
+        1,
+        WindowFunction::BlackmanHarris2,
+        FixedSync::Both,
+    )
+    .map_err(|error| failed(error.to_string()))?;
+    let n = samples.len();
+    let wide: Vec<f64> = samples.into_iter().map(f64::from).collect();
+    let input =
+        InterleavedOwned::new_from(wide, 1, n).map_err(|error| failed(error.to_string()))?;
+    let output = resampler
+        .process_all(&input, n, None)
+        .map_err(|error| failed(error.to_string()))?;
+    let mut out: Vec<f32> = output.take_data().into_iter().map(|x| x as f32).collect();
+    out.resize(wanted as usize, 0.0);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests;

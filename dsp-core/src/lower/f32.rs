@@ -1,0 +1,322 @@
+//! Lowering to `f32` operators.
+
+use super::{Layout, network};
+use crate::error::LowerError;
+use crate::graph::{self, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
+use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
+use otolith_dsp_nostd::Op;
+use otolith_dsp_nostd::format::{Elem, Numeric, Section};
+use otolith_dsp_nostd::ops::{frame, log, matrix, mel, rfft, rows, spectrum, vector};
+
+pub(super) fn lower(graph: &Graph, layout: &Layout) -> Result<PlanBytes, LowerError> {
+    let mut plan = PlanBuilder::new(&graph.name, Numeric::F32);
+    plan.rate_hz(graph.source.rate_hz);
+    let elem = match graph.source.sample_type {
+        SampleType::I16 => Elem::I16,
+        SampleType::F32 => Elem::F32,
+    };
+    let source = plan.source(elem, layout.window, layout.hop, layout.prime);
+    let frame_row_len = graph
+        .frame
+        .last()
+        .map_or(graph.framing.frame_len, |stage| stage.len);
+    let (rows, row) = plan.rows(
+        Elem::F32,
+        layout.rows,
+        frame_row_len,
+        layout.row_hop,
+        layout.frames,
+    );
+    let mut lowering = Lowering {
+        plan,
+        section: Section::Frame,
+        energy: None,
+    };
+    lowering.frame(graph, layout, source, row)?;
+    lowering.section = Section::Decision;
+    let features = lowering.rows(graph, layout.rows, frame_row_len, rows)?;
+    let mut plan = lowering.plan;
+    plan.features(features, &[layout.rows, graph.row_len]);
+    if let Some(head) = &graph.head {
+        network::add_head(&mut plan, head, features)?;
+    }
+    plan.finish()
+}
+
+struct Lowering {
+    plan: PlanBuilder,
+    section: Section,
+    /// The log energy that a stage kept aside.
+    energy: Option<TensorId>,
+}
+
+impl Lowering {
+    fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
+        self.plan.step(self.section, op, name, tensors, params);
+    }
+
+    /// The frame section: from the source window to `row`.
+    fn frame(
+        &mut self,
+        graph: &Graph,
+        layout: &Layout,
+        source: TensorId,
+        row: TensorId,
+    ) -> Result<(), LowerError> {
+        let n_fft = graph.frame.iter().find_map(|stage| match stage.kind {
+            StageKind::Rfft { n_fft } => Some(n_fft),
+            _ => None,
+        });
+        let frame_len = graph.framing.frame_len;
+        let buffer_len = n_fft.unwrap_or(frame_len);
+        let buffer = self.plan.tensor("frame", Elem::F32, &[buffer_len]);
+        let frame = self
+            .plan
+            .view("frame.samples", buffer, 0, Elem::F32, &[frame_len]);
+        self.cut_frame(graph, layout, source, frame);
+
+        let mut x = frame;
+        let mut padded = buffer_len == frame_len;
+        for (i, stage) in graph.frame.iter().enumerate() {
+            let name = &stage.name;
+            match &stage.kind {
+                StageKind::Window(window) => {
+                    let table = self.table(name, &[window.len()], window);
+                    self.step(&vector::WINDOW_F32, name, &[buffer, table], &[]);
+                    padded = true;
+                }
+                StageKind::Rfft { n_fft } => {
+                    let op = rfft::rfft_f32(*n_fft).ok_or_else(|| {
+                        LowerError::new(
+                            name.clone(),
+                            format!(
+                                "an FFT of {n_fft} points has no f32 operator: set n_fft to a \
+                                 power of two from 16 to 8192"
+                            ),
+                        )
+                    })?;
+                    if !padded {
+                        let ones = vec![1.0; frame_len];
+                        let table = self.table(name, &[frame_len], &ones);
+                        self.step(&vector::WINDOW_F32, name, &[buffer, table], &[]);
+                    }
+                    self.step(op, name, &[buffer], &[]);
+                }
+                StageKind::Power { scale } | StageKind::Magnitude { scale } => {
+                    let op = match stage.kind {
+                        StageKind::Power { .. } => &spectrum::POWER_F32,
+                        _ => &spectrum::MAGNITUDE_F32,
+                    };
+                    self.step(op, name, &[buffer], &[bits(*scale)]);
+                    x = self.plan.view(name, buffer, 0, Elem::F32, &[stage.len]);
+                }
+                _ => {
+                    let rest = &graph.frame[i + 1..];
+                    let to_row = rest.iter().all(|stage| works_in_place(&stage.kind));
+                    x = self.vectors(stage, x, 1, to_row.then_some(row))?;
+                }
+            }
+        }
+        if x != row {
+            self.step(&vector::COPY_F32, "row", &[x, row], &[]);
+        }
+        Ok(())
+    }
+
+    fn cut_frame(&mut self, graph: &Graph, layout: &Layout, source: TensorId, frame: TensorId) {
+        let ints = graph.source.sample_type == SampleType::I16;
+        let mut operands = vec![source, frame];
+        let mut constant = 1.0;
+        match graph.source.gain {
+            Gain::Constant(gain) => constant = gain,
+            Gain::PeakMagnitude | Gain::PeakMaximum => {
+                let gain = self.plan.tensor("gain", Elem::F32, &[1]);
+                let magnitude = graph.source.gain == Gain::PeakMagnitude;
+                let op = if ints {
+                    &frame::PEAK_I16_F32
+                } else {
+                    &frame::PEAK_F32
+                };
+                let params = frame::PeakParams { magnitude }.encode();
+                self.plan
+                    .step(Section::Window, op, "input.peak", &[source, gain], &params);
+                operands.push(gain);
+            }
+        }
+        let op = if ints {
+            &frame::FRAME_I16_F32
+        } else {
+            &frame::FRAME_F32
+        };
+        let params = frame::FrameParams {
+            start: layout.start as i32,
+            hop: graph.framing.hop as u32,
+            history: layout.history as u32,
+            padding: match graph.framing.padding {
+                graph::Padding::Zero => frame::Padding::Zero,
+                graph::Padding::Reflect => frame::Padding::Reflect,
+                graph::Padding::Symmetric => frame::Padding::Symmetric,
+                graph::Padding::Edge => frame::Padding::Edge,
+            },
+            gain: constant as f32,
+            pre_emphasis: graph.framing.pre_emphasis.unwrap_or(0.0) as f32,
+        };
+        self.step(op, "input.frame", &operands, &params.encode());
+    }
+
+    /// The decision section's row stages; returns the tensor with the features.
+    fn rows(
+        &mut self,
+        graph: &Graph,
+        n_rows: usize,
+        mut cols: usize,
+        rows: TensorId,
+    ) -> Result<TensorId, LowerError> {
+        let mut x = rows;
+        for stage in &graph.rows {
+            let name = &stage.name;
+            match &stage.kind {
+                StageKind::TopRange { range } => {
+                    self.step(&rows::TOP_RANGE_F32, name, &[x], &[bits(*range)]);
+                }
+                StageKind::Standardise {
+                    span: Span::Window,
+                    variance,
+                    epsilon,
+                } => {
+                    let params = [cols as u32, u32::from(*variance), bits(*epsilon)];
+                    self.step(&rows::STANDARDISE_F32, name, &[x], &params);
+                }
+                _ => x = self.vectors(stage, x, n_rows, None)?,
+            }
+            cols = stage.len;
+        }
+        debug_assert_eq!(cols, graph.row_len);
+        Ok(x)
+    }
+
+    /// A stage that maps vectors to vectors, for `n_rows` of them at once; `to` is where its
+    /// output should go if it does not work in place.
+    fn vectors(
+        &mut self,
+        stage: &Stage,
+        x: TensorId,
+        n_rows: usize,
+        to: Option<TensorId>,
+    ) -> Result<TensorId, LowerError> {
+        let name = &stage.name;
+        let output = |plan: &mut PlanBuilder| {
+            to.unwrap_or_else(|| {
+                let shape: &[usize] = if n_rows == 1 {
+                    &[stage.len]
+                } else {
+                    &[n_rows, stage.len]
+                };
+                plan.tensor(name, Elem::F32, shape)
+            })
+        };
+        match &stage.kind {
+            StageKind::RemoveMean => self.step(&vector::REMOVE_MEAN_F32, name, &[x], &[]),
+            StageKind::PreEmphasis(c) => {
+                self.step(&vector::PRE_EMPHASIS_F32, name, &[x], &[bits(*c)]);
+            }
+            StageKind::LogEnergy { floor } | StageKind::LogSum { floor } => {
+                let op = match stage.kind {
+                    StageKind::LogEnergy { .. } => &vector::LOG_ENERGY_F32,
+                    _ => &vector::LOG_SUM_F32,
+                };
+                let energy = self.plan.tensor(name, Elem::F32, &[1]);
+                self.step(op, name, &[x, energy], &[bits(*floor)]);
+                self.energy = Some(energy);
+            }
+            StageKind::ReplaceFirst => {
+                let energy = self.energy.ok_or_else(|| {
+                    LowerError::new(name.clone(), "no stage before it keeps the log energy")
+                })?;
+                self.step(&vector::REPLACE_FIRST_F32, name, &[energy, x], &[]);
+            }
+            StageKind::Log(stage) => {
+                let (floor, epsilon) = match stage.floor {
+                    LogFloor::Add(epsilon) => (log::Floor::Add, epsilon),
+                    LogFloor::Max(epsilon) => (log::Floor::Max, epsilon),
+                    LogFloor::ReplaceZero(epsilon) => (log::Floor::ReplaceZero, epsilon),
+                };
+                let params = log::LogParams {
+                    floor,
+                    epsilon: epsilon as f32,
+                    scale: stage.scale as f32,
+                };
+                self.step(&log::LOG_F32, name, &[x], &params.encode());
+            }
+            StageKind::Affine { add, mul, min, max } => {
+                let params = [*add, *mul, *min, *max].map(bits);
+                self.step(&vector::AFFINE_F32, name, &[x], &params);
+            }
+            StageKind::Mel(bank) => {
+                let filters = &bank.filters;
+                let n = [filters.len()];
+                let first: Vec<u16> = filters.iter().map(|f| f.first as u16).collect();
+                let length: Vec<u16> = filters.iter().map(|f| f.weights.len() as u16).collect();
+                let weights: Vec<f64> = filters
+                    .iter()
+                    .flat_map(|f| f.weights.iter().copied())
+                    .collect();
+                let first = self.plan.table(&format!("{name}.first"), &n, &first);
+                let length = self.plan.table(&format!("{name}.length"), &n, &length);
+                let weights = self.table(&format!("{name}.weights"), &[weights.len()], &weights);
+                let y = output(&mut self.plan);
+                self.step(&mel::MEL_F32, name, &[x, first, length, weights, y], &[]);
+                return Ok(y);
+            }
+            StageKind::Matrix(m) => {
+                let table = self.table(name, &[m.rows, m.cols], &m.values);
+                let y = output(&mut self.plan);
+                self.step(&matrix::MATRIX_F32, name, &[x, table, y], &[m.cols as u32]);
+                return Ok(y);
+            }
+            other => {
+                return Err(LowerError::new(
+                    name.clone(),
+                    format!(
+                        "{} has no f32 operator yet: it works in the reference and host numerics",
+                        describe(other)
+                    ),
+                ));
+            }
+        }
+        Ok(x)
+    }
+
+    fn table(&mut self, name: &str, shape: &[usize], values: &[f64]) -> TensorId {
+        let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
+        self.plan.table(name, shape, &values)
+    }
+}
+
+/// Whether the stage's operator leaves its output where its input was.
+fn works_in_place(kind: &StageKind) -> bool {
+    matches!(
+        kind,
+        StageKind::Log(_)
+            | StageKind::Affine { .. }
+            | StageKind::ReplaceFirst
+            | StageKind::LogEnergy { .. }
+            | StageKind::LogSum { .. }
+            | StageKind::RemoveMean
+            | StageKind::PreEmphasis(_)
+    )
+}
+
+/// A stage in words, for errors.
+fn describe(kind: &StageKind) -> &'static str {
+    match kind {
+        StageKind::Standardise { .. } => "sliding mean and variance normalisation",
+        StageKind::LogSum { .. } => "the energy of a spectrum",
+        StageKind::Deltas { .. } => "appending deltas",
+        _ => "this stage",
+    }
+}
+
+fn bits(x: f64) -> u32 {
+    (x as f32).to_bits()
+}

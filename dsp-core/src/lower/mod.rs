@@ -1,0 +1,138 @@
+//! From a graph to a plan for one device numeric.
+//!
+//! Lowering decides which operators compute a graph's stages and in what number format; the
+//! [`PlanBuilder`](crate::plan_builder::PlanBuilder) decides where everything lies.
+
+mod f32;
+pub mod network;
+
+use crate::error::LowerError;
+use crate::graph::{Framing, Graph, Mode};
+use crate::plan_builder::{PlanBuilder, PlanBytes};
+use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
+
+/// Lowers `graph` to a plan with `f32` features.
+///
+/// A graph in [`Mode::Clip`] has windows of no fixed length: `clip_len` says how many samples the
+/// recording has. Other modes ignore it.
+///
+/// # Errors
+/// [`LowerError`] names the stage that no operator computes, and what to change.
+pub fn lower_f32(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes, LowerError> {
+    f32::lower(graph, &Layout::new(graph, clip_len)?)
+}
+
+/// Lowers the classifier and the decision of `graph` alone: a plan that takes feature values as
+/// float samples, row after row. In window and clip mode a decision takes all rows of a window.
+///
+/// # Errors
+/// [`LowerError`] when there is no classifier or its model cannot run.
+pub fn lower_head(graph: &Graph) -> Result<PlanBytes, LowerError> {
+    let head = graph
+        .head
+        .as_ref()
+        .ok_or_else(|| LowerError::new("classifier", "the pipeline has none"))?;
+    let mut plan = PlanBuilder::new(&graph.name, Numeric::F32);
+    let hop = match graph.source.mode {
+        Mode::Stream => head.row_hop,
+        Mode::Window { .. } | Mode::Clip => head.rows,
+    };
+    let row_len = graph.row_len;
+    let features = plan.source(Elem::F32, head.rows * row_len, hop * row_len, 0);
+    network::add_head(&mut plan, head, features)?;
+    plan.finish()
+}
+
+/// How the source window, frames and rows of a plan follow from a graph's mode.
+struct Layout {
+    /// Samples in the source window.
+    window: usize,
+    /// Samples between windows.
+    hop: usize,
+    /// Zeros before the first sample.
+    prime: usize,
+    /// Leading samples of the window that are only the past of the signal.
+    history: usize,
+    /// Start of frame 0 in the window, behind the history.
+    start: isize,
+    /// Frames in a window.
+    frames: usize,
+    /// Rows that the plan holds.
+    rows: usize,
+    /// Rows between decisions.
+    row_hop: usize,
+}
+
+impl Layout {
+    fn new(graph: &Graph, clip_len: Option<usize>) -> Result<Self, LowerError> {
+        let Framing {
+            frame_len,
+            hop,
+            start,
+            pre_emphasis,
+            ..
+        } = graph.framing;
+        let (window, window_hop) = match graph.source.mode {
+            Mode::Stream => {
+                // The stream's first samples follow zeros: frames that start in the padding and
+                // the past of the first sample both lie there.
+                let history = usize::from(pre_emphasis.is_some());
+                let ahead = start.max(0) as usize;
+                let (rows, row_hop) = match &graph.head {
+                    Some(head) => (head.rows, head.row_hop),
+                    None => (1, 1),
+                };
+                return Ok(Self {
+                    window: history + ahead + frame_len,
+                    hop,
+                    prime: history + start.min(0).unsigned_abs(),
+                    history,
+                    start: ahead as isize,
+                    frames: 1,
+                    rows,
+                    row_hop,
+                });
+            }
+            Mode::Window { len, hop } => (len, hop),
+            Mode::Clip => match clip_len {
+                Some(len) => (len, len),
+                None => {
+                    return Err(LowerError::new(
+                        "input.mode",
+                        "a device needs windows of a fixed length: set mode = \"window\" with \
+                         window_ms, or mode = \"stream\"",
+                    ));
+                }
+            },
+        };
+        let frames = graph.framing.frames(window);
+        if frames == 0 {
+            return Err(LowerError::new(
+                "input",
+                format!(
+                    "{window} samples are shorter than one frame of {frame_len}: take longer \
+                     windows or shorter frames"
+                ),
+            ));
+        }
+        if frames > MAX_FRAMES as usize {
+            return Err(LowerError::new(
+                "input",
+                format!(
+                    "{window} samples have {frames} frames, a plan takes at most {MAX_FRAMES}: \
+                     use mode = \"stream\" for long recordings"
+                ),
+            ));
+        }
+        Ok(Self {
+            window,
+            hop: window_hop,
+            prime: 0,
+            history: 0,
+            start,
+            frames,
+            rows: frames,
+            row_hop: frames,
+        })
+    }
+}

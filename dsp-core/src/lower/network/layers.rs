@@ -1,0 +1,385 @@
+//! Layers without a sliding window.
+
+use super::multiplier::{Multiplier, int8_clamp};
+use super::windows::{Weighted, int32, only_int8, shapes};
+use super::{Lowering, single_scale};
+use otolith_classifier::ops::{add, fully_connected, mean, quantize, softmax};
+use otolith_tflite::{Activation, DType, Operator, Tensor};
+
+/// Parameters of the operators between floats and integers.
+pub(super) fn float_bits((scale, zero_point): (f32, i32)) -> [u32; quantize::FloatParams::WORDS] {
+    let scale_bits = scale.to_bits() as i32;
+    quantize::FloatParams {
+        scale_bits,
+        zero_point,
+    }
+    .encode()
+}
+
+impl Lowering<'_, '_> {
+    pub(super) fn fully_connected(
+        &mut self,
+        name: &str,
+        op: &Operator,
+        activation: Activation,
+        weights_format: u8,
+    ) -> Result<(), String> {
+        let model = self.model;
+        let (input, weights, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
+        let y = self.new_output(op)?;
+        only_int8(&[input, weights, output])?;
+        if weights_format != 0 {
+            return Err("its weights are shuffled, allowed is the default format".into());
+        }
+        let &[n_out, n_in] = weights.shape.as_slice() else {
+            return Err(shapes(&[input, weights, output]));
+        };
+        let rows = input.n_elements() / n_in;
+        if input.n_elements() % n_in != 0 || output.n_elements() != rows * n_out {
+            return Err(shapes(&[input, weights, output]));
+        }
+        let layer = Weighted {
+            input,
+            weights,
+            bias: op
+                .inputs
+                .get(2)
+                .copied()
+                .flatten()
+                .map(|i| &model.tensors[i]),
+            output,
+            activation,
+            channels: n_out,
+            inner: n_in,
+        };
+        let tables = self.tables(name, &layer)?;
+        let zero_points = weights.quant.as_ref().map_or(&[][..], |q| &q.zero_points);
+        let weights_zero_point = match zero_points {
+            &[z] if (-128..=127).contains(&z) => z as i32,
+            many if many.iter().all(|&z| z == 0) => 0,
+            _ => return Err("its weights have zero points per channel, allowed is 0".into()),
+        };
+        let params = fully_connected::Params {
+            rows: rows as i32,
+            n_in: n_in as i32,
+            n_out: n_out as i32,
+            input_zero_point: single_scale(input)?.1,
+            weights_zero_point,
+            output_zero_point: tables.output_zero_point,
+            min: tables.min,
+            max: tables.max,
+        };
+        let x = self.input(op, 0)?;
+        let w = self.weights(name, weights)?;
+        let [bias, multipliers, shifts] = tables.operands;
+        let operands = [x, w, bias, multipliers, shifts, y];
+        self.step(
+            &fully_connected::FULLY_CONNECTED_I8,
+            name,
+            &operands,
+            &params.encode(),
+        );
+        Ok(())
+    }
+
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        op: &Operator,
+        activation: Activation,
+    ) -> Result<(), String> {
+        let (a, b, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
+        let y = self.new_output(op)?;
+        only_int8(&[a, b, output])?;
+        let [(a_scale, a_zero), (b_scale, b_zero)] = [single_scale(a)?, single_scale(b)?];
+        let (scale, zero_point) = single_scale(output)?;
+        let (min, max) = int8_clamp(activation, scale, zero_point)
+            .ok_or_else(|| format!("the fused activation {activation:?} is not run: use ReLU"))?;
+        let twice = 2.0 * f64::from(a_scale).max(f64::from(b_scale));
+        let bits = libm::ldexp(1.0, add::LEFT_SHIFT as i32);
+        let a_factor = Multiplier::new(f64::from(a_scale) / twice);
+        let b_factor = Multiplier::new(f64::from(b_scale) / twice);
+        let out_factor = Multiplier::new(twice / (bits * f64::from(scale)));
+        if out_factor.shift > 30 {
+            return Err("the output's scale is too small for its inputs'".into());
+        }
+        let Broadcast { dims, a: sa, b: sb } = Broadcast::new(&a.shape, &b.shape, &output.shape)
+            .ok_or_else(|| shapes(&[a, b, output]))?;
+        let params = add::Params {
+            d0: dims[0],
+            d1: dims[1],
+            d2: dims[2],
+            d3: dims[3],
+            d4: dims[4],
+            a0: sa[0],
+            a1: sa[1],
+            a2: sa[2],
+            a3: sa[3],
+            a4: sa[4],
+            b0: sb[0],
+            b1: sb[1],
+            b2: sb[2],
+            b3: sb[3],
+            b4: sb[4],
+            a_zero_point: a_zero,
+            a_multiplier: a_factor.q,
+            a_shift: a_factor.shift,
+            b_zero_point: b_zero,
+            b_multiplier: b_factor.q,
+            b_shift: b_factor.shift,
+            output_multiplier: out_factor.q,
+            output_shift: out_factor.shift,
+            output_zero_point: zero_point,
+            min,
+            max,
+        };
+        let (a, b) = (self.input(op, 0)?, self.input(op, 1)?);
+        self.step(&add::ADD_I8, name, &[a, b, y], &params.encode());
+        Ok(())
+    }
+
+    pub(super) fn mean(&mut self, name: &str, op: &Operator) -> Result<(), String> {
+        let (input, axes, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
+        let y = self.new_output(op)?;
+        only_int8(&[input, output])?;
+        let axes = int32(axes, axes.n_elements())?;
+        let rank = input.shape.len();
+        let mut reduced = vec![false; rank];
+        for &axis in &axes {
+            let index = if axis < 0 { axis + rank as i32 } else { axis };
+            let slot = usize::try_from(index).ok().and_then(|i| reduced.get_mut(i));
+            *slot.ok_or_else(|| format!("axis {axis} of a tensor with {rank} dimensions"))? = true;
+        }
+        let (keep, reduce) = axis_groups(&input.shape, &reduced)
+            .ok_or("it alternates kept and reduced axes more than three times")?;
+        let n: i64 = reduce.iter().map(|g| i64::from(g.0)).product();
+        let kept: usize = keep.iter().map(|g| g.0 as usize).product();
+        if output.n_elements() != kept {
+            return Err(shapes(&[input, output]));
+        }
+        if n > 1 << 23 {
+            return Err(format!(
+                "the mean of {n} elements, allowed are at most {}",
+                1 << 23
+            ));
+        }
+        let (input_scale, input_zero_point) = single_scale(input)?;
+        let (output_scale, output_zero_point) = single_scale(output)?;
+        let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale / output_scale));
+        // The division by n, folded into the multiplier with as many more bits as fit.
+        let more = i64::from(n.ilog2()).min(32).min(31 + i64::from(shift));
+        let multiplier = (i64::from(q) << more) / n;
+        let params = mean::Params {
+            keep0: keep[0].0,
+            keep1: keep[1].0,
+            keep2: keep[2].0,
+            keep0_stride: keep[0].1,
+            keep1_stride: keep[1].1,
+            keep2_stride: keep[2].1,
+            reduce0: reduce[0].0,
+            reduce1: reduce[1].0,
+            reduce2: reduce[2].0,
+            reduce0_stride: reduce[0].1,
+            reduce1_stride: reduce[1].1,
+            reduce2_stride: reduce[2].1,
+            input_zero_point,
+            output_zero_point,
+            multiplier: multiplier as i32,
+            shift: shift - more as i32,
+        };
+        let x = self.input(op, 0)?;
+        self.step(&mean::MEAN_I8, name, &[x, y], &params.encode());
+        Ok(())
+    }
+
+    pub(super) fn softmax(&mut self, name: &str, op: &Operator, beta: f32) -> Result<(), String> {
+        let (input, output) = (self.tensor(op, 0)?, self.result(op));
+        let y = self.new_output(op)?;
+        only_int8(&[input, output])?;
+        if input.shape != output.shape {
+            return Err(shapes(&[input, output]));
+        }
+        let found = single_scale(output)?;
+        if found != (1.0 / 256.0, -128) {
+            return Err(format!(
+                "its output has scale {} and zero point {}, allowed is 1/256 and -128",
+                found.0, found.1
+            ));
+        }
+        let (scale, _) = single_scale(input)?;
+        let real = f64::from(beta) * f64::from(scale) * libm::ldexp(1.0, 26);
+        if !(1.0..).contains(&real) {
+            return Err(format!(
+                "beta {beta} times the input's scale {scale} is too small"
+            ));
+        }
+        let Multiplier { q, shift } = Multiplier::new(real.min(libm::ldexp(1.0, 31) - 1.0));
+        let n = input.shape.last().copied().unwrap_or(1);
+        if n > 4095 {
+            return Err(format!("{n} values in a row, allowed are at most 4095"));
+        }
+        let params = softmax::Params {
+            rows: (input.n_elements() / n) as i32,
+            n: n as i32,
+            multiplier: q,
+            // With a shift of 31 only the maximum itself is above diff_min = 0, and 0 is 0
+            // whatever it is shifted by.
+            shift: shift.min(30),
+            diff_min: (-libm::floor(31.0 * libm::ldexp(1.0, 26 - shift))).max(-255.0) as i32,
+        };
+        let x = self.input(op, 0)?;
+        self.step(&softmax::SOFTMAX_I8, name, &[x, y], &params.encode());
+        Ok(())
+    }
+
+    /// QUANTIZE and DEQUANTIZE.
+    pub(super) fn convert(&mut self, name: &str, op: &Operator) -> Result<(), String> {
+        let (input, output) = (self.tensor(op, 0)?, self.result(op));
+        let y = self.new_output(op)?;
+        if input.n_elements() != output.n_elements() {
+            return Err(shapes(&[input, output]));
+        }
+        let (kernel, params) = match (input.dtype, output.dtype) {
+            (DType::F32, DType::I8) => (
+                &quantize::QUANTIZE_F32_I8,
+                float_bits(single_scale(output)?).to_vec(),
+            ),
+            (DType::I8, DType::F32) => (
+                &quantize::DEQUANTIZE_I8_F32,
+                float_bits(single_scale(input)?).to_vec(),
+            ),
+            (DType::I16, DType::F32) => (
+                &quantize::DEQUANTIZE_I16_F32,
+                float_bits(single_scale(input)?).to_vec(),
+            ),
+            (DType::I8, DType::I8) => (&quantize::QUANTIZE_I8_I8, requantize(input, output)?),
+            (DType::I16, DType::I8) => (&quantize::QUANTIZE_I16_I8, requantize(input, output)?),
+            (DType::I8, DType::U8) => (&quantize::QUANTIZE_I8_U8, requantize(input, output)?),
+            (from, to) => {
+                return Err(format!(
+                    "{from} to {to} is not run: convert with full int8 quantisation and \
+                     inference_input_type=tf.int8"
+                ));
+            }
+        };
+        let x = self.input(op, 0)?;
+        self.step(kernel, name, &[x, y], &params);
+        Ok(())
+    }
+
+    /// RESHAPE and its kin: the same bytes under another shape.
+    pub(super) fn reshape(&mut self, op: &Operator) -> Result<(), String> {
+        let output = self.result(op);
+        let x = self.input(op, 0)?;
+        let elem = self.plan.elem(x);
+        let view = self.plan.view(&output.name, x, 0, elem, &output.shape);
+        self.tensors[op.outputs[0]] = Some(view);
+        self.borrowed[op.outputs[0]] = self.borrowed[Self::index(op, 0)?];
+        Ok(())
+    }
+}
+
+fn requantize(input: &Tensor, output: &Tensor) -> Result<Vec<u32>, String> {
+    let (input_scale, input_zero_point) = single_scale(input)?;
+    let (output_scale, output_zero_point) = single_scale(output)?;
+    // The reference divides in f32 here.
+    let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale / output_scale));
+    if shift > 30 {
+        return Err("the output's scale is too small for its input's".into());
+    }
+    let params = quantize::Params {
+        input_zero_point,
+        output_zero_point,
+        multiplier: q,
+        shift,
+    };
+    Ok(params.encode().to_vec())
+}
+
+/// Dimensions of a sum, adjacent ones merged, with the strides of both inputs.
+struct Broadcast {
+    dims: [i32; 5],
+    a: [i32; 5],
+    b: [i32; 5],
+}
+
+impl Broadcast {
+    /// numpy's rule: shapes are aligned at their last dimension, and sizes are equal or 1.
+    fn new(a: &[usize], b: &[usize], output: &[usize]) -> Option<Self> {
+        let rank = output.len().max(1);
+        let aligned = |shape: &[usize]| -> Option<Vec<usize>> {
+            let missing = rank.checked_sub(shape.len())?;
+            Some([vec![1; missing], shape.to_vec()].concat())
+        };
+        let (a, b, output) = (aligned(a)?, aligned(b)?, aligned(output)?);
+        let fits = (0..rank).all(|i| {
+            a[i].max(b[i]) == output[i] && [a[i], b[i]].iter().all(|&d| d == 1 || d == output[i])
+        });
+        if !fits {
+            return None;
+        }
+        // (size, a is broadcast, b is broadcast), innermost first, merged while both agree.
+        let mut groups: Vec<(usize, bool, bool)> = Vec::new();
+        for i in (0..rank).rev() {
+            if output[i] == 1 {
+                continue;
+            }
+            let axis = (output[i], a[i] == 1, b[i] == 1);
+            match groups.last_mut() {
+                Some(last) if (last.1, last.2) == (axis.1, axis.2) => last.0 *= axis.0,
+                _ => groups.push(axis),
+            }
+        }
+        if groups.len() > 5 {
+            return None;
+        }
+        let mut result = Self {
+            dims: [1; 5],
+            a: [0; 5],
+            b: [0; 5],
+        };
+        let (mut a_stride, mut b_stride) = (1, 1);
+        for (i, &(size, a_fixed, b_fixed)) in groups.iter().enumerate() {
+            result.dims[4 - i] = size as i32;
+            if !a_fixed {
+                result.a[4 - i] = a_stride;
+                a_stride *= size as i32;
+            }
+            if !b_fixed {
+                result.b[4 - i] = b_stride;
+                b_stride *= size as i32;
+            }
+        }
+        Some(result)
+    }
+}
+
+/// `(size, stride)` of an axis, or of adjacent axes taken together.
+type Axis = (i32, i32);
+
+/// Adjacent axes of the same kind merged: kept ones and reduced ones, outermost first, filled up
+/// with axes of size 1; `None` when there are more than three of a kind.
+fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<([Axis; 3], [Axis; 3])> {
+    let mut groups: [Vec<Axis>; 2] = [Vec::new(), Vec::new()];
+    let mut stride = 1;
+    let mut last = None;
+    for (&dim, &kind) in shape.iter().zip(reduced).rev() {
+        if dim == 1 {
+            continue;
+        }
+        let group = &mut groups[usize::from(kind)];
+        match group.last_mut() {
+            Some(axis) if last == Some(kind) => axis.0 *= dim as i32,
+            _ => group.push((dim as i32, stride)),
+        }
+        last = Some(kind);
+        stride *= dim as i32;
+    }
+    let three = |mut group: Vec<Axis>| -> Option<[Axis; 3]> {
+        group.resize(group.len().max(3), (1, 1));
+        group.reverse();
+        group.try_into().ok()
+    };
+    let [keep, reduce] = groups;
+    Some((three(keep)?, three(reduce)?))
+}

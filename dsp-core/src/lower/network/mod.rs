@@ -1,0 +1,498 @@
+//! From a model to network operators.
+//!
+//! [`network_plan`] makes a plan of a model alone; [`add_network`] appends a model to a plan that
+//! is being built, and [`add_head`] a whole [`Head`]: the model and the decision behind it.
+//! Operators and number formats are those of `docs/NUMERICS.md`, equal byte for byte to the
+//! TFLite Micro reference kernels.
+
+mod layers;
+mod multiplier;
+mod windows;
+
+use crate::error::LowerError;
+use crate::graph::Head;
+use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
+use layers::float_bits;
+use multiplier::Multiplier;
+use otolith_classifier::ops::{copy, decide, quantize};
+use otolith_dsp_nostd::Op;
+use otolith_dsp_nostd::format::{Elem, Numeric, Section};
+use otolith_tflite::{BuiltinOp, DType, Model, OpCode, Operator, Options, Tensor, hint};
+
+/// An operator of a model that no plan can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    /// Index of the operator in the model.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Shape of its first output.
+    pub shape: Vec<usize>,
+    /// What is not supported, and what to do about it.
+    pub why: String,
+}
+
+/// Every operator of `model` that keeps it from running, in order; empty when it runs.
+pub fn unsupported(model: &Model) -> Vec<Unsupported> {
+    let mut plan = PlanBuilder::new("", Numeric::Fixed);
+    let Ok(inputs) = declare_inputs(&mut plan, model) else {
+        // The boundary is at fault, not an operator; lowering says so.
+        return Vec::new();
+    };
+    let mut lowering = Lowering::new(&mut plan, Section::Decision, "", model);
+    for (&index, input) in model.inputs.iter().zip(inputs) {
+        lowering.tensors[index] = Some(input);
+    }
+    lowering.operators(&model.outputs)
+}
+
+/// A plan that runs `model` alone: its source is the inputs, one behind the other in the order of
+/// the graph's inputs, and its features are the first output.
+///
+/// # Errors
+/// [`LowerError`] lists every operator that is not supported.
+pub fn network_plan(name: &str, model: &Model) -> Result<PlanBytes, LowerError> {
+    let mut plan = PlanBuilder::new(name, Numeric::Fixed);
+    let inputs = declare_inputs(&mut plan, model)?;
+    let outputs = add_network(&mut plan, Section::Decision, name, model, &inputs)?;
+    let (Some(&output), [index]) = (outputs.first(), model.outputs.as_slice()) else {
+        let n = model.outputs.len();
+        let why = format!("the model has {n} outputs, a plan of a model alone takes one");
+        return Err(LowerError::new(name, why));
+    };
+    plan.features(output, &model.tensors[*index].shape);
+    plan.finish()
+}
+
+/// Appends the steps of `model` to `section` and returns its outputs.
+///
+/// `inputs` are the model's inputs in graph order: tensors of the same type and number of
+/// elements. An f32 tensor for an int8 input is quantised with the input's scale.
+///
+/// # Errors
+/// [`LowerError`] lists every operator that is not supported.
+pub fn add_network(
+    plan: &mut PlanBuilder,
+    section: Section,
+    name: &str,
+    model: &Model,
+    inputs: &[TensorId],
+) -> Result<Vec<TensorId>, LowerError> {
+    append(plan, section, name, model, inputs, &model.outputs)
+}
+
+/// Appends a head to the decision section: the model, fed with `features`, and the decision.
+/// Declares scores and decision as the plan's outputs.
+///
+/// # Errors
+/// [`LowerError`] for a model that cannot run, or that is no classifier with the head's labels.
+pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Result<(), LowerError> {
+    let name = &head.name;
+    let fault = |why: String| LowerError::new(name.clone(), why);
+    let model = &*head.model;
+    let ([_], &[output]) = (model.inputs.as_slice(), model.outputs.as_slice()) else {
+        let (i, o) = (model.inputs.len(), model.outputs.len());
+        return Err(fault(format!(
+            "the model has {i} inputs and {o} outputs, a classifier has one of each"
+        )));
+    };
+    let output = int8_scores(model, output);
+    let tensor = &model.tensors[output];
+    let labels = head.labels.len();
+    if tensor.dtype != DType::I8 || tensor.n_elements() != labels {
+        return Err(fault(format!(
+            "the model's output is {} of shape {:?}, but the pipeline names {labels} labels: \
+             give one label for each int8 score",
+            tensor.dtype, tensor.shape
+        )));
+    }
+    let scores = append(plan, Section::Decision, name, model, &[features], &[output])?;
+    let &[scores] = scores.as_slice() else {
+        return Err(fault("the model has no output".into()));
+    };
+    add_decide(plan, head, tensor, scores)
+}
+
+/// The int8 tensor behind the DEQUANTIZE of a model with float scores, else `output` itself.
+fn int8_scores(model: &Model, output: usize) -> usize {
+    let dequantize = OpCode::Builtin(BuiltinOp::DEQUANTIZE);
+    model
+        .operators
+        .iter()
+        .find(|op| op.outputs.contains(&output) && op.code == dequantize)
+        .and_then(|op| op.inputs.first().copied().flatten())
+        .unwrap_or(output)
+}
+
+fn add_decide(
+    plan: &mut PlanBuilder,
+    head: &Head,
+    tensor: &Tensor,
+    input: TensorId,
+) -> Result<(), LowerError> {
+    let settings = &head.decide;
+    let name = &settings.name;
+    let fault = |why: String| LowerError::new(name.clone(), why);
+    let n = head.labels.len();
+    let (scale, zero_point) = single_scale(tensor).map_err(&fault)?;
+    let q15 = Multiplier::new(f64::from(scale) * 32768.0);
+    if q15.shift > 16 {
+        let why =
+            format!("the scores' scale {scale} is not that of probabilities: end with softmax");
+        return Err(fault(why));
+    }
+    if !(1..=64).contains(&settings.average) || settings.fires.len() != n {
+        let (average, fires) = (settings.average, settings.fires.len());
+        return Err(fault(format!(
+            "average = {average} with {fires} entries for {n} labels: allowed are 1 to 64 and one \
+             entry for each label"
+        )));
+    }
+    let fires: Vec<i8> = settings.fires.iter().map(|&f| i8::from(f)).collect();
+    let fires = plan.table(&format!("{name}.fires"), &[n], &fires);
+    let ring = plan.state(&format!("{name}.ring"), Elem::I8, &[settings.average, n]);
+    let counters = plan.state(&format!("{name}.counters"), Elem::I32, &[4]);
+    let scores = plan.tensor(&format!("{name}.scores"), Elem::I16, &[n]);
+    let decision = plan.tensor(&format!("{name}.decision"), Elem::I32, &[2]);
+    let params = decide::Params {
+        labels: n as i32,
+        average: settings.average as i32,
+        zero_point,
+        multiplier: q15.q,
+        shift: q15.shift,
+        threshold: libm::round(settings.threshold.clamp(0.0, 1.0) * 32768.0) as i32,
+        refractory: i32::try_from(settings.refractory)
+            .unwrap_or(i32::MAX)
+            .min(i32::MAX - 1),
+    };
+    plan.step(
+        Section::Decision,
+        &decide::DECIDE_I8,
+        name,
+        &[input, fires, ring, counters, scores, decision],
+        &params.encode(),
+    );
+    plan.decision(scores, decision, &head.labels);
+    Ok(())
+}
+
+/// Declares the source for all inputs of the model and returns a view of each.
+fn declare_inputs(plan: &mut PlanBuilder, model: &Model) -> Result<Vec<TensorId>, LowerError> {
+    let tensors: Vec<&Tensor> = model.inputs.iter().map(|&i| &model.tensors[i]).collect();
+    let dtype = tensors[0].dtype;
+    let allowed = matches!(dtype, DType::I8 | DType::I16 | DType::F32);
+    if !allowed || tensors.iter().any(|t| t.dtype != dtype) {
+        let found: Vec<String> = tensors.iter().map(|t| t.dtype.to_string()).collect();
+        let why = format!(
+            "the inputs are {}: allowed are int8, int16 or float32, the same for all; convert \
+             with inference_input_type=tf.int8",
+            found.join(", ")
+        );
+        return Err(LowerError::new("inputs", why));
+    }
+    let elem = elem(dtype).unwrap_or(Elem::I8);
+    let len: usize = tensors.iter().map(|t| t.n_elements()).sum();
+    let source = plan.source(elem, len, len, 0);
+    let mut at = 0;
+    let views = tensors.iter().map(|tensor| {
+        let view = plan.view(&tensor.name, source, at, elem, &tensor.shape);
+        at += tensor.n_elements() * elem.size();
+        view
+    });
+    Ok(views.collect())
+}
+
+fn append(
+    plan: &mut PlanBuilder,
+    section: Section,
+    name: &str,
+    model: &Model,
+    inputs: &[TensorId],
+    outputs: &[usize],
+) -> Result<Vec<TensorId>, LowerError> {
+    let mut lowering = Lowering::new(plan, section, name, model);
+    lowering.inputs(inputs)?;
+    let faults = lowering.operators(outputs);
+    if !faults.is_empty() {
+        let lines: Vec<String> = faults
+            .iter()
+            .map(|f| {
+                format!(
+                    "\n  operator {} {} {:?}: {}",
+                    f.index, f.name, f.shape, f.why
+                )
+            })
+            .collect();
+        let n = faults.len();
+        let plural = if n == 1 { "operator" } else { "operators" };
+        let why = format!("{n} {plural} of the model cannot run:{}", lines.concat());
+        return Err(LowerError::new(name, why));
+    }
+    outputs
+        .iter()
+        .map(|&index| lowering.output(index))
+        .collect()
+}
+
+/// The element type of a plan's tensor, if plans have it.
+fn elem(dtype: DType) -> Option<Elem> {
+    Some(match dtype {
+        DType::I8 => Elem::I8,
+        DType::U8 => Elem::U8,
+        DType::I16 => Elem::I16,
+        DType::I32 => Elem::I32,
+        DType::F32 => Elem::F32,
+        DType::I64 => Elem::I64,
+        DType::Bool | DType::Other(_) => return None,
+    })
+}
+
+/// Scale and zero point of a tensor that has one of each.
+fn single_scale(tensor: &Tensor) -> Result<(f32, i32), String> {
+    let name = &tensor.name;
+    let Some(quant) = &tensor.quant else {
+        return Err(format!(
+            "tensor \"{name}\" has no scale: convert with full int8 quantisation"
+        ));
+    };
+    let (&[scale], &[zero_point]) = (quant.scales.as_slice(), quant.zero_points.as_slice()) else {
+        let n = quant.scales.len();
+        return Err(format!("tensor \"{name}\" has {n} scales, allowed is one"));
+    };
+    let (low, high) = match tensor.dtype {
+        DType::I8 => (-128, 127),
+        DType::U8 => (0, 255),
+        _ => (-32768, 32767),
+    };
+    if !(low..=high).contains(&zero_point) {
+        return Err(format!(
+            "tensor \"{name}\" has the zero point {zero_point}, allowed is {low} to {high}"
+        ));
+    }
+    Ok((scale, zero_point as i32))
+}
+
+/// A model on its way into a plan.
+struct Lowering<'m, 'b> {
+    plan: &'b mut PlanBuilder,
+    section: Section,
+    name: &'m str,
+    model: &'m Model,
+    /// Tensors of the plan by index in the model.
+    tensors: Vec<Option<TensorId>>,
+    /// For each tensor of the model, whether it lies over an input or a constant.
+    borrowed: Vec<bool>,
+}
+
+impl<'m, 'b> Lowering<'m, 'b> {
+    fn new(plan: &'b mut PlanBuilder, section: Section, name: &'m str, model: &'m Model) -> Self {
+        let mut borrowed = vec![false; model.tensors.len()];
+        for &index in &model.inputs {
+            borrowed[index] = true;
+        }
+        Self {
+            plan,
+            section,
+            name,
+            model,
+            tensors: vec![None; model.tensors.len()],
+            borrowed,
+        }
+    }
+
+    fn inputs(&mut self, inputs: &[TensorId]) -> Result<(), LowerError> {
+        let model = self.model;
+        let fault = |why: String| Err(LowerError::new(self.name, why));
+        if inputs.len() != model.inputs.len() {
+            let (need, got) = (model.inputs.len(), inputs.len());
+            return fault(format!(
+                "the model has {need} inputs, the pipeline gives {got}"
+            ));
+        }
+        for (&index, &input) in model.inputs.iter().zip(inputs) {
+            let tensor = &model.tensors[index];
+            let got: usize = self.plan.shape(input).iter().product();
+            let shape = self.plan.shape(input).to_vec();
+            if got != tensor.n_elements() {
+                return fault(format!(
+                    "the model takes {} values of shape {:?}, the pipeline gives {got} of shape \
+                     {shape:?}: change the number of rows or of values in a row",
+                    tensor.n_elements(),
+                    tensor.shape
+                ));
+            }
+            let given = self.plan.elem(input);
+            let id = if elem(tensor.dtype) == Some(given) {
+                input
+            } else if given == Elem::F32 && tensor.dtype == DType::I8 {
+                let scale = single_scale(tensor).map_err(|w| LowerError::new(self.name, w))?;
+                let id = self.plan.tensor(&tensor.name, Elem::I8, &tensor.shape);
+                let name = format!("{}.input", self.name);
+                let params = float_bits(scale);
+                let op = &quantize::QUANTIZE_F32_I8;
+                self.plan
+                    .step(self.section, op, &name, &[input, id], &params);
+                id
+            } else {
+                return fault(format!(
+                    "the model takes {}, the pipeline gives {given:?}: convert the model with \
+                     inference_input_type=tf.int8",
+                    tensor.dtype
+                ));
+            };
+            self.tensors[index] = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Lowers every operator that `outputs` need; returns those that cannot be.
+    fn operators(&mut self, outputs: &[usize]) -> Vec<Unsupported> {
+        let model = self.model;
+        let mut needed = vec![false; model.tensors.len()];
+        for &index in outputs {
+            needed[index] = true;
+        }
+        for op in model.operators.iter().rev() {
+            if op.outputs.iter().any(|&o| needed[o]) {
+                for &input in op.inputs.iter().flatten() {
+                    needed[input] = true;
+                }
+            }
+        }
+        let mut faults = Vec::new();
+        for (index, op) in model.operators.iter().enumerate() {
+            if !op.outputs.iter().any(|&o| needed[o]) {
+                continue;
+            }
+            if let Err(why) = self.operator(index, op) {
+                self.stand_in(op);
+                let shape = op.outputs.first().map(|&o| model.tensors[o].shape.clone());
+                faults.push(Unsupported {
+                    index,
+                    name: op.code.to_string(),
+                    shape: shape.unwrap_or_default(),
+                    why,
+                });
+            }
+        }
+        faults
+    }
+
+    fn operator(&mut self, index: usize, op: &Operator) -> Result<(), String> {
+        let OpCode::Builtin(code) = &op.code else {
+            return Err(hint(&op.code).into());
+        };
+        let name = format!("{}.{index}.{}", self.name, op.code);
+        match (*code, &op.options) {
+            (BuiltinOp::CONV_2D, options @ Options::Conv2D { .. }) => {
+                self.conv_2d(&name, op, options)
+            }
+            (BuiltinOp::DEPTHWISE_CONV_2D, options @ Options::DepthwiseConv2D { .. }) => {
+                self.depthwise_conv_2d(&name, op, options)
+            }
+            (
+                BuiltinOp::AVERAGE_POOL_2D | BuiltinOp::MAX_POOL_2D,
+                options @ Options::Pool2D { .. },
+            ) => self.pool_2d(&name, op, options, *code == BuiltinOp::MAX_POOL_2D),
+            (
+                BuiltinOp::FULLY_CONNECTED,
+                &Options::FullyConnected {
+                    activation,
+                    weights_format,
+                    ..
+                },
+            ) => self.fully_connected(&name, op, activation, weights_format),
+            (BuiltinOp::ADD, &Options::Add { activation }) => self.add(&name, op, activation),
+            (BuiltinOp::MEAN, Options::Reducer { .. }) => self.mean(&name, op),
+            (BuiltinOp::SOFTMAX, &Options::Softmax { beta }) => self.softmax(&name, op, beta),
+            (BuiltinOp::QUANTIZE | BuiltinOp::DEQUANTIZE, _) => self.convert(&name, op),
+            (BuiltinOp::RESHAPE | BuiltinOp::SQUEEZE | BuiltinOp::EXPAND_DIMS, _) => {
+                self.reshape(op)
+            }
+            _ => Err(hint(&op.code).into()),
+        }
+    }
+
+    /// Appends a step of this network.
+    fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
+        self.plan.step(self.section, op, name, tensors, params);
+    }
+
+    /// Index of input `i` of an operator.
+    fn index(op: &Operator, i: usize) -> Result<usize, String> {
+        let given = op.inputs.get(i).copied().flatten();
+        given.ok_or_else(|| format!("input {i} is missing"))
+    }
+
+    /// Input `i` of an operator in the model.
+    fn tensor(&self, op: &Operator, i: usize) -> Result<&'m Tensor, String> {
+        Ok(&self.model.tensors[Self::index(op, i)?])
+    }
+
+    /// The first output of an operator in the model.
+    fn result(&self, op: &Operator) -> &'m Tensor {
+        // The reader refuses operators without output.
+        &self.model.tensors[op.outputs[0]]
+    }
+
+    /// Input `i` of an operator in the plan; an int8 constant becomes a table.
+    fn input(&mut self, op: &Operator, i: usize) -> Result<TensorId, String> {
+        let index = Self::index(op, i)?;
+        if let Some(id) = self.tensors[index] {
+            return Ok(id);
+        }
+        let tensor = &self.model.tensors[index];
+        match &tensor.data {
+            Some(data) if tensor.dtype == DType::I8 => {
+                let values: Vec<i8> = data.iter().map(|&b| b as i8).collect();
+                let id = self.plan.table(&tensor.name, &tensor.shape, &values);
+                self.tensors[index] = Some(id);
+                self.borrowed[index] = true;
+                Ok(id)
+            }
+            Some(_) => Err(format!("input {i} is a constant of {}", tensor.dtype)),
+            None => Err(format!("input {i} comes from an operator that cannot run")),
+        }
+    }
+
+    /// A new tensor of the plan for the first output of an operator.
+    fn new_output(&mut self, op: &Operator) -> Result<TensorId, String> {
+        let tensor = self.result(op);
+        let Some(elem) = elem(tensor.dtype) else {
+            return Err(format!("its output is {}", tensor.dtype));
+        };
+        let id = self.plan.tensor(&tensor.name, elem, &tensor.shape);
+        self.tensors[op.outputs[0]] = Some(id);
+        Ok(id)
+    }
+
+    /// Gives the outputs of an operator that cannot run a tensor each, so that the operators
+    /// behind it are judged by themselves.
+    fn stand_in(&mut self, op: &Operator) {
+        for &index in &op.outputs {
+            let tensor = &self.model.tensors[index];
+            if let (None, Some(elem)) = (self.tensors[index], elem(tensor.dtype)) {
+                self.tensors[index] = Some(self.plan.tensor(&tensor.name, elem, &tensor.shape));
+            }
+        }
+    }
+
+    /// The plan's tensor for graph output `index`; a copy if it lies over an input or a constant.
+    fn output(&mut self, index: usize) -> Result<TensorId, LowerError> {
+        let tensor = &self.model.tensors[index];
+        let name = format!("{}.output", self.name);
+        let Some(id) = self.tensors[index] else {
+            return Err(LowerError::new(name, "no operator writes this output"));
+        };
+        if !self.borrowed[index] {
+            return Ok(id);
+        }
+        if tensor.dtype != DType::I8 {
+            let why = format!("an input of {} that is also an output", tensor.dtype);
+            return Err(LowerError::new(name, why));
+        }
+        let copy = self.plan.tensor(&tensor.name, Elem::I8, &tensor.shape);
+        self.step(&copy::COPY_I8, &name, &[id, copy], &[]);
+        Ok(copy)
+    }
+}

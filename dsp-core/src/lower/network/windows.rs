@@ -1,0 +1,473 @@
+//! Layers with a sliding window: convolutions and poolings.
+
+use super::multiplier::{Multiplier, int8_clamp};
+use super::{Lowering, single_scale};
+use crate::plan_builder::TensorId;
+use otolith_classifier::ops::{conv, depthwise, pool};
+use otolith_dsp_nostd::format::Elem;
+use otolith_tflite::{Activation, DType, Operator, Options, Padding, Tensor};
+
+/// Elements of a convolution's scratch: enough for several windows of a usual layer, and small
+/// beside its activations (2 KiB). A layer whose window is longer gets one window.
+const SCRATCH_LEN: usize = 1024;
+
+/// Elements before the input that a window needs along one axis, after checking that the output
+/// has the size that the padding gives.
+fn pad(
+    padding: Padding,
+    [input, output]: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+) -> Result<i32, String> {
+    let reach = (kernel - 1) * dilation + 1;
+    let expected = match padding {
+        Padding::Same => input.div_ceil(stride),
+        Padding::Valid if reach > input => {
+            return Err(format!(
+                "a window of {reach} does not fit an input of {input}"
+            ));
+        }
+        Padding::Valid => (input - reach) / stride + 1,
+    };
+    if output != expected {
+        return Err(format!(
+            "its output has {output} positions where {padding:?} padding gives {expected}"
+        ));
+    }
+    let total = ((output - 1) * stride + reach).saturating_sub(input);
+    Ok((total / 2) as i32)
+}
+
+/// The four dimensions of an image tensor.
+fn image(tensor: &Tensor) -> Result<[usize; 4], String> {
+    tensor.shape.as_slice().try_into().map_err(|_| {
+        let (name, shape) = (&tensor.name, &tensor.shape);
+        format!("tensor \"{name}\" has shape {shape:?}, allowed are 4 dimensions")
+    })
+}
+
+pub(super) fn only_int8(tensors: &[&Tensor]) -> Result<(), String> {
+    match tensors.iter().find(|t| t.dtype != DType::I8) {
+        None => Ok(()),
+        Some(t) => Err(format!(
+            "tensor \"{}\" is {}, allowed is int8: convert with full int8 quantisation \
+             (representative_dataset, TFLITE_BUILTINS_INT8)",
+            t.name, t.dtype
+        )),
+    }
+}
+
+pub(super) fn constant<'t>(tensor: &'t Tensor, what: &str) -> Result<&'t [u8], String> {
+    tensor
+        .data
+        .as_deref()
+        .ok_or_else(|| format!("the {what} are not constant"))
+}
+
+/// The tables of a layer's requantisation: bias, multipliers, shifts.
+pub(super) struct Tables {
+    pub(super) operands: [TensorId; 3],
+    pub(super) output_zero_point: i32,
+    pub(super) min: i32,
+    pub(super) max: i32,
+}
+
+/// What a layer with weights multiplies, for its tables.
+pub(super) struct Weighted<'t> {
+    pub(super) input: &'t Tensor,
+    pub(super) weights: &'t Tensor,
+    pub(super) bias: Option<&'t Tensor>,
+    pub(super) output: &'t Tensor,
+    pub(super) activation: Activation,
+    /// Number of output channels.
+    pub(super) channels: usize,
+    /// For each weight, its output channel is `(index / inner) % channels`.
+    pub(super) inner: usize,
+}
+
+impl Lowering<'_, '_> {
+    pub(super) fn tables(&mut self, name: &str, layer: &Weighted<'_>) -> Result<Tables, String> {
+        let (input_scale, input_zero_point) = single_scale(layer.input)?;
+        let (output_scale, output_zero_point) = single_scale(layer.output)?;
+        let (min, max) =
+            int8_clamp(layer.activation, output_scale, output_zero_point).ok_or_else(|| {
+                format!(
+                    "the fused activation {:?} is not run: use ReLU",
+                    layer.activation
+                )
+            })?;
+        let weights = &layer.weights;
+        let Some(quant) = &weights.quant else {
+            return Err("the weights have no scale: convert with full int8 quantisation".into());
+        };
+        let scales = &quant.scales;
+        if scales.len() != 1 && scales.len() != layer.channels {
+            let (got, need) = (scales.len(), layer.channels);
+            return Err(format!(
+                "the weights have {got} scales, allowed is 1 or {need}"
+            ));
+        }
+        let bias = match layer.bias {
+            Some(tensor) => int32(tensor, layer.channels)?,
+            None => vec![0; layer.channels],
+        };
+        self.prove_headroom(layer, &bias, input_zero_point)?;
+        let multipliers = scales
+            .iter()
+            .map(|&s| {
+                let real = f64::from(input_scale) * f64::from(s) / f64::from(output_scale);
+                Some(Multiplier::new(real)).filter(|m| m.shift <= 30)
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or("the output's scale is too small for its input's and weights'")?;
+        let q: Vec<i32> = multipliers.iter().map(|m| m.q).collect();
+        let shifts: Vec<i8> = multipliers.iter().map(|m| m.shift as i8).collect();
+        let n = [q.len()];
+        Ok(Tables {
+            operands: [
+                self.plan
+                    .table(&format!("{name}.bias"), &[bias.len()], &bias),
+                self.plan.table(&format!("{name}.multipliers"), &n, &q),
+                self.plan.table(&format!("{name}.shifts"), &n, &shifts),
+            ],
+            output_zero_point,
+            min,
+            max,
+        })
+    }
+
+    /// Fails when some input could make the 32-bit accumulator of a channel overflow.
+    fn prove_headroom(
+        &self,
+        layer: &Weighted<'_>,
+        bias: &[i32],
+        input_zero_point: i32,
+    ) -> Result<(), String> {
+        let largest = i64::from((127 - input_zero_point).max(input_zero_point + 128));
+        let zero = layer
+            .weights
+            .quant
+            .as_ref()
+            .and_then(|q| q.zero_points.first().copied())
+            .unwrap_or(0);
+        let mut reach: Vec<i64> = bias.iter().map(|&b| i64::from(b).abs()).collect();
+        let weights = constant(layer.weights, "weights")?;
+        for (i, &w) in weights.iter().enumerate() {
+            let channel = (i / layer.inner) % layer.channels;
+            reach[channel] += (i64::from(w as i8) - zero).abs() * largest;
+        }
+        match reach.iter().position(|&r| r > i64::from(i32::MAX)) {
+            None => Ok(()),
+            Some(channel) => Err(format!(
+                "the sum of output channel {channel} can reach {}, more than 32 bits hold: split \
+                 the layer or retrain with smaller weights",
+                reach[channel]
+            )),
+        }
+    }
+
+    pub(super) fn weights(&mut self, name: &str, tensor: &Tensor) -> Result<TensorId, String> {
+        let values: Vec<i8> = constant(tensor, "weights")?
+            .iter()
+            .map(|&b| b as i8)
+            .collect();
+        Ok(self
+            .plan
+            .table(&format!("{name}.weights"), &tensor.shape, &values))
+    }
+
+    pub(super) fn conv_2d(
+        &mut self,
+        name: &str,
+        op: &Operator,
+        options: &Options,
+    ) -> Result<(), String> {
+        let &Options::Conv2D {
+            padding,
+            stride_h,
+            stride_w,
+            dilation_h,
+            dilation_w,
+            activation,
+        } = options
+        else {
+            return Err("its options are missing".into());
+        };
+        let model = self.model;
+        let (input, weights, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
+        let y = self.new_output(op)?;
+        only_int8(&[input, weights, output])?;
+        let [batch, in_h, in_w, in_c] = image(input)?;
+        let [out_c, kernel_h, kernel_w, group_c] = image(weights)?;
+        let [out_batch, out_h, out_w, channels] = image(output)?;
+        if out_batch != batch
+            || channels != out_c
+            || in_c % group_c != 0
+            || out_c % (in_c / group_c) != 0
+        {
+            return Err(shapes(&[input, weights, output]));
+        }
+        no_weight_zero_points(weights)?;
+        let layer = Weighted {
+            input,
+            weights,
+            bias: op
+                .inputs
+                .get(2)
+                .copied()
+                .flatten()
+                .map(|i| &model.tensors[i]),
+            output,
+            activation,
+            channels: out_c,
+            inner: kernel_h * kernel_w * group_c,
+        };
+        let tables = self.tables(name, &layer)?;
+        let params = conv::Params {
+            batch: batch as i32,
+            in_h: in_h as i32,
+            in_w: in_w as i32,
+            in_c: in_c as i32,
+            out_h: out_h as i32,
+            out_w: out_w as i32,
+            out_c: out_c as i32,
+            kernel_h: kernel_h as i32,
+            kernel_w: kernel_w as i32,
+            stride_h: stride_h as i32,
+            stride_w: stride_w as i32,
+            dilation_h: dilation_h as i32,
+            dilation_w: dilation_w as i32,
+            pad_top: pad(padding, [in_h, out_h], kernel_h, stride_h, dilation_h)?,
+            pad_left: pad(padding, [in_w, out_w], kernel_w, stride_w, dilation_w)?,
+            groups: (in_c / group_c) as i32,
+            input_zero_point: single_scale(input)?.1,
+            output_zero_point: tables.output_zero_point,
+            min: tables.min,
+            max: tables.max,
+        };
+        let x = self.input(op, 0)?;
+        let w = self.weights(name, weights)?;
+        self.conv_step(name, &params, [x, w, y], &tables);
+        Ok(())
+    }
+
+    /// Appends a convolution of `input` with `weights` into `output`.
+    fn conv_step(
+        &mut self,
+        name: &str,
+        params: &conv::Params,
+        [input, weights, output]: [TensorId; 3],
+        tables: &Tables,
+    ) {
+        let window = (params.kernel_h * params.kernel_w * (params.in_c / params.groups)) as usize;
+        let pixels = (params.out_h * params.out_w) as usize;
+        let windows = (SCRATCH_LEN / window).clamp(1, conv::MAX_WINDOWS.min(pixels));
+        let scratch_name = format!("{name}.windows");
+        let scratch = self
+            .plan
+            .tensor(&scratch_name, Elem::I16, &[windows, window]);
+        let [bias, multipliers, shifts] = tables.operands;
+        let operands = [input, weights, bias, multipliers, shifts, scratch, output];
+        self.step(&conv::CONV_2D_I8, name, &operands, &params.encode());
+    }
+
+    pub(super) fn depthwise_conv_2d(
+        &mut self,
+        name: &str,
+        op: &Operator,
+        options: &Options,
+    ) -> Result<(), String> {
+        let &Options::DepthwiseConv2D {
+            padding,
+            stride_h,
+            stride_w,
+            dilation_h,
+            dilation_w,
+            activation,
+            ..
+        } = options
+        else {
+            return Err("its options are missing".into());
+        };
+        let model = self.model;
+        let (input, weights, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
+        let y = self.new_output(op)?;
+        only_int8(&[input, weights, output])?;
+        let [batch, in_h, in_w, in_c] = image(input)?;
+        let [one, kernel_h, kernel_w, out_c] = image(weights)?;
+        let [out_batch, out_h, out_w, channels] = image(output)?;
+        if one != 1 || out_batch != batch || channels != out_c || out_c % in_c != 0 {
+            return Err(shapes(&[input, weights, output]));
+        }
+        no_weight_zero_points(weights)?;
+        let layer = Weighted {
+            input,
+            weights,
+            bias: op
+                .inputs
+                .get(2)
+                .copied()
+                .flatten()
+                .map(|i| &model.tensors[i]),
+            output,
+            activation,
+            channels: out_c,
+            inner: 1,
+        };
+        let tables = self.tables(name, &layer)?;
+        let params = depthwise::Params {
+            batch: batch as i32,
+            in_h: in_h as i32,
+            in_w: in_w as i32,
+            in_c: in_c as i32,
+            out_h: out_h as i32,
+            out_w: out_w as i32,
+            multiplier: (out_c / in_c) as i32,
+            kernel_h: kernel_h as i32,
+            kernel_w: kernel_w as i32,
+            stride_h: stride_h as i32,
+            stride_w: stride_w as i32,
+            dilation_h: dilation_h as i32,
+            dilation_w: dilation_w as i32,
+            pad_top: pad(padding, [in_h, out_h], kernel_h, stride_h, dilation_h)?,
+            pad_left: pad(padding, [in_w, out_w], kernel_w, stride_w, dilation_w)?,
+            input_zero_point: single_scale(input)?.1,
+            output_zero_point: tables.output_zero_point,
+            min: tables.min,
+            max: tables.max,
+        };
+        let x = self.input(op, 0)?;
+        if in_c == 1 {
+            // With one input channel it is a plain convolution, whose kernel is several times
+            // faster: only the order of the weights differs.
+            let taps = kernel_h * kernel_w;
+            let values = constant(weights, "weights")?;
+            let filters: Vec<i8> = (0..out_c * taps)
+                .map(|i| values[(i % taps) * out_c + i / taps] as i8)
+                .collect();
+            let shape = [out_c, kernel_h, kernel_w, 1];
+            let w = self
+                .plan
+                .table(&format!("{name}.weights"), &shape, &filters);
+            let params = conv::Params {
+                batch: params.batch,
+                in_h: params.in_h,
+                in_w: params.in_w,
+                in_c: 1,
+                out_h: params.out_h,
+                out_w: params.out_w,
+                out_c: out_c as i32,
+                kernel_h: params.kernel_h,
+                kernel_w: params.kernel_w,
+                stride_h: params.stride_h,
+                stride_w: params.stride_w,
+                dilation_h: params.dilation_h,
+                dilation_w: params.dilation_w,
+                pad_top: params.pad_top,
+                pad_left: params.pad_left,
+                groups: 1,
+                input_zero_point: params.input_zero_point,
+                output_zero_point: params.output_zero_point,
+                min: params.min,
+                max: params.max,
+            };
+            self.conv_step(name, &params, [x, w, y], &tables);
+            return Ok(());
+        }
+        let w = self.weights(name, weights)?;
+        let [bias, multipliers, shifts] = tables.operands;
+        let operands = [x, w, bias, multipliers, shifts, y];
+        self.step(
+            &depthwise::DEPTHWISE_CONV_2D_I8,
+            name,
+            &operands,
+            &params.encode(),
+        );
+        Ok(())
+    }
+
+    pub(super) fn pool_2d(
+        &mut self,
+        name: &str,
+        op: &Operator,
+        options: &Options,
+        max: bool,
+    ) -> Result<(), String> {
+        let &Options::Pool2D {
+            padding,
+            stride_h,
+            stride_w,
+            filter_h,
+            filter_w,
+            activation,
+        } = options
+        else {
+            return Err("its options are missing".into());
+        };
+        let (input, output) = (self.tensor(op, 0)?, self.result(op));
+        let y = self.new_output(op)?;
+        only_int8(&[input, output])?;
+        let [batch, in_h, in_w, channels] = image(input)?;
+        let [out_batch, out_h, out_w, out_c] = image(output)?;
+        if out_batch != batch || out_c != channels {
+            return Err(shapes(&[input, output]));
+        }
+        let (scale, zero_point) = single_scale(output)?;
+        if single_scale(input)? != (scale, zero_point) {
+            return Err("its input and output have different scales, allowed is the same".into());
+        }
+        let (low, high) = int8_clamp(activation, scale, zero_point)
+            .ok_or_else(|| format!("the fused activation {activation:?} is not run: use ReLU"))?;
+        let params = pool::Params {
+            batch: batch as i32,
+            in_h: in_h as i32,
+            in_w: in_w as i32,
+            channels: channels as i32,
+            out_h: out_h as i32,
+            out_w: out_w as i32,
+            kernel_h: filter_h as i32,
+            kernel_w: filter_w as i32,
+            stride_h: stride_h as i32,
+            stride_w: stride_w as i32,
+            pad_top: pad(padding, [in_h, out_h], filter_h, stride_h, 1)?,
+            pad_left: pad(padding, [in_w, out_w], filter_w, stride_w, 1)?,
+            min: low,
+            max: high,
+        };
+        let x = self.input(op, 0)?;
+        let kernel = if max {
+            &pool::MAX_POOL_2D_I8
+        } else {
+            &pool::AVERAGE_POOL_2D_I8
+        };
+        self.step(kernel, name, &[x, y], &params.encode());
+        Ok(())
+    }
+}
+
+pub(super) fn shapes(tensors: &[&Tensor]) -> String {
+    let list: Vec<String> = tensors.iter().map(|t| format!("{:?}", t.shape)).collect();
+    format!("the shapes {} do not fit together", list.join(", "))
+}
+
+fn no_weight_zero_points(weights: &Tensor) -> Result<(), String> {
+    let zero_points = weights.quant.iter().flat_map(|q| &q.zero_points);
+    match zero_points.into_iter().find(|&&z| z != 0) {
+        None => Ok(()),
+        Some(z) => Err(format!("its weights have the zero point {z}, allowed is 0")),
+    }
+}
+
+/// The values of an int32 constant of `len` elements.
+pub(super) fn int32(tensor: &Tensor, len: usize) -> Result<Vec<i32>, String> {
+    let data = constant(tensor, "values of an int32 input")?;
+    if tensor.dtype != DType::I32 || tensor.n_elements() != len {
+        return Err(format!(
+            "tensor \"{}\" is {} of shape {:?}, allowed is int32 of {len} elements",
+            tensor.name, tensor.dtype, tensor.shape
+        ));
+    }
+    let words = data.as_chunks::<4>().0.iter();
+    Ok(words.map(|&word| i32::from_le_bytes(word)).collect())
+}

@@ -1,0 +1,457 @@
+//! Writes plans: tensors and steps in, bytes out.
+//!
+//! Lowering describes *what* is computed; the builder decides *where*: it places tables in the
+//! data part, lays out the arena from the tensors' lifetimes ([`planner`]), and writes the bytes
+//! of `docs/FORMAT.md`.
+
+mod planner;
+mod strip;
+
+use crate::error::LowerError;
+use bytemuck::{NoUninit, bytes_of};
+use otolith_dsp_nostd::Op;
+use otolith_dsp_nostd::format::{
+    ARENA_ALIGN, Elem, Element, HASHED_FROM, Header, MAGIC, MAX_BYTES, MAX_OPERANDS, MAX_OPS, NONE,
+    Numeric, PART_ALIGN, Place, Section, TensorRecord, VERSION, align_up, content_hash, step_word,
+};
+use serde::{Deserialize, Serialize};
+use std::ops::Deref;
+
+pub use strip::strip_info;
+
+/// A tensor of the plan that is being built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorId(u16);
+
+/// The bytes of a plan, aligned as a plan must be.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlanBytes {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl PlanBytes {
+    /// Copies `bytes` into aligned memory. They are not checked.
+    pub fn copy_from(bytes: &[u8]) -> Self {
+        let mut words = vec![0u64; bytes.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Self {
+            words,
+            len: bytes.len(),
+        }
+    }
+}
+
+impl Deref for PlanBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.words)[..self.len]
+    }
+}
+
+impl std::fmt::Debug for PlanBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PlanBytes({} bytes)", self.len)
+    }
+}
+
+/// What people and tools want to know of a plan and the device does not: kept as JSON in the
+/// plan's info part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanNotes {
+    /// Name of the pipeline.
+    pub name: String,
+    /// Names of the labels, in the order of the scores.
+    pub labels: Vec<String>,
+    /// Shape of the features of one event: rows, values per row.
+    pub feature_shape: Vec<usize>,
+    /// Names and shapes of the tensors, in the order of the records.
+    pub tensors: Vec<(String, Vec<usize>)>,
+    /// Names of the steps, in order.
+    pub steps: Vec<String>,
+}
+
+enum Kind {
+    Data { offset: u32 },
+    Temporary,
+    State,
+    Row { offset: u32 },
+    View { of: TensorId, byte_offset: u32 },
+}
+
+struct Tensor {
+    name: String,
+    elem: Elem,
+    shape: Vec<usize>,
+    kind: Kind,
+}
+
+impl Tensor {
+    fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn bytes(&self) -> usize {
+        self.count() * self.elem.size()
+    }
+}
+
+struct Step {
+    op: &'static Op,
+    name: String,
+    tensors: Vec<TensorId>,
+    params: Vec<u32>,
+}
+
+/// Collects tensors and steps, then writes a plan.
+///
+/// Order of use: [`source`](Self::source) first, [`rows`](Self::rows) when there are frames, then
+/// tensors and steps in the order of execution, the outputs, and [`finish`](Self::finish).
+///
+/// A tensor lives from the first step that names it to the last; the builder overlaps tensors
+/// whose lives do not. A tensor that steps of several sections name keeps its place for good.
+/// An operator that works in place simply names the same tensor once; an output that should lie
+/// over an input is a [`view`](Self::view) of it.
+pub struct PlanBuilder {
+    numeric: Numeric,
+    tensors: Vec<Tensor>,
+    steps: [Vec<Step>; 3],
+    data: Vec<u8>,
+    source: Option<TensorId>,
+    source_hop: u32,
+    source_prime: u32,
+    rate_mhz: u32,
+    rows: Option<TensorId>,
+    frames: u32,
+    row_count: u32,
+    row_hop: u32,
+    features: Option<TensorId>,
+    scores: Option<TensorId>,
+    decision: Option<TensorId>,
+    notes: PlanNotes,
+}
+
+impl PlanBuilder {
+    /// An empty plan for the pipeline `name`.
+    pub fn new(name: &str, numeric: Numeric) -> Self {
+        Self {
+            numeric,
+            tensors: Vec::new(),
+            steps: Default::default(),
+            data: Vec::new(),
+            source: None,
+            source_hop: 1,
+            source_prime: 0,
+            rate_mhz: 0,
+            rows: None,
+            frames: 0,
+            row_count: 0,
+            row_hop: 0,
+            features: None,
+            scores: None,
+            decision: None,
+            notes: PlanNotes {
+                name: name.into(),
+                ..PlanNotes::default()
+            },
+        }
+    }
+
+    /// Declares the source window: `len` samples, a new window every `hop` samples, `prime` zero
+    /// samples before the first one. Returns the tensor that holds the window.
+    ///
+    /// A network with several inputs takes them one behind the other in one window, each as a
+    /// [`view`](Self::view) of it.
+    pub fn source(&mut self, elem: Elem, len: usize, hop: usize, prime: usize) -> TensorId {
+        let id = self.state("source", elem, &[len]);
+        self.source = Some(id);
+        self.source_hop = hop as u32;
+        self.source_prime = prime as u32;
+        id
+    }
+
+    /// States the sample rate in hertz.
+    pub fn rate_hz(&mut self, rate: f64) {
+        self.rate_mhz = libm::round(rate * 1000.0) as u32;
+    }
+
+    /// Declares the rows: `count` rows of `len` elements, of which `hop` are dropped after each
+    /// decision, and `frames` frames (so rows) from each source window. Returns the tensor with
+    /// all rows and the one with the row that the frame section fills.
+    pub fn rows(
+        &mut self,
+        elem: Elem,
+        count: usize,
+        len: usize,
+        hop: usize,
+        frames: usize,
+    ) -> (TensorId, TensorId) {
+        let rows = self.state("rows", elem, &[count, len]);
+        self.rows = Some(rows);
+        self.row_count = count as u32;
+        self.row_hop = hop as u32;
+        self.frames = frames as u32;
+        let row = self.add("row", elem, &[len], Kind::Row { offset: 0 });
+        (rows, row)
+    }
+
+    /// A constant table, placed in the plan's data.
+    pub fn table<T: Element + NoUninit>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: &[T],
+    ) -> TensorId {
+        debug_assert_eq!(shape.iter().product::<usize>(), values.len());
+        let offset = align_up(self.data.len(), T::ELEM.size().max(4));
+        self.data.resize(offset, 0);
+        self.data.extend_from_slice(bytemuck::cast_slice(values));
+        let offset = offset as u32;
+        self.add(name, T::ELEM, shape, Kind::Data { offset })
+    }
+
+    /// A tensor in the arena that lives only between the steps that name it.
+    pub fn tensor(&mut self, name: &str, elem: Elem, shape: &[usize]) -> TensorId {
+        self.add(name, elem, shape, Kind::Temporary)
+    }
+
+    /// A tensor in the arena that keeps its contents between pushes; zero after a reset.
+    pub fn state(&mut self, name: &str, elem: Elem, shape: &[usize]) -> TensorId {
+        self.add(name, elem, shape, Kind::State)
+    }
+
+    /// Another look at the bytes of `of` (an arena or row tensor), from `byte_offset` on.
+    pub fn view(
+        &mut self,
+        name: &str,
+        of: TensorId,
+        byte_offset: usize,
+        elem: Elem,
+        shape: &[usize],
+    ) -> TensorId {
+        let byte_offset = byte_offset as u32;
+        self.add(name, elem, shape, Kind::View { of, byte_offset })
+    }
+
+    /// Appends a step to `section`. Operands and parameters are those of the operator's
+    /// documentation.
+    pub fn step(
+        &mut self,
+        section: Section,
+        op: &'static Op,
+        name: &str,
+        tensors: &[TensorId],
+        params: &[u32],
+    ) {
+        self.steps[section as usize].push(Step {
+            op,
+            name: name.into(),
+            tensors: tensors.into(),
+            params: params.into(),
+        });
+    }
+
+    /// The tensor whose contents a features event announces, and the shape to present it in.
+    pub fn features(&mut self, id: TensorId, shape: &[usize]) {
+        self.features = Some(id);
+        self.notes.feature_shape = shape.into();
+    }
+
+    /// The classifier's outputs: `scores` (i16, Q15, one per label) and `decision` (i32,
+    /// `[label or -1, score Q15]`).
+    pub fn decision(&mut self, scores: TensorId, decision: TensorId, labels: &[String]) {
+        self.scores = Some(scores);
+        self.decision = Some(decision);
+        self.notes.labels = labels.into();
+    }
+
+    /// Element type of a tensor.
+    pub fn elem(&self, id: TensorId) -> Elem {
+        self.tensors[usize::from(id.0)].elem
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, id: TensorId) -> &[usize] {
+        &self.tensors[usize::from(id.0)].shape
+    }
+
+    /// Lays out the arena and writes the plan.
+    ///
+    /// # Errors
+    /// [`LowerError`] when the plan would exceed a limit of the format.
+    pub fn finish(mut self) -> Result<PlanBytes, LowerError> {
+        let source = self
+            .source
+            .ok_or_else(|| LowerError::new("plan", "no source was declared"))?;
+        self.check_limits()?;
+        let layout = planner::lay_out(&self);
+        let mut codes: Vec<u16> = Vec::new();
+        let mut words: Vec<u32> = Vec::new();
+        for step in self.steps.iter().flatten() {
+            let index = codes
+                .iter()
+                .position(|&code| code == step.op.code)
+                .unwrap_or_else(|| {
+                    codes.push(step.op.code);
+                    codes.len() - 1
+                });
+            words.push(step_word(
+                index as u8,
+                step.tensors.len() as u8,
+                step.params.len() as u16,
+            ));
+            words.extend(step.tensors.iter().map(|t| u32::from(t.0)));
+            words.extend(&step.params);
+        }
+        if codes.len() > MAX_OPS {
+            return Err(LowerError::new(
+                "plan",
+                format!("{} different operators, at most {MAX_OPS} fit", codes.len()),
+            ));
+        }
+        let records: Vec<TensorRecord> = (0..self.tensors.len())
+            .map(|i| self.record(i, &layout.offsets))
+            .collect();
+        self.notes.tensors = self
+            .tensors
+            .iter()
+            .map(|t| (t.name.clone(), t.shape.clone()))
+            .collect();
+        self.notes.steps = self
+            .steps
+            .iter()
+            .flatten()
+            .map(|s| s.name.clone())
+            .collect();
+        let info =
+            serde_json::to_vec(&self.notes).map_err(|e| LowerError::new("plan", e.to_string()))?;
+
+        let id = |tensor: Option<TensorId>| tensor.map_or(NONE, |t| t.0);
+        let mut header = Header {
+            magic: MAGIC,
+            version: VERSION,
+            numeric: self.numeric as u8,
+            source_elem: self.elem(source) as u8,
+            total_len: 0,
+            reserved: 0,
+            hash: 0,
+            arena_len: align_up(layout.arena_len, ARENA_ALIGN) as u32,
+            state_len: layout.state_len as u32,
+            n_ops: codes.len() as u16,
+            n_tensors: records.len() as u16,
+            step_words: words.len() as u32,
+            data_len: self.data.len() as u32,
+            info_len: info.len() as u32,
+            steps: [0, 1, 2].map(|s: usize| self.steps[s].len() as u16),
+            source: source.0,
+            source_hop: self.source_hop,
+            source_prime: self.source_prime,
+            frames: self.frames,
+            rows: id(self.rows),
+            features: id(self.features),
+            row_count: self.row_count,
+            row_hop: self.row_hop,
+            scores: id(self.scores),
+            decision: id(self.decision),
+            rate_mhz: self.rate_mhz,
+        };
+        let mut bytes = Vec::new();
+        for part in [
+            bytes_of(&header),
+            bytemuck::cast_slice(&codes),
+            bytemuck::cast_slice(&records),
+            bytemuck::cast_slice(&words),
+            &self.data,
+            &info,
+        ] {
+            bytes.extend_from_slice(part);
+            bytes.resize(align_up(bytes.len(), PART_ALIGN), 0);
+        }
+        if bytes.len() > MAX_BYTES as usize || layout.arena_len > MAX_BYTES as usize {
+            return Err(LowerError::new(
+                "plan",
+                format!(
+                    "{} bytes of plan and {} bytes of arena, at most {MAX_BYTES} each are allowed",
+                    bytes.len(),
+                    layout.arena_len
+                ),
+            ));
+        }
+        header.total_len = bytes.len() as u32;
+        bytes[..size_of::<Header>()].copy_from_slice(bytes_of(&header));
+        header.hash = content_hash(&bytes[HASHED_FROM..]);
+        bytes[..size_of::<Header>()].copy_from_slice(bytes_of(&header));
+        Ok(PlanBytes::copy_from(&bytes))
+    }
+
+    fn check_limits(&self) -> Result<(), LowerError> {
+        for step in self.steps.iter().flatten() {
+            if step.tensors.len() > MAX_OPERANDS {
+                return Err(LowerError::new(
+                    step.name.clone(),
+                    format!(
+                        "{} operands, at most {MAX_OPERANDS} fit in a step",
+                        step.tensors.len()
+                    ),
+                ));
+            }
+        }
+        if self.tensors.len() >= usize::from(NONE) {
+            return Err(LowerError::new(
+                "plan",
+                format!("{} tensors, at most {} fit", self.tensors.len(), NONE - 1),
+            ));
+        }
+        let total: usize = self.tensors.iter().map(Tensor::bytes).sum();
+        if total > MAX_BYTES as usize * 4 {
+            return Err(LowerError::new(
+                "plan",
+                format!("its tensors hold {total} bytes, which no device has"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, elem: Elem, shape: &[usize], kind: Kind) -> TensorId {
+        self.tensors.push(Tensor {
+            name: name.into(),
+            elem,
+            shape: shape.into(),
+            kind,
+        });
+        TensorId((self.tensors.len() - 1).min(usize::from(NONE)) as u16)
+    }
+
+    fn record(&self, index: usize, arena_offsets: &[u32]) -> TensorRecord {
+        let tensor = &self.tensors[index];
+        let (place, offset) = self.placed(index, arena_offsets);
+        TensorRecord {
+            elem: tensor.elem as u8,
+            place: place as u8,
+            reserved: 0,
+            offset,
+            count: tensor.count() as u32,
+        }
+    }
+
+    fn placed(&self, index: usize, arena_offsets: &[u32]) -> (Place, u32) {
+        match self.tensors[index].kind {
+            Kind::Data { offset } => (Place::Data, offset),
+            Kind::Row { offset } => (Place::Row, offset),
+            Kind::Temporary | Kind::State => (Place::Arena, arena_offsets[index]),
+            Kind::View { of, byte_offset } => {
+                let (place, offset) = self.placed(usize::from(of.0), arena_offsets);
+                (place, offset + byte_offset)
+            }
+        }
+    }
+
+    /// The tensor whose bytes `id` looks at, through any number of views.
+    fn root(&self, id: TensorId) -> TensorId {
+        match self.tensors[usize::from(id.0)].kind {
+            Kind::View { of, .. } => self.root(of),
+            _ => id,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Tables in f64, made with pure-Rust `libm` only, so that every machine makes the same bits.
+
+pub(crate) mod dct;
+pub(crate) mod mel;
+pub(crate) mod window;

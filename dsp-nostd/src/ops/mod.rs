@@ -1,0 +1,76 @@
+//! The DSP operators, one file each: kernels are plain functions on slices, wrapped as [`Op`]s.
+//!
+//! Float kernels use scalar arithmetic in source order, no fused multiply-add, `libm` and
+//! `microfft`; that is what makes their bits the same on every machine.
+//!
+//! | codes | what |
+//! |---|---|
+//! | `0x0101..=0x010f` | samples and frames |
+//! | `0x0110..=0x011f` | spectrum |
+//! | `0x0120..=0x012f` | log-mel and cepstrum |
+//! | `0x0130..=0x013f` | all rows together |
+//! | `0x0140 + log2 n` | real FFT of n points |
+//! | `0x0200..` | network operators: the `classifier` crate |
+//!
+//! "In place" means one operand that is read and written.
+
+pub mod frame;
+pub mod log;
+pub mod matrix;
+pub mod mel;
+pub mod rfft;
+pub mod rows;
+pub mod spectrum;
+pub mod vector;
+
+use crate::op::Op;
+
+/// Every operator of this crate. Firmware links the ones that its plans need instead.
+pub const ALL: &[&Op] = &[
+    &frame::PEAK_F32,
+    &frame::PEAK_I16_F32,
+    &frame::FRAME_F32,
+    &frame::FRAME_I16_F32,
+    &vector::REMOVE_MEAN_F32,
+    &vector::PRE_EMPHASIS_F32,
+    &vector::LOG_ENERGY_F32,
+    &vector::LOG_SUM_F32,
+    &vector::WINDOW_F32,
+    &vector::AFFINE_F32,
+    &vector::REPLACE_FIRST_F32,
+    &vector::COPY_F32,
+    &spectrum::POWER_F32,
+    &spectrum::MAGNITUDE_F32,
+    &mel::MEL_F32,
+    &log::LOG_F32,
+    &matrix::MATRIX_F32,
+    &rows::TOP_RANGE_F32,
+    &rows::STANDARDISE_F32,
+    &rfft::RFFT_F32_16,
+    &rfft::RFFT_F32_32,
+    &rfft::RFFT_F32_64,
+    &rfft::RFFT_F32_128,
+    &rfft::RFFT_F32_256,
+    &rfft::RFFT_F32_512,
+    &rfft::RFFT_F32_1024,
+    &rfft::RFFT_F32_2048,
+    &rfft::RFFT_F32_4096,
+    &rfft::RFFT_F32_8192,
+];
+
+/// A float parameter: its bits, which must be a finite number.
+pub(crate) fn finite(bits: u32, param: u8) -> Result<f32, crate::Fault> {
+    let value = f32::from_bits(bits);
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(crate::Fault::BadParam { param })
+    }
+}
+
+/// The larger of two numbers; `a` when they compare equal or one is not a number. `f32::max`
+/// leaves the sign of a zero open, which would not be the same bits everywhere.
+#[inline(always)]
+pub(crate) fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}

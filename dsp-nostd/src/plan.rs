@@ -1,0 +1,408 @@
+//! A checked view of a plan's bytes.
+
+use crate::error::PlanError;
+use crate::format::{
+    ARENA_ALIGN, Elem, HASHED_FROM, Header, MAGIC, MAX_BYTES, MAX_FRAMES, MAX_OPERANDS, MAX_OPS,
+    NONE, Numeric, PART_ALIGN, PLAN_ALIGN, Place, TensorRecord, VERSION, align_up, content_hash,
+    parse_step_word,
+};
+use crate::op::{Op, Step, byte_range};
+use core::ops::Range;
+
+/// A plan's numbers, read without any operator: for tools, and for sizing an arena at run time.
+///
+/// Reading checks everything but the operators themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanInfo<'p> {
+    parts: Parts<'p>,
+}
+
+/// A plan that can run: every byte checked, every operator found and content with its steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'p> {
+    pub(crate) header: &'p Header,
+    pub(crate) tensors: &'p [TensorRecord],
+    pub(crate) steps: &'p [u32],
+    pub(crate) data: &'p [u8],
+    pub(crate) ops: &'p [&'p Op],
+    /// For each op code of the plan, its position in `ops`.
+    pub(crate) op_map: [u8; MAX_OPS],
+    /// Where each section's words end in `steps`.
+    pub(crate) section_ends: [u32; 3],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Parts<'p> {
+    header: &'p Header,
+    codes: &'p [u16],
+    tensors: &'p [TensorRecord],
+    steps: &'p [u32],
+    data: &'p [u8],
+    info: &'p [u8],
+}
+
+macro_rules! header_field {
+    ($field:ident) => {
+        PlanError::BadHeader {
+            offset: core::mem::offset_of!(Header, $field) as u8,
+        }
+    };
+}
+
+impl<'p> Plan<'p> {
+    /// Checks `bytes` and finds the operators that they need among `ops`, in any order.
+    ///
+    /// `bytes` may be longer than the plan; they must start at a multiple of
+    /// [`PLAN_ALIGN`]. Nothing is copied: tables are used where they lie.
+    ///
+    /// # Errors
+    /// [`PlanError`], for everything that would keep the plan from running.
+    pub fn from_bytes(bytes: &'p [u8], ops: &'p [&'p Op]) -> Result<Self, PlanError> {
+        let parts = Parts::parse(bytes)?;
+        let mut op_map = [0u8; MAX_OPS];
+        for (slot, &code) in op_map.iter_mut().zip(parts.codes) {
+            let position = ops
+                .iter()
+                .take(usize::from(u8::MAX) + 1)
+                .position(|op| op.code == code)
+                .ok_or(PlanError::MissingOp { code })?;
+            *slot = position as u8;
+        }
+        let mut plan = Self {
+            header: parts.header,
+            tensors: parts.tensors,
+            steps: parts.steps,
+            data: parts.data,
+            ops,
+            op_map,
+            section_ends: [0; 3],
+        };
+        plan.check_steps()?;
+        Ok(plan)
+    }
+
+    /// Arena bytes that a runner of this plan needs.
+    pub fn arena_len(&self) -> usize {
+        self.header.arena_len as usize
+    }
+
+    /// The number format of the features.
+    pub fn numeric(&self) -> Numeric {
+        // The code was checked when the header was parsed.
+        Numeric::from_code(self.header.numeric).unwrap_or(Numeric::F32)
+    }
+
+    /// Sample rate in hertz, 0 when the input has no rate.
+    pub fn rate_hz(&self) -> f32 {
+        self.header.rate_mhz as f32 / 1000.0
+    }
+
+    /// Samples between two decisions (or feature events), once the first has come.
+    pub fn samples_per_decision(&self) -> u64 {
+        self.header.samples_per_decision()
+    }
+
+    fn check_steps(&mut self) -> Result<(), PlanError> {
+        let header = self.header;
+        let mut at = 0usize;
+        let mut index = 0u16;
+        let mut ends = [0u32; 3];
+        for (end, &count) in ends.iter_mut().zip(&header.steps) {
+            for _ in 0..count {
+                let bad = PlanError::BadStep { step: index };
+                let (step, next) = self.step_at(at).ok_or(bad)?;
+                let op = self.op(step.op_index).ok_or(bad)?;
+                if step.operands.len() > MAX_OPERANDS
+                    || step
+                        .operands
+                        .iter()
+                        .any(|&id| id as usize >= self.tensors.len())
+                {
+                    return Err(bad);
+                }
+                (op.check)(&step).map_err(|fault| PlanError::Refused {
+                    step: index,
+                    code: op.code,
+                    fault,
+                })?;
+                at = next;
+                index = index.checked_add(1).ok_or(bad)?;
+            }
+            *end = at as u32;
+        }
+        if at != self.steps.len() {
+            return Err(header_field!(step_words));
+        }
+        self.section_ends = ends;
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn op(&self, op_index: usize) -> Option<&'p Op> {
+        if op_index >= usize::from(self.header.n_ops) {
+            return None;
+        }
+        let position = *self.op_map.get(op_index)?;
+        self.ops.get(usize::from(position)).copied()
+    }
+
+    /// The step whose first word is at `at`, and where the next one starts.
+    #[inline]
+    pub(crate) fn step_at(&self, at: usize) -> Option<(Step<'p>, usize)> {
+        let (&word, rest) = self.steps.get(at..)?.split_first()?;
+        let (op_index, n_operands, n_params) = parse_step_word(word);
+        let (operands, rest) = rest.split_at_checked(n_operands)?;
+        let params = rest.get(..n_params)?;
+        let step = Step {
+            tensors: self.tensors,
+            data: self.data,
+            op_index,
+            operands,
+            params,
+        };
+        Some((step, at + 1 + n_operands + n_params))
+    }
+
+    /// Byte range of arena tensor `id`, which was checked; empty for [`NONE`].
+    #[inline]
+    pub(crate) fn arena_range(&self, id: u16) -> Range<usize> {
+        self.tensors
+            .get(usize::from(id))
+            .and_then(|record| byte_range(record).ok())
+            .unwrap_or(0..0)
+    }
+}
+
+impl<'p> PlanInfo<'p> {
+    /// Checks the bytes' structure: magic, version, lengths, hash, every record and range.
+    ///
+    /// # Errors
+    /// [`PlanError`], but for what only operators can find.
+    pub fn from_bytes(bytes: &'p [u8]) -> Result<Self, PlanError> {
+        Ok(Self {
+            parts: Parts::parse(bytes)?,
+        })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &'p Header {
+        self.parts.header
+    }
+
+    /// Op codes that the plan needs.
+    pub fn op_codes(&self) -> &'p [u16] {
+        self.parts.codes
+    }
+
+    /// Tensor records.
+    pub fn tensors(&self) -> &'p [TensorRecord] {
+        self.parts.tensors
+    }
+
+    /// The step list's words.
+    pub fn step_words(&self) -> &'p [u32] {
+        self.parts.steps
+    }
+
+    /// Tables and weights.
+    pub fn data(&self) -> &'p [u8] {
+        self.parts.data
+    }
+
+    /// Names and labels for people: a JSON text, empty when the plan was stripped.
+    pub fn info(&self) -> &'p [u8] {
+        self.parts.info
+    }
+
+    /// The number format of the features.
+    pub fn numeric(&self) -> Option<Numeric> {
+        Numeric::from_code(self.parts.header.numeric)
+    }
+}
+
+/// Takes parts of a plan off its bytes, front to back.
+struct Cutter<'p> {
+    bytes: &'p [u8],
+    at: usize,
+}
+
+impl<'p> Cutter<'p> {
+    fn cut(&mut self, len: usize) -> Option<&'p [u8]> {
+        let end = self.at.checked_add(len)?;
+        let part = self.bytes.get(self.at..end)?;
+        self.at = align_up(end, PART_ALIGN);
+        Some(part)
+    }
+}
+
+impl<'p> Parts<'p> {
+    fn parse(bytes: &'p [u8]) -> Result<Self, PlanError> {
+        if !(bytes.as_ptr() as usize).is_multiple_of(PLAN_ALIGN) {
+            return Err(PlanError::Misaligned);
+        }
+        let header_len = size_of::<Header>();
+        let truncated = |need| PlanError::Truncated {
+            need,
+            got: bytes.len(),
+        };
+        let header: &Header = bytes
+            .get(..header_len)
+            .and_then(|head| bytemuck::try_from_bytes(head).ok())
+            .ok_or(truncated(header_len))?;
+        if header.magic != MAGIC {
+            return Err(PlanError::BadMagic);
+        }
+        if header.version != VERSION {
+            return Err(PlanError::BadVersion {
+                found: header.version,
+            });
+        }
+        if header.total_len > MAX_BYTES || header.total_len < header_len as u32 {
+            return Err(header_field!(total_len));
+        }
+        let total = header.total_len as usize;
+        let bytes = bytes.get(..total).ok_or(truncated(total))?;
+        if content_hash(bytes.get(HASHED_FROM..).unwrap_or(&[])) != header.hash {
+            return Err(PlanError::BadHash);
+        }
+
+        let mut cutter = Cutter { bytes, at: 0 };
+        let lengths = header_field!(total_len);
+        cutter.cut(header_len).ok_or(lengths)?;
+        let codes = cutter
+            .cut(usize::from(header.n_ops) * 2)
+            .ok_or(header_field!(n_ops))?;
+        let tensors = cutter
+            .cut(usize::from(header.n_tensors) * size_of::<TensorRecord>())
+            .ok_or(header_field!(n_tensors))?;
+        let steps = (header.step_words as usize)
+            .checked_mul(4)
+            .and_then(|len| cutter.cut(len))
+            .ok_or(header_field!(step_words))?;
+        let data = cutter
+            .cut(header.data_len as usize)
+            .ok_or(header_field!(data_len))?;
+        let info = cutter
+            .cut(header.info_len as usize)
+            .ok_or(header_field!(info_len))?;
+        if align_up(total, PART_ALIGN) != cutter.at {
+            return Err(lengths);
+        }
+        // Parts are aligned because the plan and every part are; the casts cannot fail.
+        let parts = Self {
+            header,
+            codes: bytemuck::try_cast_slice(codes).map_err(|_| PlanError::Misaligned)?,
+            tensors: bytemuck::try_cast_slice(tensors).map_err(|_| PlanError::Misaligned)?,
+            steps: bytemuck::try_cast_slice(steps).map_err(|_| PlanError::Misaligned)?,
+            data,
+            info,
+        };
+        parts.check()?;
+        Ok(parts)
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        let h = self.header;
+        if Numeric::from_code(h.numeric).is_none() {
+            return Err(header_field!(numeric));
+        }
+        if h.reserved != 0 {
+            return Err(header_field!(reserved));
+        }
+        if usize::from(h.n_ops) > MAX_OPS {
+            return Err(header_field!(n_ops));
+        }
+        if h.arena_len > MAX_BYTES || !(h.arena_len as usize).is_multiple_of(ARENA_ALIGN) {
+            return Err(header_field!(arena_len));
+        }
+        if h.state_len > h.arena_len {
+            return Err(header_field!(state_len));
+        }
+
+        // Rows first: row tensors are checked against the length of one row.
+        let row_bytes = self.check_rows()?;
+        for (i, record) in self.tensors.iter().enumerate() {
+            let bad = PlanError::BadTensor { tensor: i as u16 };
+            let elem = Elem::from_code(record.elem).ok_or(bad)?;
+            let place = Place::from_code(record.place).ok_or(bad)?;
+            let range = byte_range(record).map_err(|_| bad)?;
+            let limit = match place {
+                Place::Data => self.data.len(),
+                Place::Arena => h.arena_len as usize,
+                Place::Row => row_bytes,
+            };
+            if record.reserved != 0
+                || record.count == 0
+                || range.end > limit
+                || !range.start.is_multiple_of(elem.size())
+            {
+                return Err(bad);
+            }
+        }
+
+        let source = self.arena_tensor(h.source).ok_or(header_field!(source))?;
+        if source.elem != h.source_elem {
+            return Err(header_field!(source_elem));
+        }
+        if h.source_hop == 0 || h.source_hop > MAX_BYTES {
+            return Err(header_field!(source_hop));
+        }
+        if h.source_prime >= source.count {
+            return Err(header_field!(source_prime));
+        }
+        let is_scalar = |id: u16| {
+            self.arena_tensor(id)
+                .is_some_and(|t| t.elem == Elem::I32 as u8 && t.count == 2)
+        };
+        if h.decision != NONE && (!is_scalar(h.decision) || h.scores == NONE) {
+            return Err(header_field!(decision));
+        }
+        let is_q15 = |id: u16| {
+            self.arena_tensor(id)
+                .is_some_and(|t| t.elem == Elem::I16 as u8)
+        };
+        if h.scores != NONE && !is_q15(h.scores) {
+            return Err(header_field!(scores));
+        }
+        if h.features != NONE && self.arena_tensor(h.features).is_none() {
+            return Err(header_field!(features));
+        }
+        if h.features == NONE && h.decision == NONE {
+            return Err(header_field!(features));
+        }
+        Ok(())
+    }
+
+    /// Bytes of one row; 0 when the plan has no rows.
+    fn check_rows(&self) -> Result<usize, PlanError> {
+        let h = self.header;
+        let [_, frame_steps, _] = h.steps;
+        if h.rows == NONE {
+            if frame_steps != 0 || h.frames != 0 || h.row_count != 0 || h.row_hop != 0 {
+                return Err(header_field!(rows));
+            }
+            return Ok(0);
+        }
+        let record = self.arena_tensor(h.rows).ok_or(header_field!(rows))?;
+        if h.frames == 0 || h.frames > MAX_FRAMES {
+            return Err(header_field!(frames));
+        }
+        if h.row_count == 0 || !record.count.is_multiple_of(h.row_count) {
+            return Err(header_field!(row_count));
+        }
+        if h.row_hop == 0 || h.row_hop > h.row_count {
+            return Err(header_field!(row_hop));
+        }
+        let range = byte_range(record).map_err(|_| header_field!(rows))?;
+        if range.end > h.arena_len as usize {
+            return Err(header_field!(rows));
+        }
+        Ok((range.end - range.start) / h.row_count as usize)
+    }
+
+    fn arena_tensor(&self, id: u16) -> Option<&'p TensorRecord> {
+        self.tensors
+            .get(usize::from(id))
+            .filter(|t| t.place == Place::Arena as u8)
+    }
+}

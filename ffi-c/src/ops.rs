@@ -1,0 +1,68 @@
+//! One exported static per operator.
+//!
+//! An application lists the addresses of those that its plan needs (`otolith compile` writes the
+//! list); `--gc-sections` drops the others together with their tables.
+
+use otolith_classifier::ops as net;
+use otolith_dsp_nostd::{Op, ops as dsp};
+
+macro_rules! export {
+    ($($symbol:ident = $op:path;)*) => {
+        $(
+            #[doc = concat!("[`", stringify!($op), "`], named `", stringify!($symbol), "` in C.")]
+            #[unsafe(no_mangle)]
+            pub static $symbol: Op = $op;
+        )*
+
+        /// The symbols of all operators, for the tests.
+        pub const SYMBOLS: &[(&str, &Op)] = &[$((stringify!($symbol), &$op)),*];
+    };
+}
+
+export! {
+    OTO_OP_PEAK_F32 = dsp::frame::PEAK_F32;
+    OTO_OP_PEAK_I16_F32 = dsp::frame::PEAK_I16_F32;
+    OTO_OP_FRAME_F32 = dsp::frame::FRAME_F32;
+    OTO_OP_FRAME_I16_F32 = dsp::frame::FRAME_I16_F32;
+    OTO_OP_REMOVE_MEAN_F32 = dsp::vector::REMOVE_MEAN_F32;
+    OTO_OP_PRE_EMPHASIS_F32 = dsp::vector::PRE_EMPHASIS_F32;
+    OTO_OP_LOG_ENERGY_F32 = dsp::vector::LOG_ENERGY_F32;
+    OTO_OP_LOG_SUM_F32 = dsp::vector::LOG_SUM_F32;
+    OTO_OP_WINDOW_F32 = dsp::vector::WINDOW_F32;
+    OTO_OP_AFFINE_F32 = dsp::vector::AFFINE_F32;
+    OTO_OP_REPLACE_FIRST_F32 = dsp::vector::REPLACE_FIRST_F32;
+    OTO_OP_COPY_F32 = dsp::vector::COPY_F32;
+    OTO_OP_POWER_F32 = dsp::spectrum::POWER_F32;
+    OTO_OP_MAGNITUDE_F32 = dsp::spectrum::MAGNITUDE_F32;
+    OTO_OP_MEL_F32 = dsp::mel::MEL_F32;
+    OTO_OP_LOG_F32 = dsp::log::LOG_F32;
+    OTO_OP_MATRIX_F32 = dsp::matrix::MATRIX_F32;
+    OTO_OP_TOP_RANGE_F32 = dsp::rows::TOP_RANGE_F32;
+    OTO_OP_STANDARDISE_F32 = dsp::rows::STANDARDISE_F32;
+    OTO_OP_RFFT_F32_16 = dsp::rfft::RFFT_F32_16;
+    OTO_OP_RFFT_F32_32 = dsp::rfft::RFFT_F32_32;
+    OTO_OP_RFFT_F32_64 = dsp::rfft::RFFT_F32_64;
+    OTO_OP_RFFT_F32_128 = dsp::rfft::RFFT_F32_128;
+    OTO_OP_RFFT_F32_256 = dsp::rfft::RFFT_F32_256;
+    OTO_OP_RFFT_F32_512 = dsp::rfft::RFFT_F32_512;
+    OTO_OP_RFFT_F32_1024 = dsp::rfft::RFFT_F32_1024;
+    OTO_OP_RFFT_F32_2048 = dsp::rfft::RFFT_F32_2048;
+    OTO_OP_RFFT_F32_4096 = dsp::rfft::RFFT_F32_4096;
+    OTO_OP_RFFT_F32_8192 = dsp::rfft::RFFT_F32_8192;
+    OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;
+    OTO_OP_DEPTHWISE_CONV_2D_I8 = net::depthwise::DEPTHWISE_CONV_2D_I8;
+    OTO_OP_FULLY_CONNECTED_I8 = net::fully_connected::FULLY_CONNECTED_I8;
+    OTO_OP_AVERAGE_POOL_2D_I8 = net::pool::AVERAGE_POOL_2D_I8;
+    OTO_OP_MAX_POOL_2D_I8 = net::pool::MAX_POOL_2D_I8;
+    OTO_OP_ADD_I8 = net::add::ADD_I8;
+    OTO_OP_MEAN_I8 = net::mean::MEAN_I8;
+    OTO_OP_SOFTMAX_I8 = net::softmax::SOFTMAX_I8;
+    OTO_OP_COPY_I8 = net::copy::COPY_I8;
+    OTO_OP_QUANTIZE_F32_I8 = net::quantize::QUANTIZE_F32_I8;
+    OTO_OP_QUANTIZE_I8_I8 = net::quantize::QUANTIZE_I8_I8;
+    OTO_OP_QUANTIZE_I16_I8 = net::quantize::QUANTIZE_I16_I8;
+    OTO_OP_QUANTIZE_I8_U8 = net::quantize::QUANTIZE_I8_U8;
+    OTO_OP_DEQUANTIZE_I8_F32 = net::quantize::DEQUANTIZE_I8_F32;
+    OTO_OP_DEQUANTIZE_I16_F32 = net::quantize::DEQUANTIZE_I16_F32;
+    OTO_OP_DECIDE_I8 = net::decide::DECIDE_I8;
+}

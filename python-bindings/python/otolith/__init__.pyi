@@ -1,0 +1,65 @@
+from os import PathLike
+from typing import Any, Mapping, Optional, Union
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+
+Samples = Union[npt.NDArray[np.int16], npt.NDArray[np.float32], npt.NDArray[np.float64]]
+
+class OtolithError(Exception):
+    """Anything that Otolith refuses."""
+
+class ConfigError(OtolithError):
+    """A pipeline file that does not say what can be built."""
+
+class LowerError(OtolithError):
+    """A pipeline that is sound but has no plan for the device."""
+
+class EngineError(OtolithError):
+    """Samples that a pipeline cannot be run on."""
+
+class Classification:
+    """What the classifier said once."""
+
+    @property
+    def time_s(self) -> float:
+        """Seconds of the recording that were heard."""
+    @property
+    def label(self) -> Optional[str]:
+        """The label that was decided for, or None."""
+    @property
+    def score(self) -> Optional[float]:
+        """Its score, or None; 0 to 1."""
+    @property
+    def scores(self) -> dict[str, float]:
+        """Average score of each label, 0 to 1."""
+
+class Pipeline:
+    """From samples to features, and to decisions when it has a classifier."""
+
+    @staticmethod
+    def from_toml(
+        path: Union[str, PathLike[str]],
+        overrides: Optional[Mapping[str, Any]] = None,
+    ) -> Pipeline:
+        """Reads a pipeline file; `overrides` replaces fields, as `{"features.n_mels": 32}`."""
+    def to_toml(self) -> str:
+        """The pipeline file with every field written out."""
+    @property
+    def name(self) -> str:
+        """Name of the pipeline."""
+    @property
+    def rate_hz(self) -> float:
+        """Sample rate in hertz."""
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the classifier; empty without one."""
+    def features(self, samples: Samples, numeric: str = "host") -> npt.NDArray[Any]:
+        """Features of one recording: (rows, values), or (windows, rows, values) in window mode.
+
+        `numeric` is "reference" (float64), "host" (float32, fast) or "f32" (the device's bits).
+        """
+    def run(self, samples: Samples, numeric: str = "f32") -> list[Classification]:
+        """What the classifier says over one recording, in the order of time."""

@@ -1,0 +1,107 @@
+"""The Python module against the command line tool, bit for bit, and its errors."""
+
+import json
+import os
+import subprocess
+import wave
+from pathlib import Path
+
+import numpy as np
+import otolith
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYWORDS = ROOT / "examples" / "keywords" / "keywords.toml"
+WAVS = sorted((ROOT / "examples" / "keywords").glob("*.wav"))
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+CLI = TARGET / "debug" / "otolith"
+
+
+def read_wav(path):
+    with wave.open(str(path)) as file:
+        assert file.getnchannels() == 1 and file.getsampwidth() == 2
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+
+
+def cli(*args):
+    done = subprocess.run([CLI, *map(str, args)], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_there_is_something_to_compare():
+    assert CLI.exists(), "build the command line tool first: cargo build"
+    assert len(WAVS) >= 3
+
+
+@pytest.mark.parametrize("numeric", ["reference", "host", "f32"])
+@pytest.mark.parametrize("wav", WAVS, ids=lambda path: path.stem)
+def test_features_equal_the_command_line_bit_for_bit(wav, numeric, tmp_path):
+    out = tmp_path / "features.npy"
+    cli("features", KEYWORDS, wav, "--numeric", numeric, "-o", out)
+    pipeline = otolith.Pipeline.from_toml(KEYWORDS)
+    ours = pipeline.features(read_wav(wav), numeric=numeric)
+    theirs = np.load(out)
+    assert ours.size > 0
+    np.testing.assert_array_equal(ours.astype(theirs.dtype).ravel(), theirs.ravel())
+
+
+@pytest.mark.parametrize("numeric", ["reference", "host", "f32"])
+@pytest.mark.parametrize("wav", WAVS, ids=lambda path: path.stem)
+def test_decisions_equal_the_command_line(wav, numeric):
+    lines = cli("run", KEYWORDS, wav, "--numeric", numeric, "--json").splitlines()
+    theirs = [json.loads(line) for line in lines]
+    pipeline = otolith.Pipeline.from_toml(KEYWORDS)
+    ours = [said for said in pipeline.run(read_wav(wav), numeric=numeric) if said.label]
+    assert [said.label for said in ours] == [said["label"] for said in theirs]
+    for mine, other in zip(ours, theirs):
+        assert mine.time_s == pytest.approx(other["time_s"], abs=1e-9)
+        assert np.float32(mine.score) == np.float32(other["score"])
+        assert {k: np.float32(v) for k, v in mine.scores.items()} == {
+            k: np.float32(v) for k, v in other["scores"].items()
+        }
+
+
+def test_int16_and_float_samples_give_the_same_features():
+    pipeline = otolith.Pipeline.from_toml(KEYWORDS)
+    samples = read_wav(WAVS[0])
+    expected = pipeline.features(samples, numeric="f32")
+    as_float = samples.astype(np.float32) / 32768
+    np.testing.assert_array_equal(expected, pipeline.features(as_float, numeric="f32"))
+    np.testing.assert_array_equal(
+        expected, pipeline.features(as_float.astype(np.float64), numeric="f32")
+    )
+    strided = np.repeat(samples, 2)[::2]
+    np.testing.assert_array_equal(expected, pipeline.features(strided, numeric="f32"))
+
+
+def test_numerics_agree():
+    pipeline = otolith.Pipeline.from_toml(KEYWORDS)
+    samples = read_wav(WAVS[0])
+    truth = pipeline.features(samples, numeric="reference")
+    assert truth.dtype == np.float64
+    for numeric in ["host", "f32"]:
+        features = pipeline.features(samples, numeric=numeric)
+        assert features.dtype == np.float32 and features.shape == truth.shape
+        assert np.abs(features - truth).max() <= 1e-5 * np.abs(truth).max()
+
+
+def test_overrides_replace_fields():
+    base = otolith.Pipeline.from_toml(KEYWORDS)
+    louder = otolith.Pipeline.from_toml(KEYWORDS, {"trigger.threshold": 0.99})
+    assert base.to_toml() != louder.to_toml()
+    assert "0.99" in louder.to_toml()
+
+
+def test_errors_teach():
+    with pytest.raises(otolith.ConfigError, match=r"trigger\.threshold: found 7.*"):
+        otolith.Pipeline.from_toml(KEYWORDS, {"trigger.threshold": 7})
+    with pytest.raises(FileNotFoundError):
+        otolith.Pipeline.from_toml("no-such-file.toml")
+    pipeline = otolith.Pipeline.from_toml(KEYWORDS)
+    with pytest.raises(otolith.EngineError, match="too short|samples"):
+        pipeline.features(np.zeros(3, dtype=np.int16))
+    with pytest.raises(TypeError, match="1-D"):
+        pipeline.features(np.zeros((4, 2), dtype=np.float32))
+    with pytest.raises(ValueError, match="reference"):
+        pipeline.features(np.zeros(16000, dtype=np.int16), numeric="f16")
+    assert issubclass(otolith.ConfigError, otolith.OtolithError)

@@ -1,0 +1,98 @@
+//! The checks themselves.
+
+use crate::run::{Report, cargo, command, output};
+use crate::setup::{TARGETS, venv_program};
+
+pub(crate) fn lint(report: &mut Report) {
+    report.check("format", &mut cargo(&["fmt", "--all", "--check"]));
+    report.check(
+        "clippy",
+        &mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    );
+    report.check(
+        "documentation",
+        cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"),
+    );
+}
+
+pub(crate) fn rust(report: &mut Report) {
+    report.check("Rust tests", &mut cargo(&["test", "--workspace"]));
+}
+
+pub(crate) fn device(report: &mut Report) {
+    for target in TARGETS {
+        report.check(
+            &format!("device crates for {target}"),
+            &mut cargo(&[
+                "build",
+                "--quiet",
+                "--profile",
+                "firmware",
+                "--target",
+                target,
+                "-p",
+                "otolith-dsp-nostd",
+                "-p",
+                "otolith-classifier",
+                "-p",
+                "otolith-ffi-c",
+            ]),
+        );
+    }
+}
+
+/// The digests of the `f32` plans' outputs must not depend on how the program was built, and must
+/// be the committed ones.
+pub(crate) fn bits(report: &mut Report) {
+    let digest = ["run", "--quiet", "-p", "otolith-benches", "--bin", "digest"];
+    let debug = output(&mut cargo(&digest));
+    let release = output(cargo(&digest).arg("--release"));
+    let committed = std::fs::read_to_string(crate::run::root().join("fixtures/digests/f32.txt"));
+    if let (Some(debug), Some(release)) = (&debug, &release) {
+        for (name, text) in [("debug", debug), ("release", release)] {
+            println!("{name}:\n{text}");
+        }
+    }
+    let same = debug.is_some() && debug == release;
+    report.count("f32 bits: debug equals release", same);
+    report.count(
+        "f32 bits: equal to fixtures/digests/f32.txt",
+        committed.ok().is_some_and(|text| Some(text) == release),
+    );
+}
+
+pub(crate) fn python(report: &mut Report) {
+    let pip = venv_program("python");
+    let installed = report.check(
+        "pip install ./python-bindings",
+        &mut command(&[
+            &pip,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--force-reinstall",
+            "--no-deps",
+            "./python-bindings",
+        ]),
+    );
+    // The tests compare with the command line tool.
+    let built = report.check(
+        "otolith for Python's tests",
+        &mut cargo(&["build", "--quiet"]),
+    );
+    if installed && built {
+        report.check(
+            "Python tests",
+            &mut command(&[&pip, "-m", "pytest", "-q", "python-bindings/tests"]),
+        );
+    }
+}
