@@ -19,6 +19,20 @@ pub(crate) struct Project {
     pub(crate) pipeline: Pipeline,
 }
 
+/// The value of `--set`, where a file that is named relative to the current directory gets its
+/// whole path: shells complete such names. Other relative names stay relative to the pipeline's
+/// folder, as in the file.
+fn from_here(field: &str, value: &str) -> String {
+    let names_a_file = field.ends_with(".model") || field.ends_with(".labels");
+    let path = Path::new(value);
+    if names_a_file && path.is_relative() && path.is_file() {
+        if let Ok(path) = std::path::absolute(path) {
+            return path.to_string_lossy().into_owned();
+        }
+    }
+    value.to_owned()
+}
+
 /// A recording that fits the pipeline.
 pub(crate) struct Prepared {
     pub(crate) samples: Stored,
@@ -46,7 +60,9 @@ impl Project {
         let overrides = set
             .iter()
             .map(|argument| match argument.split_once('=') {
-                Some((path, value)) if !path.is_empty() => Ok(Override::new(path, value)),
+                Some((path, value)) if !path.is_empty() => {
+                    Ok(Override::new(path, from_here(path, value)))
+                }
                 _ => Err(Failure::usage(format!("--set {argument}: no FIELD=VALUE"))
                     .help("For example `--set features.n_mels=32`")),
             })

@@ -239,3 +239,19 @@ fn the_mlperf_model_answers_as_in_tensorflow() {
         assert!(different.len() <= 2, "{numeric}: {different:?}");
     }
 }
+
+#[test]
+fn an_overridden_model_is_found_from_here_and_from_the_pipelines_folder() {
+    let place = place();
+    let model = fs::read(root().join("examples/keywords/keywords.tflite")).expect("the model");
+    place.write("there/words.toml", KEYWORDS.replace("MODEL", "none.tflite"));
+    place.write("here.tflite", &model);
+    place.write("there/beside.tflite", &model);
+    for name in ["here.tflite", "there/beside.tflite", "beside.tflite"] {
+        let set = format!("keyword.model={name}");
+        place.ok(&["check", "there/words.toml", "--set", &set]);
+    }
+    let missing = place.run(&["check", "there/words.toml"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("none.tflite"), "{}", missing.stderr);
+}
