@@ -1,6 +1,7 @@
 //! Every check that a contributor runs: `cargo xtask <verb>`. Continuous integration calls the
 //! same verbs.
 
+mod c;
 mod checks;
 mod run;
 mod setup;
@@ -30,6 +31,8 @@ enum Verb {
     Device,
     /// The same bits from a debug and a release build
     Bits,
+    /// The example's decisions in C, from `otolith compile` and the system's C compiler
+    C,
     /// Install the Python module into a fresh virtual environment and run its tests
     Python,
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
             checks::rust(&mut report);
             checks::device(&mut report);
             checks::bits(&mut report);
+            c::decisions(&mut report);
             checks::python(&mut report);
         }
         Verb::Setup => setup::all(&mut report),
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Rust => checks::rust(&mut report),
         Verb::Device => checks::device(&mut report),
         Verb::Bits => checks::bits(&mut report),
+        Verb::C => c::decisions(&mut report),
         Verb::Python => checks::python(&mut report),
     }
     report.finish()

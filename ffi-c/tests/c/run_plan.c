@@ -56,7 +56,7 @@ static void print_bits(const oto_event *event)
 static void print_decision(const oto_event *event)
 {
     const double rate = (double)PLAN_(_RATE_MILLIHERTZ) / 1000.0;
-    printf("%.3f\t%s\t%.4f\n", (double)event->clock / rate, label_name(event->label),
+    printf("%.3f\t%s\t%.3f\n", (double)event->clock / rate, label_name(event->label),
            (double)event->score_q15 / 32768.0);
 }
 

@@ -47,7 +47,7 @@ fn expected(plan: &[u8], samples: &[i16]) -> String {
             let time = runner.clock() as f64 / rate;
             let label = &notes.labels[usize::from(decision.label)];
             let score = f64::from(decision.score_q15) / 32768.0;
-            writeln!(lines, "{time:.3}\t{label}\t{score:.4}").unwrap();
+            writeln!(lines, "{time:.3}\t{label}\t{score:.3}").unwrap();
         }
     }
 }
@@ -113,7 +113,7 @@ fn decisions_in_c_are_those_in_rust() {
     assert_same(&plan, &noise(501));
     let lines = expected(&plan, &[i16::MAX, 0, -30000, -30000, -20000, 16384]);
     let decisions: Vec<&str> = lines.lines().filter(|l| !l.starts_with("kind")).collect();
-    assert_eq!(decisions, ["0.000\tyes\t0.9961", "0.000\tn\"o?\t0.7500"]);
+    assert_eq!(decisions, ["0.000\tyes\t0.996", "0.000\tn\"o?\t0.750"]);
 }
 
 #[test]
