@@ -25,10 +25,12 @@ pub(crate) struct Project {
 fn from_here(field: &str, value: &str) -> String {
     let names_a_file = field.ends_with(".model") || field.ends_with(".labels");
     let path = Path::new(value);
-    if names_a_file && path.is_relative() && path.is_file() {
-        if let Ok(path) = std::path::absolute(path) {
-            return path.to_string_lossy().into_owned();
-        }
+    if names_a_file
+        && path.is_relative()
+        && path.is_file()
+        && let Ok(path) = std::path::absolute(path)
+    {
+        return path.to_string_lossy().into_owned();
     }
     value.to_owned()
 }
