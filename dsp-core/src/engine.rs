@@ -199,7 +199,7 @@ impl Engine {
         let Some(head) = &self.graph.head else {
             return Err(EngineError::NoClassifier);
         };
-        let (head_rows, row_hop) = (head.rows, head.row_hop);
+        let head_rows = head.rows;
         let total = samples.len() as u64;
         let mut said = Vec::new();
         if let Front::F32(_) = self.front {
@@ -246,7 +246,6 @@ impl Engine {
                 _ => self.too_short(samples.len()),
             });
         }
-        debug_assert!(row_hop > 0);
         Ok(said)
     }
 
