@@ -35,6 +35,17 @@ choices! {
     }
 }
 
+choices! {
+    /// Width of the window and FFT tables in a `fixed` plan.
+    pub enum Precision {
+        /// 32 bits: as accurate as 16-bit features can show, also for loud pure tones.
+        Full = "full",
+        /// 16 bits: less flash, and faster on cores without a long multiplication (Cortex-M0+);
+        /// a few dB less at loud speech, and much less at loud pure tones.
+        Light = "light",
+    }
+}
+
 section! {
     /// Memory that the pipeline may take.
     pub struct Budget {
@@ -72,6 +83,8 @@ section! {
     pub(crate) struct DeployConfig {
         /// Arithmetic of the device.
         numeric: DeviceNumeric { default: "\"f32\"" },
+        /// Width of the window and FFT tables in a `fixed` plan.
+        precision: Precision { default: "\"full\"" },
         /// The processor that estimates and checks are made for.
         target: Target { default: "\"generic\"" },
         /// Memory that the pipeline may take: `{ flash_kib = 96, ram_kib = 24 }`.
@@ -85,6 +98,8 @@ section! {
 pub struct Deploy {
     /// Arithmetic of the device.
     pub numeric: DeviceNumeric,
+    /// Width of the window and FFT tables in a `fixed` plan.
+    pub precision: Precision,
     /// The processor that estimates and checks are made for.
     pub target: Target,
     /// Memory that the pipeline may take.
@@ -101,6 +116,7 @@ impl Deploy {
         };
         Ok(Self {
             numeric: config.numeric,
+            precision: config.precision,
             target: config.target,
             budget: Budget::read(budget, "deploy.budget")?,
         })
@@ -110,6 +126,7 @@ impl Deploy {
     pub(crate) fn write(&self) -> Vec<(&'static str, String)> {
         let mut fields = Vec::new();
         fields.extend(self.numeric.write().map(|text| ("numeric", text)));
+        fields.extend(self.precision.write().map(|text| ("precision", text)));
         fields.extend(self.target.write().map(|text| ("target", text)));
         let budget: Vec<String> = self
             .budget

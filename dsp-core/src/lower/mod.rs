@@ -4,8 +4,10 @@
 //! [`PlanBuilder`] decides where everything lies.
 
 mod f32;
+mod fixed;
 pub mod network;
 
+use crate::deploy::Precision;
 use crate::error::LowerError;
 use crate::graph::{Framing, Graph, Mode};
 use crate::plan_builder::{PlanBuilder, PlanBytes};
@@ -20,6 +22,22 @@ use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 /// [`LowerError`] names the stage that no operator computes, and what to change.
 pub fn lower_f32(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes, LowerError> {
     f32::lower(graph, &Layout::new(graph, clip_len)?)
+}
+
+/// Lowers `graph` to a plan with integer features: 16-bit samples in, no float anywhere.
+///
+/// The features are `i16` with a scale for each column, which the plan's notes state; with a
+/// classifier they are int8 at the model's own scale. `clip_len` is that of [`lower_f32`].
+///
+/// # Errors
+/// [`LowerError`] names the stage that has no integer operator or whose headroom cannot be
+/// proven, and what to change.
+pub fn lower_fixed(
+    graph: &Graph,
+    clip_len: Option<usize>,
+    precision: Precision,
+) -> Result<PlanBytes, LowerError> {
+    fixed::lower(graph, &Layout::new(graph, clip_len)?, precision)
 }
 
 /// Lowers the classifier and the decision of `graph` alone: a plan that takes feature values as

@@ -70,6 +70,35 @@ pub struct PlanNotes {
     pub tensors: Vec<(String, Vec<usize>)>,
     /// Names of the steps, in order.
     pub steps: Vec<String>,
+    /// How the integers of a `fixed` plan stand for real numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<StageFormat>,
+}
+
+/// How the integers that a stage leaves behind stand for real numbers: value `i` is
+/// `(integer[i] * scale[i % scale.len()] + offset[i % offset.len()]) * 2^(e p) * (32768 / k)^r`,
+/// where `e` and `p` belong to [`exponent`](Self::exponent), `k` and `r` to
+/// [`peak`](Self::peak).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageFormat {
+    /// Name of the graph's stage.
+    pub stage: String,
+    /// Index of the step after which this holds, over all sections.
+    pub step: usize,
+    /// Index of the tensor.
+    pub tensor: usize,
+    /// Real value of one unit, for each column or for all.
+    pub scale: Vec<f64>,
+    /// Real value of the integer 0, for each column or for all.
+    pub offset: Vec<f64>,
+    /// Tensor that holds the frame's block exponent `e` (`i32[1]`), and the power `p`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exponent: Option<(usize, i32)>,
+    /// Tensor that holds the window's peak `k` (`i32[1]`), and the power `r`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<(usize, i32)>,
+    /// Largest magnitude that the integers may have.
+    pub limit: f64,
 }
 
 enum Kind {

@@ -14,6 +14,7 @@
 //!
 //! "In place" means one operand that is read and written.
 
+pub mod fixed;
 pub mod frame;
 pub mod log;
 pub mod matrix;

@@ -1,0 +1,12 @@
+//! The integer operators: no float anywhere, the same bytes on every core.
+//!
+//! | codes | what |
+//! |---|---|
+//! | `0x0300..=0x030f` | samples and frames |
+//! | `0x0310..=0x031f` | spectrum |
+//! | `0x0320..=0x032f` | log-mel, cepstrum, scaling |
+//! | `0x0330..=0x033f` | all rows together |
+//! | `0x0340..=0x034f` | filters and statistics of a time series |
+//!
+//! Number formats are those of `docs/NUMERICS.md`; everything that rounds or saturates is in
+//! [`crate::q`].
