@@ -48,6 +48,15 @@ export! {
     OTO_OP_RFFT_F32_1024 = dsp::rfft::RFFT_F32_1024;
     OTO_OP_RFFT_F32_2048 = dsp::rfft::RFFT_F32_2048;
     OTO_OP_RFFT_F32_4096 = dsp::rfft::RFFT_F32_4096;
+    OTO_OP_FRAME_I16 = dsp::fixed::frame::FRAME_I16;
+    OTO_OP_FRAME_I16_I32 = dsp::fixed::frame::FRAME_I16_I32;
+    OTO_OP_PEAK_I16 = dsp::fixed::frame::PEAK_I16;
+    OTO_OP_REMOVE_MEAN_I32 = dsp::fixed::vector::REMOVE_MEAN_I32;
+    OTO_OP_PRE_EMPHASIS_I32 = dsp::fixed::vector::PRE_EMPHASIS_I32;
+    OTO_OP_ENERGY_I16 = dsp::fixed::vector::ENERGY_I16;
+    OTO_OP_ENERGY_I32 = dsp::fixed::vector::ENERGY_I32;
+    OTO_OP_SUM_U64 = dsp::fixed::vector::SUM_U64;
+    OTO_OP_REPLACE_FIRST_I32 = dsp::fixed::vector::REPLACE_FIRST_I32;
     OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;
     OTO_OP_DEPTHWISE_CONV_2D_I8 = net::depthwise::DEPTHWISE_CONV_2D_I8;
     OTO_OP_FULLY_CONNECTED_I8 = net::fully_connected::FULLY_CONNECTED_I8;

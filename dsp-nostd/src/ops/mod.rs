@@ -56,6 +56,15 @@ pub const ALL: &[&Op] = &[
     &rfft::RFFT_F32_1024,
     &rfft::RFFT_F32_2048,
     &rfft::RFFT_F32_4096,
+    &fixed::frame::FRAME_I16,
+    &fixed::frame::FRAME_I16_I32,
+    &fixed::frame::PEAK_I16,
+    &fixed::vector::REMOVE_MEAN_I32,
+    &fixed::vector::PRE_EMPHASIS_I32,
+    &fixed::vector::ENERGY_I16,
+    &fixed::vector::ENERGY_I32,
+    &fixed::vector::SUM_U64,
+    &fixed::vector::REPLACE_FIRST_I32,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

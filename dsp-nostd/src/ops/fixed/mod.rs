@@ -10,3 +10,9 @@
 //!
 //! Number formats are those of `docs/NUMERICS.md`; everything that rounds or saturates is in
 //! [`crate::q`].
+
+pub mod frame;
+pub mod vector;
+
+#[cfg(test)]
+mod probe;
