@@ -65,6 +65,9 @@ pub const ALL: &[&Op] = &[
     &fixed::vector::ENERGY_I32,
     &fixed::vector::SUM_U64,
     &fixed::vector::REPLACE_FIRST_I32,
+    &fixed::rows::TOP_RANGE_I32,
+    &fixed::rows::STANDARDISE_I16,
+    &fixed::rows::DELTAS_I16,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

@@ -12,6 +12,7 @@
 //! [`crate::q`].
 
 pub mod frame;
+pub mod rows;
 pub mod vector;
 
 #[cfg(test)]
