@@ -147,6 +147,7 @@ extern const oto_op OTO_OP_LOG_SUM_F32;
 extern const oto_op OTO_OP_MATRIX_F32;
 extern const oto_op OTO_OP_TOP_RANGE_F32;
 extern const oto_op OTO_OP_STANDARDISE_F32;
+extern const oto_op OTO_OP_DELTAS_F32;
 extern const oto_op OTO_OP_RFFT_F32_16;
 extern const oto_op OTO_OP_RFFT_F32_32;
 extern const oto_op OTO_OP_RFFT_F32_64;

@@ -39,6 +39,7 @@ export! {
     OTO_OP_MATRIX_F32 = dsp::matrix::MATRIX_F32;
     OTO_OP_TOP_RANGE_F32 = dsp::rows::TOP_RANGE_F32;
     OTO_OP_STANDARDISE_F32 = dsp::rows::STANDARDISE_F32;
+    OTO_OP_DELTAS_F32 = dsp::rows::DELTAS_F32;
     OTO_OP_RFFT_F32_16 = dsp::rfft::RFFT_F32_16;
     OTO_OP_RFFT_F32_32 = dsp::rfft::RFFT_F32_32;
     OTO_OP_RFFT_F32_64 = dsp::rfft::RFFT_F32_64;

@@ -11,6 +11,7 @@
 //! | `0x0130..=0x013f` | all rows together |
 //! | `0x0140 + log2 n` | real FFT of n points |
 //! | `0x0200..` | network operators: the `classifier` crate |
+//! | `0x0300..` | integers: [`fixed`] |
 //!
 //! "In place" means one operand that is read and written.
 
@@ -47,6 +48,7 @@ pub const ALL: &[&Op] = &[
     &matrix::MATRIX_F32,
     &rows::TOP_RANGE_F32,
     &rows::STANDARDISE_F32,
+    &rows::DELTAS_F32,
     &rfft::RFFT_F32_16,
     &rfft::RFFT_F32_32,
     &rfft::RFFT_F32_64,
