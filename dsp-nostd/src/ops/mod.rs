@@ -11,6 +11,7 @@
 //! | `0x0130..=0x013f` | all rows together |
 //! | `0x0140 + log2 n` | real FFT of n points |
 //! | `0x0200..` | network operators: the `classifier` crate |
+//! | `0x0300..` | integer operators: [`fixed`] |
 //!
 //! "In place" means one operand that is read and written.
 
@@ -56,6 +57,53 @@ pub const ALL: &[&Op] = &[
     &rfft::RFFT_F32_1024,
     &rfft::RFFT_F32_2048,
     &rfft::RFFT_F32_4096,
+    &fixed::fft::RFFT_POWER_I16_T32_16,
+    &fixed::fft::RFFT_POWER_I16_T32_32,
+    &fixed::fft::RFFT_POWER_I16_T32_64,
+    &fixed::fft::RFFT_POWER_I16_T32_128,
+    &fixed::fft::RFFT_POWER_I16_T32_256,
+    &fixed::fft::RFFT_POWER_I16_T32_512,
+    &fixed::fft::RFFT_POWER_I16_T32_1024,
+    &fixed::fft::RFFT_POWER_I16_T32_2048,
+    &fixed::fft::RFFT_POWER_I16_T32_4096,
+    &fixed::fft::RFFT_POWER_I16_T16_16,
+    &fixed::fft::RFFT_POWER_I16_T16_32,
+    &fixed::fft::RFFT_POWER_I16_T16_64,
+    &fixed::fft::RFFT_POWER_I16_T16_128,
+    &fixed::fft::RFFT_POWER_I16_T16_256,
+    &fixed::fft::RFFT_POWER_I16_T16_512,
+    &fixed::fft::RFFT_POWER_I16_T16_1024,
+    &fixed::fft::RFFT_POWER_I16_T16_2048,
+    &fixed::fft::RFFT_POWER_I16_T16_4096,
+    &fixed::fft::RFFT_POWER_I32_T32_16,
+    &fixed::fft::RFFT_POWER_I32_T32_32,
+    &fixed::fft::RFFT_POWER_I32_T32_64,
+    &fixed::fft::RFFT_POWER_I32_T32_128,
+    &fixed::fft::RFFT_POWER_I32_T32_256,
+    &fixed::fft::RFFT_POWER_I32_T32_512,
+    &fixed::fft::RFFT_POWER_I32_T32_1024,
+    &fixed::fft::RFFT_POWER_I32_T32_2048,
+    &fixed::fft::RFFT_POWER_I32_T32_4096,
+    &fixed::fft::RFFT_POWER_I32_T16_16,
+    &fixed::fft::RFFT_POWER_I32_T16_32,
+    &fixed::fft::RFFT_POWER_I32_T16_64,
+    &fixed::fft::RFFT_POWER_I32_T16_128,
+    &fixed::fft::RFFT_POWER_I32_T16_256,
+    &fixed::fft::RFFT_POWER_I32_T16_512,
+    &fixed::fft::RFFT_POWER_I32_T16_1024,
+    &fixed::fft::RFFT_POWER_I32_T16_2048,
+    &fixed::fft::RFFT_POWER_I32_T16_4096,
+    &fixed::spectrum::MAGNITUDE_U64,
+    &fixed::mel::MEL_U64,
+    &fixed::mel::FILTER_BANK_U64,
+    &fixed::log::LOG2_U64,
+    &fixed::matrix::MATRIX_I32,
+    &fixed::matrix::MATRIX_FOLDED_I32,
+    &fixed::scale::SCALE_I32_I8,
+    &fixed::scale::SCALE_I32_I16,
+    &fixed::scale::SCALE_I32_I32,
+    &fixed::scale::SCALE_I16_I8,
+    &fixed::scale::SCALE_I16_I16,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

@@ -10,3 +10,10 @@
 //!
 //! Number formats are those of `docs/NUMERICS.md`; everything that rounds or saturates is in
 //! [`crate::q`].
+
+pub mod fft;
+pub mod log;
+pub mod matrix;
+pub mod mel;
+pub mod scale;
+pub mod spectrum;
