@@ -39,6 +39,7 @@ export! {
     OTO_OP_MATRIX_F32 = dsp::matrix::MATRIX_F32;
     OTO_OP_TOP_RANGE_F32 = dsp::rows::TOP_RANGE_F32;
     OTO_OP_STANDARDISE_F32 = dsp::rows::STANDARDISE_F32;
+    OTO_OP_DELTAS_F32 = dsp::rows::DELTAS_F32;
     OTO_OP_RFFT_F32_16 = dsp::rfft::RFFT_F32_16;
     OTO_OP_RFFT_F32_32 = dsp::rfft::RFFT_F32_32;
     OTO_OP_RFFT_F32_64 = dsp::rfft::RFFT_F32_64;
@@ -95,6 +96,18 @@ export! {
     OTO_OP_SCALE_I32_I32 = dsp::fixed::scale::SCALE_I32_I32;
     OTO_OP_SCALE_I16_I8 = dsp::fixed::scale::SCALE_I16_I8;
     OTO_OP_SCALE_I16_I16 = dsp::fixed::scale::SCALE_I16_I16;
+    OTO_OP_FRAME_I16 = dsp::fixed::frame::FRAME_I16;
+    OTO_OP_FRAME_I16_I32 = dsp::fixed::frame::FRAME_I16_I32;
+    OTO_OP_PEAK_I16 = dsp::fixed::frame::PEAK_I16;
+    OTO_OP_REMOVE_MEAN_I32 = dsp::fixed::vector::REMOVE_MEAN_I32;
+    OTO_OP_PRE_EMPHASIS_I32 = dsp::fixed::vector::PRE_EMPHASIS_I32;
+    OTO_OP_ENERGY_I16 = dsp::fixed::vector::ENERGY_I16;
+    OTO_OP_ENERGY_I32 = dsp::fixed::vector::ENERGY_I32;
+    OTO_OP_SUM_U64 = dsp::fixed::vector::SUM_U64;
+    OTO_OP_REPLACE_FIRST_I32 = dsp::fixed::vector::REPLACE_FIRST_I32;
+    OTO_OP_TOP_RANGE_I32 = dsp::fixed::rows::TOP_RANGE_I32;
+    OTO_OP_STANDARDISE_I16 = dsp::fixed::rows::STANDARDISE_I16;
+    OTO_OP_DELTAS_I16 = dsp::fixed::rows::DELTAS_I16;
     OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;
     OTO_OP_DEPTHWISE_CONV_2D_I8 = net::depthwise::DEPTHWISE_CONV_2D_I8;
     OTO_OP_FULLY_CONNECTED_I8 = net::fully_connected::FULLY_CONNECTED_I8;

@@ -48,6 +48,7 @@ pub const ALL: &[&Op] = &[
     &matrix::MATRIX_F32,
     &rows::TOP_RANGE_F32,
     &rows::STANDARDISE_F32,
+    &rows::DELTAS_F32,
     &rfft::RFFT_F32_16,
     &rfft::RFFT_F32_32,
     &rfft::RFFT_F32_64,
@@ -104,6 +105,18 @@ pub const ALL: &[&Op] = &[
     &fixed::scale::SCALE_I32_I32,
     &fixed::scale::SCALE_I16_I8,
     &fixed::scale::SCALE_I16_I16,
+    &fixed::frame::FRAME_I16,
+    &fixed::frame::FRAME_I16_I32,
+    &fixed::frame::PEAK_I16,
+    &fixed::vector::REMOVE_MEAN_I32,
+    &fixed::vector::PRE_EMPHASIS_I32,
+    &fixed::vector::ENERGY_I16,
+    &fixed::vector::ENERGY_I32,
+    &fixed::vector::SUM_U64,
+    &fixed::vector::REPLACE_FIRST_I32,
+    &fixed::rows::TOP_RANGE_I32,
+    &fixed::rows::STANDARDISE_I16,
+    &fixed::rows::DELTAS_I16,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

@@ -12,8 +12,14 @@
 //! [`crate::q`].
 
 pub mod fft;
+pub mod frame;
 pub mod log;
 pub mod matrix;
 pub mod mel;
+pub mod rows;
 pub mod scale;
 pub mod spectrum;
+pub mod vector;
+
+#[cfg(test)]
+mod probe;
