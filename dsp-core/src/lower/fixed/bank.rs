@@ -67,8 +67,8 @@ fn triangles(filters: &[Filter]) -> Option<Bank> {
         // The segment in which filter `s` rises with weight `a` and filter `s - 1` falls.
         let (s, a) = match hit.as_slice() {
             &[(m, w)] if (w - 1.0).abs() < CLOSE => (m + 1, 0.0),
-            &[(0, w)] if k < peak(0) => (0, w),
-            &[(m, w)] if m == last && k > peak(m) => (m + 1, 1.0 - w),
+            &[(0, w)] if k <= peak(0) => (0, w),
+            &[(m, w)] if m == last && k >= peak(m) => (m + 1, 1.0 - w),
             &[(m, w), (n, v)] if n == m + 1 && (w + v - 1.0).abs() < CLOSE => (n, v),
             _ => return None,
         };
