@@ -11,6 +11,7 @@
 //! Number formats are those of `docs/NUMERICS.md`; everything that rounds or saturates is in
 //! [`crate::q`].
 
+pub mod filter;
 pub mod frame;
 pub mod rows;
 pub mod vector;
