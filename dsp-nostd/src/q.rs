@@ -3,6 +3,7 @@
 //! * [`shr`]: `floor(x / 2^n + 1/2)`, that is add half, then shift arithmetically. Ties go up.
 //! * [`narrow_i32`], [`narrow_i16`], [`narrow_i8`], [`sub_i32`]: saturate.
 //! * [`div`], [`div_i32`]: the same rounding for divisors that are not a power of two.
+//! * [`shr_floor`]: rounds down, to bring a number to the bits that a product can take.
 //! * [`shr_rest`]: rounds down and keeps the rest, for recursive filters.
 //! * [`sqrt`]: the floor of the square root.
 //! * [`f32_to_i16`]: nearest, ties away from zero, saturating; NaN gives 0.
@@ -82,6 +83,13 @@ pub const fn sub_i32(a: i32, b: i32) -> i32 {
 #[inline(always)]
 pub const fn shr_rest(x: i64, n: u32) -> (i64, i64) {
     (x >> n, x & ((1 << n) - 1))
+}
+
+/// `x / 2^n` rounded down, for numbers that are brought to fewer bits than they have, but more than
+/// their result needs. `n` is below 64.
+#[inline(always)]
+pub const fn shr_floor(x: u64, n: u32) -> u64 {
+    x >> n
 }
 
 /// `x / d` rounded to nearest, ties up: `floor((x + floor(d / 2)) / d)`. 0 unless `d` is positive.

@@ -171,6 +171,7 @@ extern const oto_op OTO_OP_STANDARDISE_I16;
 extern const oto_op OTO_OP_DELTAS_I16;
 extern const oto_op OTO_OP_BIQUAD_I32;
 extern const oto_op OTO_OP_DECIMATE_I32;
+extern const oto_op OTO_OP_STATISTICS_I32;
 extern const oto_op OTO_OP_CONV_2D_I8;
 extern const oto_op OTO_OP_DEPTHWISE_CONV_2D_I8;
 extern const oto_op OTO_OP_FULLY_CONNECTED_I8;

@@ -72,6 +72,7 @@ pub const ALL: &[&Op] = &[
     &fixed::rows::DELTAS_I16,
     &fixed::filter::BIQUAD_I32,
     &fixed::filter::DECIMATE_I32,
+    &fixed::statistics::STATISTICS_I32,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

@@ -14,6 +14,7 @@
 pub mod filter;
 pub mod frame;
 pub mod rows;
+pub mod statistics;
 pub mod vector;
 
 #[cfg(test)]
