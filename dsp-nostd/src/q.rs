@@ -1,7 +1,7 @@
 //! The rounding law of the DSP operators: the only place that shifts right or narrows.
 //!
 //! * [`shr`]: `floor(x / 2^n + 1/2)`, that is add half, then shift arithmetically. Ties go up.
-//! * [`narrow_i32`], [`narrow_i16`], [`narrow_i8`], [`sub_i32`]: saturate.
+//! * [`narrow_i32`], [`narrow_i16`], [`narrow_i8`], [`limit_i32`], [`sub_i32`]: saturate.
 //! * [`div`], [`div_i32`]: the same rounding for divisors that are not a power of two.
 //! * [`shr_floor`]: rounds down, to bring a number to the bits that a product can take.
 //! * [`shr_rest`]: rounds down and keeps the rest, for recursive filters.
@@ -67,6 +67,18 @@ pub const fn narrow_i32(x: i64) -> i32 {
         i32::MAX
     } else if x < i32::MIN as i64 {
         i32::MIN
+    } else {
+        x as i32
+    }
+}
+
+/// Saturates to `-limit..=limit`, for a limit that is not negative.
+#[inline(always)]
+pub const fn limit_i32(x: i64, limit: i32) -> i32 {
+    if x > limit as i64 {
+        limit
+    } else if x < -(limit as i64) {
+        -limit
     } else {
         x as i32
     }
@@ -184,7 +196,8 @@ mod tests {
         #[test]
         fn wide_sums_shift_like_128_bits(high in 0u64..1 << 56, low: u64, n in 0u32..=32) {
             let low = low >> 8;
-            let exact = (u128::from(high) << 32) + u128::from(low) + ((1u128 << n) >> 1) >> n;
+            let sum = (u128::from(high) << 32) + u128::from(low);
+            let exact = (sum + ((1u128 << n) >> 1)) >> n;
             prop_assert_eq!(u128::from(shr_wide(high, low, n)), exact.min(u128::from(u64::MAX)));
         }
 

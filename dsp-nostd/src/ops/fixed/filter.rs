@@ -96,10 +96,10 @@ fn run_section(x: &mut [i32], coefficients: &[i32; SECTION], state: &mut [i32; S
     let [b0, b1, b2, a1, a2] = coefficients.map(i64::from);
     let [mut x1, mut x2, mut y1, mut y2, mut rest] = state.map(i64::from);
     for x in x {
-        let x0 = i64::from((*x).min(LIMIT).max(-LIMIT));
+        let x0 = i64::from(q::limit_i32(i64::from(*x), LIMIT));
         let sum = b0 * x0 + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2 + rest;
         let (y0, left) = q::shr_rest(sum, COEFFICIENT_Q);
-        let limited = q::narrow_i32(y0).min(LIMIT).max(-LIMIT);
+        let limited = q::limit_i32(y0, LIMIT);
         (x2, x1) = (x1, x0);
         (y2, y1) = (y1, i64::from(limited));
         rest = left;

@@ -166,6 +166,7 @@ impl WideSum {
         self.low += square & LOW;
     }
 
+    #[inline(never)]
     fn total(self) -> Real {
         let high = self.high + q::shr_floor(self.low, 32);
         if high > LOW {
@@ -179,7 +180,8 @@ impl WideSum {
 const LOW: u64 = u32::MAX as u64;
 
 /// A number that is not negative, `mantissa 2^exponent`, with 32 bits: the mantissa is from 2^31
-/// to 2^32 - 1, or 0. Every operation rounds down, by at most 2^-30 of the result.
+/// to 2^32 - 1, or 0. Every operation rounds down, by at most 2^-30 of the result. None is inlined:
+/// they run a few times per window, and small code matters more.
 #[derive(Clone, Copy)]
 struct Real {
     mantissa: u64,
@@ -192,6 +194,7 @@ impl Real {
         exponent: 0,
     };
 
+    #[inline(never)]
     fn of(x: u64) -> Self {
         if x == 0 {
             return Self::ZERO;
@@ -211,17 +214,20 @@ impl Real {
         }
     }
 
+    #[inline(never)]
     fn times(self, other: Self) -> Self {
         let product = self.mantissa * other.mantissa;
         Self::of(product).scaled(self.exponent + other.exponent)
     }
 
     /// `self / other`; 0 where that divides by 0.
+    #[inline(never)]
     fn over(self, other: Self) -> Self {
         let quotient = (self.mantissa << 31).checked_div(other.mantissa);
         Self::of(quotient.unwrap_or(0)).scaled(self.exponent - other.exponent - 31)
     }
 
+    #[inline(never)]
     fn sqrt(self) -> Self {
         let up = if self.exponent & 1 == 0 { 32 } else { 31 };
         Self {
@@ -231,6 +237,7 @@ impl Real {
     }
 
     /// `self 2^q`, rounded; saturates well beyond 32 bits.
+    #[inline(never)]
     fn to_fixed(self, q: i32) -> i64 {
         let mantissa = self.mantissa as i64;
         match self.exponent.saturating_add(q) {
