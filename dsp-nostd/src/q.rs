@@ -1,15 +1,25 @@
 //! The rounding law of the DSP operators: the only place that shifts right or narrows.
 //!
 //! * [`shr`]: `floor(x / 2^n + 1/2)`, that is add half, then shift arithmetically. Ties go up.
-//! * [`narrow_i32`], [`narrow_i16`], [`narrow_i8`], [`limit_i32`], [`sub_i32`]: saturate.
-//! * [`div`], [`div_i32`]: the same rounding for divisors that are not a power of two.
-//! * [`shr_floor`]: rounds down, to bring a number to the bits that a product can take.
-//! * [`shr_rest`]: rounds down and keeps the rest, for recursive filters.
-//! * [`sqrt`]: the floor of the square root.
+//!   [`mul_q32`] rounds a product the same way, [`div`] and [`div_i32`] a quotient.
+//! * [`half`], [`mul_i16`], [`mul_u16`] round down: inside an FFT or a filter bank, where the bias
+//!   of half a unit was measured not to matter and the rounding would cost an instruction.
+//!   [`shr_rest`] rounds down and keeps the rest, for recursive filters; [`shr_floor`] brings a
+//!   number to the bits that a product can take. [`sqrt`] is the floor of the square root.
+//! * [`narrow_i32`], [`narrow_i16`], [`narrow_i8`], [`limit_i32`], [`sub_i32`], [`shr_wide`]:
+//!   saturate.
+//! * [`add`], [`sub`], [`add_u64`]: sums whose headroom the plan's maker has proven. They wrap, so
+//!   that a hostile plan gives wrong numbers and nothing worse.
 //! * [`f32_to_i16`]: nearest, ties away from zero, saturating; NaN gives 0.
+//!
+//! With the `checked` feature, each value that saturates and each sum that wraps is counted.
 //!
 //! The int8 network operators follow the TFLite reference's rounding instead; it has its own one
 //! home in the `classifier` crate.
+
+mod product;
+
+pub use product::{mul_i16, mul_q32, mul_u16, square_sum};
 
 /// `x / 2^n` rounded to nearest, ties up: `(x + 2^(n-1)) >> n`. `n` is taken modulo 64; `n = 0`
 /// returns `x`. The sum wraps, which callers exclude by their headroom.
@@ -21,15 +31,76 @@ pub const fn shr(x: i64, n: u32) -> i64 {
     x.wrapping_add(1i64.wrapping_shl(n - 1)).wrapping_shr(n)
 }
 
+/// [`shr`] for `u64`.
+#[inline(always)]
+pub const fn shr_u64(x: u64, n: u32) -> u64 {
+    if n == 0 {
+        return x;
+    }
+    x.wrapping_add(1u64.wrapping_shl(n - 1)).wrapping_shr(n)
+}
+
+/// `a + b`, which must fit.
+#[inline(always)]
+pub fn add(a: i32, b: i32) -> i32 {
+    #[cfg(feature = "checked")]
+    if a.checked_add(b).is_none() {
+        saturated();
+    }
+    a.wrapping_add(b)
+}
+
+/// `a - b`, which must fit.
+#[inline(always)]
+pub fn sub(a: i32, b: i32) -> i32 {
+    #[cfg(feature = "checked")]
+    if a.checked_sub(b).is_none() {
+        saturated();
+    }
+    a.wrapping_sub(b)
+}
+
+/// `a + b`, which must fit.
+#[inline(always)]
+pub fn add_u64(a: u64, b: u64) -> u64 {
+    #[cfg(feature = "checked")]
+    if a.checked_add(b).is_none() {
+        saturated();
+    }
+    a.wrapping_add(b)
+}
+
+/// `floor(x / 2)`.
+#[inline(always)]
+pub const fn half(x: i32) -> i32 {
+    x >> 1
+}
+
 /// Saturates to `-32768..=32767`.
 #[inline(always)]
-pub const fn narrow_i16(x: i64) -> i16 {
+pub fn narrow_i16(x: i64) -> i16 {
     if x > i16::MAX as i64 {
+        saturated();
         i16::MAX
     } else if x < i16::MIN as i64 {
+        saturated();
         i16::MIN
     } else {
         x as i16
+    }
+}
+
+/// Saturates to the range of `i32`.
+#[inline(always)]
+pub fn narrow_i32(x: i64) -> i32 {
+    if x > i32::MAX as i64 {
+        saturated();
+        i32::MAX
+    } else if x < i32::MIN as i64 {
+        saturated();
+        i32::MIN
+    } else {
+        x as i32
     }
 }
 
@@ -60,24 +131,47 @@ pub fn i16_to_f32(x: i16) -> f32 {
     f32::from(x) * (1.0 / 32768.0)
 }
 
-/// Saturates to the range of `i32`.
+/// Counts a value that saturated or wrapped, in a `checked` build.
 #[inline(always)]
-pub const fn narrow_i32(x: i64) -> i32 {
-    if x > i32::MAX as i64 {
-        i32::MAX
-    } else if x < i32::MIN as i64 {
-        i32::MIN
-    } else {
-        x as i32
+fn saturated() {
+    #[cfg(feature = "checked")]
+    count::add();
+}
+
+#[cfg(feature = "checked")]
+mod count {
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    static SATURATED: AtomicU32 = AtomicU32::new(0);
+
+    pub(super) fn add() {
+        SATURATED.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Values that saturated, in [`narrow_i32`](super::narrow_i32) for example, and sums that
+    /// wrapped in [`add`](super::add) and its like, in this process since the last
+    /// [`reset_saturations`]. int8 values are not counted: quantisation saturates by design.
+    pub fn saturations() -> u32 {
+        SATURATED.load(Ordering::Relaxed)
+    }
+
+    /// Starts counting at 0 again.
+    pub fn reset_saturations() {
+        SATURATED.store(0, Ordering::Relaxed);
     }
 }
 
+#[cfg(feature = "checked")]
+pub use count::{reset_saturations, saturations};
+
 /// Saturates to `-limit..=limit`, for a limit that is not negative.
 #[inline(always)]
-pub const fn limit_i32(x: i64, limit: i32) -> i32 {
+pub fn limit_i32(x: i64, limit: i32) -> i32 {
     if x > limit as i64 {
+        saturated();
         limit
     } else if x < -(limit as i64) {
+        saturated();
         -limit
     } else {
         x as i32
@@ -86,8 +180,11 @@ pub const fn limit_i32(x: i64, limit: i32) -> i32 {
 
 /// `a - b`, saturating.
 #[inline(always)]
-pub const fn sub_i32(a: i32, b: i32) -> i32 {
-    a.saturating_sub(b)
+pub fn sub_i32(a: i32, b: i32) -> i32 {
+    match a.checked_sub(b) {
+        Some(difference) => difference,
+        None => narrow_i32(a as i64 - b as i64),
+    }
 }
 
 /// `x / 2^n` rounded down, and what that leaves: `x = quotient 2^n + rest`, `0 <= rest < 2^n`, for
@@ -134,11 +231,12 @@ pub const fn div_i32(x: i32, d: i32) -> i32 {
 /// Two words hold a sum of many 64-bit numbers exactly: one gathers their upper halves, the other
 /// their lower ones.
 #[inline]
-pub const fn shr_wide(high: u64, low: u64, n: u32) -> u64 {
+pub fn shr_wide(high: u64, low: u64, n: u32) -> u64 {
     let low = low.wrapping_add((1u64 << n) >> 1);
     let high = high.wrapping_add(low >> 32);
     let low = low & u32::MAX as u64;
     if high >> 32 >> n != 0 {
+        saturated();
         return u64::MAX;
     }
     high << (32 - n) | low >> n
