@@ -6,7 +6,7 @@
 //!
 //! | operators | unit of work |
 //! |---|---|
-//! | `RFFT_*_N` | `N log2 N` |
+//! | `RFFT_*_N`, with powers or without | `N log2 N` |
 //! | matrices, convolutions, fully connected | a multiplication |
 //! | mel and other filter banks | a weight |
 //! | all others | an element of their largest tensor in the arena |

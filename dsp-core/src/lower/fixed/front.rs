@@ -348,12 +348,6 @@ impl<'g> Front<'g> {
             table("twiddles", &transform.twiddles()),
             table("split", &transform.split()),
         ];
-        if transform.most_power >= libm::exp2(62.0) {
-            return Err(LowerError::new(
-                name.clone(),
-                "its powers could outgrow 62 bits: take shorter frames",
-            ));
-        }
         let unit = scale * (transform.unit * self.gain) * (transform.unit * self.gain);
         let powers = plan.tensor(name, Elem::U64, &[n_fft / 2 + 1]);
         let exponent = plan.tensor(&format!("{name}.exponent"), Elem::I32, &[1]);

@@ -19,8 +19,6 @@ pub(super) struct Transform {
     /// Real value of an integer of `X`, for a block exponent of 0: `X` is in units of samples in
     /// `[-1, 1)`.
     pub(super) unit: f64,
-    /// Largest `sum |X[k]|^2` over the bins, in integers.
-    pub(super) most_power: f64,
     /// `sum w^2`.
     pub(super) square_sum: f64,
 }
@@ -74,22 +72,24 @@ impl Transform {
         let twice = 2.0 * even.max(total - even);
         worst = worst.max(total.max(twice) * scale(halvings));
         let room = libm::floor(libm::log2(LIMIT / worst)) as i32;
+        let square_sum: f64 = window.iter().map(|w| w * w).sum();
         // A 16-bit sample times a window value has 30 bits; a 32-bit one is halved.
-        let (bits, magnitude) = if wide_samples {
-            let bits = (room + 1).min(30);
-            (bits, bits - 1)
-        } else {
-            let bits = (room - 15).min(15);
-            (bits, bits + 15)
+        let (gained, widest) = if wide_samples { (-1, 30) } else { (15, 15) };
+        let most_power = |bits: i32| {
+            let amplitude = libm::exp2(f64::from(bits + gained)) * scale(halvings);
+            n_fft as f64 * square_sum * amplitude * amplitude
         };
+        let mut bits = (room - gained).min(widest);
+        // The sum of `|X[k]|^2` over the bins must fit 62 bits as well.
+        while most_power(bits) >= libm::exp2(62.0) {
+            bits -= 1;
+        }
         if bits < 8 {
             return Err(fault(format!(
                 "its headroom leaves {bits} bits of a sample, at least 8 are needed: take shorter \
                  frames"
             )));
         }
-        let square_sum: f64 = window.iter().map(|w| w * w).sum();
-        let amplitude = libm::exp2(f64::from(magnitude)) * scale(halvings);
         let half_len = n_fft / 2 + 1;
         let half = (0..half_len)
             .map(|n| window.get(n).copied().unwrap_or(0.0))
@@ -102,7 +102,6 @@ impl Transform {
             mirror,
             bits,
             unit: libm::exp2(f64::from(halvings) - f64::from(full_scale)),
-            most_power: n_fft as f64 * square_sum * amplitude * amplitude,
             square_sum,
         })
     }
@@ -176,12 +175,16 @@ mod tests {
 
     #[test]
     fn a_hann_frame_of_512_keeps_ten_bits() {
-        let hann = hann(512, WindowSymmetry::Periodic);
-        let transform = Transform::new("fft", Some(&hann), 512, 512, false).expect("fits");
+        let whole = hann(512, WindowSymmetry::Periodic);
+        let transform = Transform::new("fft", Some(&whole), 512, 512, false).expect("fits");
         assert_eq!((transform.bits, transform.mirror), (10, 512));
         // A rectangle lets twice as much through.
         let transform = Transform::new("fft", None, 512, 512, false).expect("fits");
         assert_eq!(transform.bits, 9);
+        // Shorter frames have room for one more in each value, not in the sum of the powers.
+        let short = hann(400, WindowSymmetry::Periodic);
+        let transform = Transform::new("fft", Some(&short), 400, 512, false).expect("fits");
+        assert_eq!(transform.bits, 10);
     }
 
     #[test]
