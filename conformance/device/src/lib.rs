@@ -1,0 +1,12 @@
+//! What the images have in common. On the host this crate is empty.
+#![cfg_attr(target_os = "none", no_std)]
+
+#[cfg(target_os = "none")]
+pub mod device;
+
+/// What the programs do on the host.
+#[cfg(not(target_os = "none"))]
+pub fn refuse() {
+    eprintln!("this program runs on an emulated microcontroller: cargo xtask qemu|count|size");
+    std::process::exit(2);
+}
