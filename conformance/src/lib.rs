@@ -11,7 +11,7 @@
 //! | [`recording`] | the recordings of `examples/keywords` |
 //! | [`pack`] | several plans in one block of bytes |
 //! | [`digest`] | a plan's outputs as one number |
-//! | [`report`] | all plans over all signals 
+//! | [`report`] | all plans over all signals
 //!
 //! Invariants: `no_std`, no heap, no `unsafe`, no float: no machine's math library has a say in
 //! what the signals are. Plans are made by the examples of this crate, on the host.

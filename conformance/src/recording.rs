@@ -42,7 +42,9 @@ mod tests {
     fn files_have_the_canonical_header() {
         for (index, (name, file)) in FILES.iter().enumerate() {
             assert_eq!(&file[..4], b"RIFF", "{name}");
-            let format = [16, 0, 0, 0, 1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0];
+            let format = [
+                16, 0, 0, 0, 1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0,
+            ];
             assert_eq!(file[16..36], format, "{name}: not 16-bit mono at 16 kHz");
             assert_eq!(&file[36..40], b"data", "{name}");
             let data = u32::from_le_bytes(file[40..44].try_into().unwrap()) as usize;

@@ -74,7 +74,10 @@ pub fn all<'p>(
     let mut slots = runners.iter_mut();
     for (name, bytes) in pack::read(pack) {
         let plan = Plan::from_bytes(bytes, ops).map_err(|e| (name, Failure::Plan(e)))?;
-        let len = plan.arena_len().next_multiple_of(pack::ALIGN).min(arena.len());
+        let len = plan
+            .arena_len()
+            .next_multiple_of(pack::ALIGN)
+            .min(arena.len());
         let (own, rest) = arena.split_at_mut(len);
         arena = rest;
         let runner = Runner::new(plan, own).map_err(|e| (name, Failure::Arena(e)))?;

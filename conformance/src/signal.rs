@@ -73,7 +73,10 @@ pub fn write(index: usize, buffer: &mut [i16; MAX_LEN]) -> &[i16] {
         return &[];
     };
     let part = &mut buffer[..SYNTHETIC_LEN];
-    for (to, from) in part.iter_mut().zip(Synthesis::new(shape, shift, index as u32)) {
+    for (to, from) in part
+        .iter_mut()
+        .zip(Synthesis::new(shape, shift, index as u32))
+    {
         *to = from;
     }
     part

@@ -148,7 +148,11 @@ impl Synthesis {
     }
 
     fn voice(&mut self, pitch: u32) -> i32 {
-        let pulse = if self.at.is_multiple_of(pitch) { 6000 } else { 0 };
+        let pulse = if self.at.is_multiple_of(pitch) {
+            6000
+        } else {
+            0
+        };
         let mut sum = 0;
         for (&(hz, radius), past) in FORMANTS.iter().zip(self.past.as_chunks_mut::<2>().0) {
             let quarter = 1 << 30;
@@ -156,7 +160,8 @@ impl Synthesis {
             let cosine = i64::from(sine(angle.wrapping_add(quarter)));
             let [y1, y2] = past.map(i64::from);
             // y = x + 2 r cos(a) y1 - r^2 y2, in Q14.
-            let y = pulse + (((radius * cosine) >> 14) * y1 - ((radius * radius) >> 14) * y2) / (1 << 14);
+            let y = pulse
+                + (((radius * cosine) >> 14) * y1 - ((radius * radius) >> 14) * y2) / (1 << 14);
             *past = [y as i32, past[0]];
             sum += y as i32;
         }
