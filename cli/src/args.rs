@@ -1,8 +1,8 @@
 //! The arguments, as clap reads them. Doc comments here are the texts of `--help`.
 
-use crate::failure::Failure;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use otolith_dsp_core::deploy::Deploy;
 use otolith_dsp_core::engine::Numeric;
 use std::path::PathBuf;
 
@@ -54,7 +54,7 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Validate a pipeline; print the resolved spec, flash and RAM
+    /// Validate a pipeline; print the resolved spec, flash, RAM and modelled load
     Check(Check),
     /// Run a pipeline over recordings: one line per decision
     ///
@@ -95,23 +95,37 @@ pub(crate) enum NumericArg {
     Host,
     /// The device's f32 plan, bit for bit
     F32,
-    /// The device's integer plan
+    /// The device's integer plan, bit for bit, at the precision of `[deploy]`
     Fixed,
 }
 
 impl NumericArg {
-    /// The numeric, or why there is none.
-    pub(crate) fn numeric(self) -> Result<Numeric, Failure> {
+    /// The numeric, `fixed` at the precision that `deploy` states.
+    pub(crate) fn numeric(self, deploy: &Deploy) -> Numeric {
         match self {
-            Self::Reference => Ok(Numeric::Reference),
-            Self::Host => Ok(Numeric::Host),
-            Self::F32 => Ok(Numeric::F32),
-            Self::Fixed => Err(Failure::usage(
-                "the numeric `fixed` is not in this version of otolith",
-            )
-            .help("use `--numeric f32` for the device's float plan, or `host` or `reference`")),
+            Self::Reference => Numeric::Reference,
+            Self::Host => Numeric::Host,
+            Self::F32 => Numeric::F32,
+            Self::Fixed => Numeric::Fixed(deploy.precision),
         }
     }
+}
+
+/// Arithmetic of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceArg {
+    /// 32-bit floats
+    F32,
+    /// Integers
+    Fixed,
+}
+
+/// The plan to make of a pipeline.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Arithmetic of the plan, short for `--set deploy.numeric=..` [default: that of `[deploy]`]
+    #[arg(long, value_enum)]
+    pub(crate) numeric: Option<DeviceArg>,
 }
 
 /// In what arithmetic, and on how many threads.
@@ -130,6 +144,8 @@ pub(crate) struct EngineArgs {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +189,8 @@ pub(crate) struct Features {
 pub(crate) struct Compile {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
     /// Folder to write to; made if it is not there
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) output: PathBuf,
@@ -198,6 +216,8 @@ pub(crate) struct Inspect {
     /// Override a field of a pipeline; repeatable
     #[arg(long, value_name = "FIELD=VALUE", action = ArgAction::Append)]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
 }
 
 #[derive(Debug, Args)]

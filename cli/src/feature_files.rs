@@ -98,6 +98,9 @@ impl<W: Write> CsvRows<W> {
                     self.writer.write_field(match values {
                         Values::F32(values) => format!("{:?}", values[i]),
                         Values::F64(values) => format!("{:?}", values[i]),
+                        Values::I16 { values, scale } => {
+                            format!("{:?}", f64::from(values[i]) * scale[i % scale.len()])
+                        }
                     })?;
                 }
                 self.writer.write_record(None::<&[u8]>)?;
@@ -123,6 +126,17 @@ impl Stack {
     /// Stacks recordings to `[n, rows, row_len]`, or with `ragged` to `[rows of all, row_len]`.
     pub(crate) fn new(entries: &[Entry], ragged: bool) -> Result<Self, Failure> {
         let row_len = entries.first().map_or(0, |e| e.features.row_len) as u64;
+        let scale = |entry: &Entry| match &entry.features.values {
+            Values::I16 { scale, .. } => Some(scale.clone()),
+            _ => None,
+        };
+        if let Some([a, b]) = entries.array_windows().find(|[a, b]| scale(a) != scale(b)) {
+            return Err(Failure::usage(format!(
+                "{} and {} have integer features of different scales",
+                a.file, b.file
+            ))
+            .help("Write CSV, which has real numbers, or an array for each recording"));
+        }
         if ragged {
             let mut starts = vec![0];
             let mut total = 0;
@@ -175,23 +189,23 @@ pub(crate) fn write_npy(out: &mut impl Write, entries: &[Entry], stack: &Stack) 
         }
         writer.finish()
     }
-    let wide = matches!(
-        entries.first().map(|e| &e.features.values),
-        Some(Values::F64(_))
-    );
-    let values = entries.iter().map(|e| &e.features.values);
-    if wide {
-        let parts = values.filter_map(|v| match v {
-            Values::F64(v) => Some(v.as_slice()),
-            Values::F32(_) => None,
-        });
-        all(out, &stack.shape, parts)
-    } else {
-        let parts = values.filter_map(|v| match v {
-            Values::F32(v) => Some(v.as_slice()),
-            Values::F64(_) => None,
-        });
-        all(out, &stack.shape, parts)
+    // All entries are of one numeric.
+    macro_rules! all_of {
+        ($values:pat => $found:expr) => {
+            all(
+                out,
+                &stack.shape,
+                entries.iter().filter_map(|e| match &e.features.values {
+                    $values => Some($found.as_slice()),
+                    _ => None,
+                }),
+            )
+        };
+    }
+    match entries.first().map(|e| &e.features.values) {
+        Some(Values::F64(_)) => all_of!(Values::F64(v) => v),
+        Some(Values::I16 { .. }) => all_of!(Values::I16 { values, .. } => values),
+        _ => all_of!(Values::F32(v) => v),
     }
 }
 
@@ -232,6 +246,10 @@ pub(crate) fn write_npz(
     zip.numbers("time_s", &times)?;
     let names: Vec<&str> = layout.names.iter().map(String::as_str).collect();
     zip.texts("names", &names)?;
+    if let Some(Values::I16 { scale, .. }) = entries.first().map(|e| &e.features.values) {
+        let scale: Vec<f32> = scale.iter().map(|&s| s as f32).collect();
+        zip.numbers("scale", &scale)?;
+    }
     if let Some(starts) = &stack.starts {
         zip.numbers("starts", starts)?;
     }

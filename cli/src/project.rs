@@ -1,12 +1,13 @@
 //! A pipeline file, read and ready to run.
 
-use crate::args::PipelineArgs;
+use crate::args::{DeviceArg, PipelineArgs, PlanArgs};
 use crate::audio::{self, Recording, Stored};
 use crate::failure::{Failure, Status};
+use otolith_dsp_core::deploy::Deploy;
 use otolith_dsp_core::engine::{Engine, Numeric};
 use otolith_dsp_core::graph::Graph;
 use otolith_dsp_core::input::Tail;
-use otolith_dsp_core::lower::lower_f32;
+use otolith_dsp_core::lower::{lower_f32, lower_fixed};
 use otolith_dsp_core::plan_builder::PlanBytes;
 use otolith_dsp_core::{EngineError, Override, Pipeline};
 use std::fs;
@@ -51,7 +52,20 @@ impl Project {
         Self::read(&args.pipeline, &args.set)
     }
 
-    pub(crate) fn read(path: &Path, set: &[String]) -> Result<Self, Failure> {
+    /// The pipeline for which `plan` chooses the device's arithmetic.
+    pub(crate) fn for_plan(path: &Path, set: &[String], plan: &PlanArgs) -> Result<Self, Failure> {
+        let mut set = set.to_vec();
+        set.extend(plan.numeric.map(|numeric| {
+            let name = match numeric {
+                DeviceArg::F32 => "f32",
+                DeviceArg::Fixed => "fixed",
+            };
+            format!("deploy.numeric={name}")
+        }));
+        Self::read(path, &set)
+    }
+
+    fn read(path: &Path, set: &[String]) -> Result<Self, Failure> {
         let file = path.display().to_string();
         let bytes = fs::read(path).map_err(|error| Failure::io(Status::Usage, path, &error))?;
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -82,9 +96,19 @@ impl Project {
         Engine::new(graph, numeric, pad_tail).map_err(|error| Failure::lower(&error, &self.file))
     }
 
-    /// The device's plan. A clip has none, since its length is not fixed.
+    /// What the pipeline is to run on.
+    pub(crate) fn deploy(&self) -> &Deploy {
+        self.pipeline.deploy()
+    }
+
+    /// The device's plan, as `[deploy]` says. A clip has none, since its length is not fixed.
     pub(crate) fn plan(&self) -> Result<PlanBytes, Failure> {
-        lower_f32(self.pipeline.graph(), None).map_err(|error| Failure::lower(&error, &self.file))
+        let graph = self.pipeline.graph();
+        match Numeric::of_device(self.deploy()) {
+            Numeric::Fixed(precision) => lower_fixed(graph, None, precision),
+            _ => lower_f32(graph, None),
+        }
+        .map_err(|error| Failure::lower(&error, &self.file))
     }
 
     /// A failure to run the recording `file`.

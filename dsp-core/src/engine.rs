@@ -1,15 +1,25 @@
 //! One way to run a graph over recordings, in any numeric.
 //!
 //! `reference` and `host` compute features with the [executor](crate::executor) and run the
-//! classifier as a plan of its own; `f32` runs the device's plan, bit for bit.
+//! classifier as a plan of its own; `f32` and `fixed` run the device's plan, bit for bit.
 
+mod device;
+mod trace;
+mod values;
+
+use crate::deploy::{Deploy, DeviceNumeric, Precision};
 use crate::error::{EngineError, LowerError};
 use crate::executor::{Executor, Real, Samples};
 use crate::graph::{Graph, Mode};
 use crate::lower;
 use crate::plan_builder::PlanBytes;
-use otolith_dsp_nostd::{Decision, Event, Fault, Op, Plan, Pushed, Runner};
+use device::{Device, classification, run_plan};
+use otolith_dsp_nostd::Op;
 use std::sync::LazyLock;
+
+pub use device::feature_scale;
+pub use trace::StageTrace;
+pub use values::Values;
 
 /// Every operator there is: what host programs link.
 pub fn all_ops() -> &'static [&'static Op] {
@@ -27,18 +37,47 @@ pub enum Numeric {
     Host,
     /// The device's f32 plan: the device's own bits.
     F32,
+    /// The device's integer plan: the device's own bits.
+    Fixed(Precision),
 }
 
 impl Numeric {
     /// All numerics.
-    pub const ALL: [Self; 3] = [Self::Reference, Self::Host, Self::F32];
+    pub const ALL: [Self; 5] = [
+        Self::Reference,
+        Self::Host,
+        Self::F32,
+        Self::Fixed(Precision::Full),
+        Self::Fixed(Precision::Light),
+    ];
 
-    /// The name in files and on the command line.
+    /// The name in files and on the command line, which leaves the precision of `fixed` to
+    /// `deploy.precision`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Reference => "reference",
             Self::Host => "host",
             Self::F32 => "f32",
+            Self::Fixed(_) => "fixed",
+        }
+    }
+
+    /// The numeric called `name`, with the precision that `deploy` states.
+    pub fn named(name: &str, deploy: &Deploy) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|numeric| numeric.name() == name)
+            .map(|numeric| match numeric {
+                Self::Fixed(_) => Self::Fixed(deploy.precision),
+                other => other,
+            })
+    }
+
+    /// The numeric of the device that `deploy` describes.
+    pub fn of_device(deploy: &Deploy) -> Self {
+        match deploy.numeric {
+            DeviceNumeric::F32 => Self::F32,
+            DeviceNumeric::Fixed => Self::Fixed(deploy.precision),
         }
     }
 }
@@ -54,25 +93,6 @@ pub struct Features {
     pub row_len: usize,
     /// `windows * rows * row_len` values.
     pub values: Values,
-}
-
-/// Feature values in the type that the numeric computes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Of `host` and `f32`.
-    F32(Vec<f32>),
-    /// Of `reference`.
-    F64(Vec<f64>),
-}
-
-impl Values {
-    /// The values as f32.
-    pub fn to_f32(&self) -> Vec<f32> {
-        match self {
-            Self::F32(values) => values.clone(),
-            Self::F64(values) => values.iter().map(|&x| x as f32).collect(),
-        }
-    }
 }
 
 /// What the classifier said once.
@@ -99,8 +119,7 @@ pub struct Engine {
 enum Front {
     Reference(Executor<f64>),
     Host(Executor<f32>),
-    /// The whole plan; for clips, the plan of the last clip's length.
-    F32(Option<(usize, PlanBytes)>),
+    Device(Device),
 }
 
 impl Engine {
@@ -114,11 +133,11 @@ impl Engine {
         let front = match numeric {
             Numeric::Reference => Front::Reference(Executor::new(graph).map_err(inconsistent)?),
             Numeric::Host => Front::Host(Executor::new(graph).map_err(inconsistent)?),
-            Numeric::F32 if graph.source.mode == Mode::Clip => Front::F32(None),
-            Numeric::F32 => Front::F32(Some((0, lower::lower_f32(graph, None)?))),
+            Numeric::F32 => Front::Device(Device::new(graph, None)?),
+            Numeric::Fixed(precision) => Front::Device(Device::new(graph, Some(precision))?),
         };
         let head = match (&front, &graph.head) {
-            (Front::F32(_), _) | (_, None) => None,
+            (Front::Device(_), _) | (_, None) => None,
             (_, Some(_)) => Some(lower::lower_head(graph)?),
         };
         Ok(Self {
@@ -158,21 +177,15 @@ impl Engine {
             Front::Host(executor) => {
                 executed(executor, samples, &spans).map(|(w, r, v)| (w, r, Values::F32(v)))
             }
-            Front::F32(_) => {
+            Front::Device(device) => {
                 let padded = spans.last().map_or(0, |&(_, end)| end);
-                let plan = self.features_plan(samples.len())?;
-                let mut values = Vec::new();
-                let mut events = 0;
-                run_plan(&plan, samples, padded, |runner, _| {
-                    events += 1;
-                    values.extend_from_slice(runner.features::<f32>().unwrap_or(&[]));
-                })?;
+                let (events, values) = device.features(&self.graph, samples, padded)?;
                 let per_event = values.len().checked_div(events).unwrap_or(0) / self.graph.row_len;
                 let (windows, rows) = match self.graph.source.mode {
                     Mode::Stream => (1, events),
                     _ => (events, per_event),
                 };
-                Some((windows, rows, Values::F32(values)))
+                Some((windows, rows, values))
             }
         };
         match features {
@@ -202,15 +215,15 @@ impl Engine {
         let head_rows = head.rows;
         let total = samples.len() as u64;
         let mut said = Vec::new();
-        if let Front::F32(_) = self.front {
-            let padded = self.spans(samples.len()).last().map_or(0, |&(_, end)| end);
-            let plan = self.plan_for(samples.len())?;
+        let spans = self.spans(samples.len());
+        if let Front::Device(device) = &mut self.front {
+            let padded = spans.last().map_or(0, |&(_, end)| end);
+            let plan = device.whole(&self.graph, samples.len())?;
             run_plan(&plan, samples, padded, |runner, event| {
                 said.push(classification(runner, event, runner.clock().min(total)));
             })?;
         } else {
             let features = self.features(samples)?;
-            let spans = self.spans(samples.len());
             let head = self.head.clone().ok_or(EngineError::NoClassifier)?;
             let row_len = features.row_len as u64;
             let framing = &self.graph.framing;
@@ -249,35 +262,26 @@ impl Engine {
         Ok(said)
     }
 
-    /// The device's plan for recordings of `len` samples, which only clips depend on.
+    /// What the stages of the features leave behind over a recording, as real numbers, in the
+    /// order of the plan's steps. Only `fixed` plans say how their integers stand for real
+    /// numbers: empty for other numerics.
     ///
     /// # Errors
-    /// [`LowerError`] when the graph has no `f32` plan.
-    fn plan_for(&mut self, len: usize) -> Result<PlanBytes, LowerError> {
-        let key = match self.graph.source.mode {
-            Mode::Clip => len,
-            _ => 0,
-        };
-        match &self.front {
-            Front::F32(Some((cached, plan))) if *cached == key => Ok(plan.clone()),
-            _ => {
-                let plan = lower::lower_f32(&self.graph, Some(len))?;
-                self.front = Front::F32(Some((key, plan.clone())));
-                Ok(plan)
-            }
+    /// As [`features`](Self::features).
+    pub fn trace<'a>(
+        &mut self,
+        samples: impl Into<Samples<'a>>,
+    ) -> Result<Vec<StageTrace>, EngineError> {
+        let samples = samples.into();
+        let padded = self.spans(samples.len()).last().map_or(0, |&(_, end)| end);
+        match &mut self.front {
+            Front::Device(device) => trace::trace(
+                &device.featured(&self.graph, samples.len())?,
+                samples,
+                padded,
+            ),
+            Front::Reference(_) | Front::Host(_) => Ok(Vec::new()),
         }
-    }
-
-    /// The plan that ends with features.
-    fn features_plan(&mut self, len: usize) -> Result<PlanBytes, LowerError> {
-        if self.graph.head.is_none() {
-            return self.plan_for(len);
-        }
-        let graph = Graph {
-            head: None,
-            ..self.graph.clone()
-        };
-        lower::lower_f32(&graph, Some(len))
     }
 
     /// Start and end of each window of a recording of `len` samples; the last end may lie behind
@@ -347,54 +351,6 @@ fn padded<T: Copy + Default>(samples: &[T], len: usize) -> Vec<T> {
     let mut window = samples.to_vec();
     window.resize(len, T::default());
     window
-}
-
-/// Runs a plan over `samples`, then zeros up to `padded` samples; calls `on_event` at each event.
-fn run_plan(
-    plan: &PlanBytes,
-    samples: Samples<'_>,
-    padded: usize,
-    mut on_event: impl FnMut(&Runner<'_>, Event),
-) -> Result<(), EngineError> {
-    let plan = Plan::from_bytes(plan, all_ops())?;
-    let mut memory = vec![0u64; plan.arena_len().div_ceil(8)];
-    let mut runner = Runner::new(plan, bytemuck::cast_slice_mut(&mut memory))?;
-    match samples {
-        Samples::F32(samples) => push_all(&mut runner, samples, Runner::push_f32, &mut on_event)?,
-        Samples::I16(samples) => push_all(&mut runner, samples, Runner::push_i16, &mut on_event)?,
-    }
-    let zeros = vec![0i16; padded.saturating_sub(samples.len())];
-    push_all(&mut runner, &zeros, Runner::push_i16, &mut on_event)
-}
-
-fn push_all<'a, T>(
-    runner: &mut Runner<'a>,
-    mut samples: &[T],
-    push: impl Fn(&mut Runner<'a>, &[T]) -> Result<Pushed, Fault>,
-    on_event: &mut impl FnMut(&Runner<'a>, Event),
-) -> Result<(), EngineError> {
-    loop {
-        let pushed = push(runner, samples)?;
-        samples = &samples[pushed.consumed..];
-        match pushed.event {
-            Some(event) => on_event(runner, event),
-            None => return Ok(()),
-        }
-    }
-}
-
-fn classification(runner: &Runner<'_>, event: Event, samples: u64) -> Classification {
-    let q15 = |x: f32| x / 32768.0;
-    Classification {
-        samples,
-        scores: runner.scores().iter().map(|&s| q15(s.into())).collect(),
-        decision: match event {
-            Event::Decision(Decision { label, score_q15 }) => {
-                Some((label.into(), q15(score_q15.into())))
-            }
-            _ => None,
-        },
-    }
 }
 
 #[cfg(test)]

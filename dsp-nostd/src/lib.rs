@@ -42,4 +42,4 @@ pub mod runner;
 pub use error::{Fault, InitError, PlanError};
 pub use op::{Io, Op, Step};
 pub use plan::{Plan, PlanInfo};
-pub use runner::{Decision, Event, Pushed, Runner};
+pub use runner::{Decision, Event, Pushed, Runner, Tensors};

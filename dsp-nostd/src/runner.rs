@@ -1,8 +1,8 @@
 //! Samples in, events out.
 
 use crate::error::{Fault, InitError};
-use crate::format::{ARENA_ALIGN, Elem, Element, NONE, Section};
-use crate::op::Io;
+use crate::format::{ARENA_ALIGN, Elem, Element, NONE, Place, Section};
+use crate::op::{Io, byte_range};
 use crate::plan::Plan;
 use crate::q;
 
@@ -128,8 +128,25 @@ impl<'a> Runner<'a> {
     /// [`Fault::WrongSampleType`] when the plan takes neither `i16` nor `f32` samples.
     pub fn push_i16(&mut self, samples: &[i16]) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::F32 => self.push(samples, q::i16_to_f32),
-            Elem::I16 => self.push(samples, |x| x),
+            Elem::F32 => self.push(samples, q::i16_to_f32, &mut Unobserved),
+            Elem::I16 => self.push(samples, |x| x, &mut Unobserved),
+            _ => Err(Fault::WrongSampleType),
+        }
+    }
+
+    /// [`push_i16`](Self::push_i16) that shows every step's tensors to `observe`, with the index
+    /// of the step over all sections: for tools that look inside a plan.
+    ///
+    /// # Errors
+    /// Those of [`push_i16`](Self::push_i16).
+    pub fn push_i16_observed(
+        &mut self,
+        samples: &[i16],
+        observe: &mut impl FnMut(usize, &Tensors<'_>),
+    ) -> Result<Pushed, Fault> {
+        match self.source_elem() {
+            Elem::F32 => self.push(samples, q::i16_to_f32, &mut Observed(observe)),
+            Elem::I16 => self.push(samples, |x| x, &mut Observed(observe)),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -142,8 +159,25 @@ impl<'a> Runner<'a> {
     /// [`Fault::WrongSampleType`] when the plan takes neither `i16` nor `f32` samples.
     pub fn push_f32(&mut self, samples: &[f32]) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::F32 => self.push(samples, |x| x),
-            Elem::I16 => self.push(samples, q::f32_to_i16),
+            Elem::F32 => self.push(samples, |x| x, &mut Unobserved),
+            Elem::I16 => self.push(samples, q::f32_to_i16, &mut Unobserved),
+            _ => Err(Fault::WrongSampleType),
+        }
+    }
+
+    /// [`push_f32`](Self::push_f32) that shows every step's tensors to `observe`, as
+    /// [`push_i16_observed`](Self::push_i16_observed) does.
+    ///
+    /// # Errors
+    /// Those of [`push_f32`](Self::push_f32).
+    pub fn push_f32_observed(
+        &mut self,
+        samples: &[f32],
+        observe: &mut impl FnMut(usize, &Tensors<'_>),
+    ) -> Result<Pushed, Fault> {
+        match self.source_elem() {
+            Elem::F32 => self.push(samples, |x| x, &mut Observed(observe)),
+            Elem::I16 => self.push(samples, q::f32_to_i16, &mut Observed(observe)),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -154,7 +188,7 @@ impl<'a> Runner<'a> {
     /// [`Fault::WrongSampleType`] when the plan's input is not `i8`.
     pub fn push_i8(&mut self, values: &[i8]) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::I8 => self.push(values, |x| x),
+            Elem::I8 => self.push(values, |x| x, &mut Unobserved),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -210,10 +244,11 @@ impl<'a> Runner<'a> {
         &mut self,
         samples: &[S],
         convert: impl Fn(S) -> T,
+        observer: &mut impl Observe,
     ) -> Result<Pushed, Fault> {
         let mut rest = samples;
         loop {
-            if let Some(event) = self.run_ready()? {
+            if let Some(event) = self.run_ready(observer)? {
                 return Ok(Pushed {
                     consumed: samples.len() - rest.len(),
                     event: Some(event),
@@ -225,7 +260,7 @@ impl<'a> Runner<'a> {
                     event: None,
                 });
             }
-            rest = self.take(rest, &convert)?;
+            rest = self.take(rest, &convert, observer)?;
         }
     }
 
@@ -234,6 +269,7 @@ impl<'a> Runner<'a> {
         &mut self,
         samples: &'s [S],
         convert: &impl Fn(S) -> T,
+        observer: &mut impl Observe,
     ) -> Result<&'s [S], Fault> {
         let skipped = samples.len().min(self.skip as usize);
         let (_, samples) = samples.split_at_checked(skipped).unwrap_or_default();
@@ -254,7 +290,7 @@ impl<'a> Runner<'a> {
         self.filled += now.len() as u32;
         self.clock += now.len() as u64;
         if self.filled as usize == self.window_len() {
-            self.run_section(Section::Window, 0)?;
+            self.run_section(Section::Window, 0, observer)?;
             self.frame = 0;
         }
         Ok(later)
@@ -268,14 +304,14 @@ impl<'a> Runner<'a> {
     }
 
     /// Does the work of a full window, up to the next event.
-    fn run_ready(&mut self) -> Result<Option<Event>, Fault> {
+    fn run_ready(&mut self, observer: &mut impl Observe) -> Result<Option<Event>, Fault> {
         let header = self.plan.header;
         self.drop_old_rows();
         if self.filled as usize != self.window_len() {
             return Ok(None);
         }
         if header.rows == NONE {
-            self.run_section(Section::Decision, 0)?;
+            self.run_section(Section::Decision, 0, observer)?;
             self.advance_window();
             return Ok(Some(self.event()));
         }
@@ -283,14 +319,14 @@ impl<'a> Runner<'a> {
             let rows = self.plan.arena_range(header.rows);
             let row_len = rows.len() / header.row_count.max(1) as usize;
             let row_offset = rows.start + self.rows as usize * row_len;
-            self.run_section(Section::Frame, row_offset as u32)?;
+            self.run_section(Section::Frame, row_offset as u32, observer)?;
             self.frame += 1;
             self.rows += 1;
             if self.frame == header.frames {
                 self.advance_window();
             }
             if self.rows >= header.row_count {
-                self.run_section(Section::Decision, 0)?;
+                self.run_section(Section::Decision, 0, observer)?;
                 self.drop_rows = true;
                 return Ok(Some(self.event()));
             }
@@ -354,7 +390,12 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn run_section(&mut self, section: Section, row_offset: u32) -> Result<(), Fault> {
+    fn run_section(
+        &mut self,
+        section: Section,
+        row_offset: u32,
+        observer: &mut impl Observe,
+    ) -> Result<(), Fault> {
         let ends = self.plan.section_ends;
         let [window_end, frame_end, decision_end] = ends;
         let (mut at, end) = match section {
@@ -363,6 +404,7 @@ impl<'a> Runner<'a> {
             Section::Decision => (frame_end, decision_end),
         };
         let broken = Fault::NoOperand { operand: u8::MAX };
+        let mut done = 0;
         while at < end {
             let (step, next) = self.plan.step_at(at as usize).ok_or(broken)?;
             let op = self.plan.op(step.op_index).ok_or(broken)?;
@@ -372,8 +414,75 @@ impl<'a> Runner<'a> {
                 row_offset,
                 frame: self.frame,
             })?;
+            observer.ran(section, done, || Tensors {
+                plan: &self.plan,
+                arena: self.arena,
+                row_offset,
+            });
+            done += 1;
             at = next as u32;
         }
         Ok(())
+    }
+}
+
+/// The tensors of a plan as a step left them.
+#[derive(Debug)]
+pub struct Tensors<'r> {
+    plan: &'r Plan<'r>,
+    arena: &'r [u8],
+    row_offset: u32,
+}
+
+impl Tensors<'_> {
+    /// Element type of tensor `index`.
+    pub fn elem(&self, index: usize) -> Option<Elem> {
+        Elem::from_code(self.plan.tensors.get(index)?.elem)
+    }
+
+    /// The elements of tensor `index`, a table's too. `None` when there is no such tensor or it
+    /// holds another type. Memory that later steps use again shows what they wrote.
+    pub fn get<T: Element>(&self, index: usize) -> Option<&[T]> {
+        let record = self.plan.tensors.get(index)?;
+        if record.elem != T::ELEM as u8 {
+            return None;
+        }
+        let range = byte_range(record).ok()?;
+        let bytes = match Place::from_code(record.place)? {
+            Place::Data => self.plan.data.get(range)?,
+            Place::Arena => self.arena.get(range)?,
+            Place::Row => {
+                let row = self.arena.get(self.row_offset as usize..)?;
+                row.get(range)?
+            }
+        };
+        bytemuck::try_cast_slice(bytes).ok()
+    }
+}
+
+/// Is told of every step that ran. [`Unobserved`] costs nothing.
+trait Observe {
+    fn ran<'r>(&mut self, section: Section, step: usize, tensors: impl FnOnce() -> Tensors<'r>);
+}
+
+struct Unobserved;
+
+impl Observe for Unobserved {
+    #[inline(always)]
+    fn ran<'r>(&mut self, _: Section, _: usize, _: impl FnOnce() -> Tensors<'r>) {}
+}
+
+struct Observed<'f, F>(&'f mut F);
+
+impl<F: FnMut(usize, &Tensors<'_>)> Observe for Observed<'_, F> {
+    fn ran<'r>(&mut self, section: Section, step: usize, tensors: impl FnOnce() -> Tensors<'r>) {
+        let tensors = tensors();
+        let [window, frame, _] = tensors.plan.header.steps.map(usize::from);
+        let before = match section {
+            Section::Window => 0,
+            Section::Frame => window,
+            Section::Decision => window + frame,
+        };
+        (self.0)(before + step, &tensors);
     }
 }

@@ -7,21 +7,13 @@ use crate::failure::{Failure, Status};
 use crate::output::write_whole;
 use crate::project::Project;
 use crate::report::{Console, SCHEMA};
-use otolith_dsp_core::deploy::DeviceNumeric;
 use otolith_dsp_core::emit::emit_c;
 use serde_json::json;
 use std::fs;
 use std::io::Write;
 
 pub(crate) fn run(args: &Compile, console: &Console) -> Result<Status, Failure> {
-    let project = Project::load(&args.pipeline)?;
-    if project.pipeline.deploy().numeric == DeviceNumeric::Fixed {
-        return Err(Failure::usage(format!(
-            "{}: deploy.numeric = \"fixed\" is not in this version of otolith",
-            project.file
-        ))
-        .help("Use `--set deploy.numeric=f32` for a float plan"));
-    }
+    let project = Project::for_plan(&args.pipeline.pipeline, &args.pipeline.set, &args.plan)?;
     let name = &project.pipeline.graph().name;
     let plan = project.plan()?;
     let size = PlanSize::of(&plan)?;

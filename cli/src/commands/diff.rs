@@ -1,17 +1,18 @@
 //! `otolith diff`: the error of every stage against the f64 reference.
 
 use super::{print, print_json};
-use crate::args::Diff;
+use crate::args::{Diff, NumericArg};
 use crate::audio::Stored;
 use crate::failure::{Failure, Status};
 use crate::project::Project;
 use crate::report::{Console, SCHEMA};
 use crate::table::Table;
 use otolith_dsp_core::EngineError;
-use otolith_dsp_core::engine::{Engine, Numeric};
+use otolith_dsp_core::engine::{Engine, Numeric, StageTrace};
 use otolith_dsp_core::executor::{Executor, Real, Samples};
 use otolith_dsp_core::graph::{Graph, Mode, Stage, StageKind};
 use otolith_dsp_core::input::Tail;
+use otolith_dsp_nostd::q::f32_to_i16;
 use serde::Serialize;
 use std::path::Path;
 
@@ -25,6 +26,9 @@ struct StageError {
     max_error: f64,
     /// Largest magnitude of the reference.
     largest: f64,
+    /// Bits between the largest integer seen and the largest that may be; only of `fixed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headroom_bits: Option<f64>,
     /// Where the largest error is.
     worst: Worst,
 }
@@ -38,16 +42,14 @@ struct Worst {
 }
 
 pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
-    let numeric = match args.numeric.numeric()? {
-        Numeric::Reference => {
-            return Err(
-                Failure::usage("--numeric reference: it would be compared with itself")
-                    .help("Use `--numeric f32` or `--numeric host`"),
-            );
-        }
-        numeric => numeric,
-    };
+    if args.numeric == NumericArg::Reference {
+        return Err(
+            Failure::usage("--numeric reference: it would be compared with itself")
+                .help("Use `--numeric f32`, `--numeric fixed` or `--numeric host`"),
+        );
+    }
     let project = Project::load(&args.pipeline)?;
+    let numeric = args.numeric.numeric(project.deploy());
     let recording = project.recording(Path::new(&args.file))?;
     for note in &recording.notes {
         console.note(&format!("{}: {note}", args.file));
@@ -58,6 +60,10 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
         (graph.source.mode, project.pipeline.input().tail)
     {
         samples.pad(whole_windows(samples.len(), len, hop));
+    }
+    if let (Numeric::Fixed(_), Stored::F32(floats)) = (numeric, &samples) {
+        console.note(&format!("{}: samples were rounded to 16 bits", args.file));
+        samples = Stored::I16(floats.iter().map(|&x| f32_to_i16(x)).collect());
     }
     let samples = &samples;
     let failure = |error| project.engine_failure(&args.file, error);
@@ -76,6 +82,22 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
             for ((stage, expected), found) in stages.zip(&reference).zip(&host) {
                 let found: Vec<f64> = found.iter().map(|&x| x.into()).collect();
                 errors.push(StageError::new(stage, expected, &found)?);
+            }
+        }
+        Numeric::Fixed(_) => {
+            let mut engine = Engine::new(&graph, numeric, false).map_err(|e| failure(e.into()))?;
+            let traces = engine.trace(samples.as_samples()).map_err(failure)?;
+            for (stage, expected) in stages.zip(&reference) {
+                let of_stage = || traces.iter().filter(|trace| trace.stage == stage.name);
+                match of_stage().next_back() {
+                    Some(found) => errors.push(StageError {
+                        headroom_bits: of_stage()
+                            .filter_map(StageTrace::headroom_bits)
+                            .reduce(f64::min),
+                        ..StageError::new(stage, expected, &found.values)?
+                    }),
+                    None => skipped.push(stage.name.clone()),
+                }
             }
         }
         _ => {
@@ -114,6 +136,7 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
         ">SNR dB",
         ">max error",
         ">largest",
+        ">headroom",
         ">worst at",
         ">reference",
         ">found",
@@ -125,6 +148,9 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
             error.snr_db.map_or("exact".into(), |db| format!("{db:.1}")),
             format!("{:.3e}", error.max_error),
             format!("{:.3e}", error.largest),
+            error
+                .headroom_bits
+                .map_or("-".into(), |bits| format!("{bits:.1}")),
             format!("{},{}", error.worst.row, error.worst.index),
             format!("{:.6e}", error.worst.reference),
             format!("{:.6e}", error.worst.found),
@@ -141,7 +167,7 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     print(&text)?;
     if !skipped.is_empty() {
         console.detail(&format!(
-            "not compared: {} (no plan ends there)",
+            "not compared: {} (the plan has no such values)",
             skipped.join(", ")
         ));
     }
@@ -242,6 +268,7 @@ impl StageError {
             snr_db: (noise != 0.0).then(|| 10.0 * (signal / noise).log10()),
             max_error,
             largest,
+            headroom_bits: None,
             worst: Worst {
                 row: worst / row_len.max(1),
                 index: worst % row_len.max(1),

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Features, console: &Console) -> Result<Status, Failure>
     }
     let project = Project::load(&args.pipeline)?;
     let numeric = match args.engine.numeric {
-        Some(numeric) => numeric.numeric()?,
+        Some(numeric) => numeric.numeric(project.deploy()),
         None => Numeric::Host,
     };
     let labels = args.labels.as_deref().map(Labels::read).transpose()?;
@@ -173,7 +173,7 @@ fn object(entry: &Entry, layout: &Layout) -> serde_json::Value {
         "names": layout.names,
         "values": match &features.values {
             Values::F32(values) => json!(values),
-            Values::F64(values) => json!(values),
+            values => json!(values.to_f64()),
         },
     });
     if let Some(label) = &entry.label {

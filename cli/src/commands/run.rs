@@ -8,7 +8,6 @@ use crate::inputs;
 use crate::project::Project;
 use crate::report::Console;
 use clap::builder::styling::{AnsiColor, Style};
-use otolith_dsp_core::deploy::DeviceNumeric;
 use otolith_dsp_core::engine::{Classification, Numeric};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::time::Instant;
@@ -30,13 +29,9 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
         .help("Add a block of type \"classifier\", or compute features with `otolith features`"));
     };
     let labels = &head.labels;
-    let numeric = match (args.engine.numeric, project.pipeline.deploy().numeric) {
-        (Some(numeric), _) => numeric.numeric()?,
-        (None, DeviceNumeric::F32) => Numeric::F32,
-        (None, _) => {
-            console.note("deploy.numeric = \"fixed\" is not in this version: running in `host`");
-            Numeric::Host
-        }
+    let numeric = match args.engine.numeric {
+        Some(numeric) => numeric.numeric(project.deploy()),
+        None => Numeric::of_device(project.deploy()),
     };
     let files = inputs::expand(&args.files)?;
     console.detail(&format!("numeric {}", numeric.name()));

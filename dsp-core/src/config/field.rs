@@ -358,7 +358,7 @@ macro_rules! choices {
         }
     ) => {
         $(#[doc = $about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         $vis enum $name { $( $(#[doc = $doc])* $variant, )* }
 

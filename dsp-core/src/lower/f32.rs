@@ -187,6 +187,12 @@ impl Lowering {
                     let params = [cols as u32, u32::from(*variance), bits(*epsilon)];
                     self.step(&rows::STANDARDISE_F32, name, &[x], &params);
                 }
+                StageKind::Deltas { order, reach } => {
+                    let y = self.plan.tensor(name, Elem::F32, &[n_rows, stage.len]);
+                    let params = [cols as u32, u32::from(*order), *reach as u32];
+                    self.step(&rows::DELTAS_F32, name, &[x, y], &params);
+                    x = y;
+                }
                 _ => x = self.vectors(stage, x, n_rows, None)?,
             }
             cols = stage.len;
@@ -312,7 +318,6 @@ fn describe(kind: &StageKind) -> &'static str {
     match kind {
         StageKind::Standardise { .. } => "sliding mean and variance normalisation",
         StageKind::LogSum { .. } => "the energy of a spectrum",
-        StageKind::Deltas { .. } => "appending deltas",
         _ => "this stage",
     }
 }

@@ -70,6 +70,9 @@ pub struct PlanNotes {
     pub tensors: Vec<(String, Vec<usize>)>,
     /// Names of the steps, in order.
     pub steps: Vec<String>,
+    /// Real value of one unit of the features of a `fixed` plan, for each column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feature_scale: Vec<f64>,
     /// How the integers of a `fixed` plan stand for real numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<StageFormat>,
@@ -126,6 +129,21 @@ impl Tensor {
     }
 }
 
+/// How a tensor's integers stand for real numbers: see [`StageFormat`].
+#[derive(Clone, Debug)]
+pub struct Format {
+    /// Real value of one unit, for each column or for all.
+    pub scale: Vec<f64>,
+    /// Real value of the integer 0, for each column or for all.
+    pub offset: Vec<f64>,
+    /// Block exponent and its power.
+    pub exponent: Option<(TensorId, i32)>,
+    /// Peak and its power.
+    pub peak: Option<(TensorId, i32)>,
+    /// Largest magnitude that the integers may have.
+    pub limit: f64,
+}
+
 struct Step {
     op: &'static Op,
     name: String,
@@ -158,6 +176,8 @@ pub struct PlanBuilder {
     features: Option<TensorId>,
     scores: Option<TensorId>,
     decision: Option<TensorId>,
+    /// Stage, the section and the number of steps in it so far, tensor, format.
+    formats: Vec<(String, Section, usize, TensorId, Format)>,
     notes: PlanNotes,
 }
 
@@ -180,6 +200,7 @@ impl PlanBuilder {
             features: None,
             scores: None,
             decision: None,
+            formats: Vec::new(),
             notes: PlanNotes {
                 name: name.into(),
                 ..PlanNotes::default()
@@ -281,10 +302,23 @@ impl PlanBuilder {
         });
     }
 
+    /// States that `tensor` holds the output of the graph's stage `stage` once the last step so far
+    /// of `section` ran.
+    pub fn format(&mut self, section: Section, stage: &str, tensor: TensorId, format: Format) {
+        let steps = self.steps[section as usize].len();
+        self.formats
+            .push((stage.into(), section, steps, tensor, format));
+    }
+
     /// The tensor whose contents a features event announces, and the shape to present it in.
     pub fn features(&mut self, id: TensorId, shape: &[usize]) {
         self.features = Some(id);
         self.notes.feature_shape = shape.into();
+    }
+
+    /// Real value of one unit of each column of integer features.
+    pub fn feature_scale(&mut self, scale: &[f64]) {
+        self.notes.feature_scale = scale.into();
     }
 
     /// The classifier's outputs: `scores` (i16, Q15, one per label) and `decision` (i32,
@@ -353,6 +387,7 @@ impl PlanBuilder {
             .flatten()
             .map(|s| s.name.clone())
             .collect();
+        self.notes.formats = self.stage_formats();
         let info =
             serde_json::to_vec(&self.notes).map_err(|e| LowerError::new("plan", e.to_string()))?;
 
@@ -412,6 +447,26 @@ impl PlanBuilder {
         header.hash = content_hash(&bytes[HASHED_FROM..]);
         bytes[..size_of::<Header>()].copy_from_slice(bytes_of(&header));
         Ok(PlanBytes::copy_from(&bytes))
+    }
+
+    fn stage_formats(&self) -> Vec<StageFormat> {
+        let index = |(tensor, power): (TensorId, i32)| (usize::from(tensor.0), power);
+        self.formats
+            .iter()
+            .map(|(stage, section, steps, tensor, format)| {
+                let before: usize = self.steps[..*section as usize].iter().map(Vec::len).sum();
+                StageFormat {
+                    stage: stage.clone(),
+                    step: (before + steps).saturating_sub(1),
+                    tensor: usize::from(tensor.0),
+                    scale: format.scale.clone(),
+                    offset: format.offset.clone(),
+                    exponent: format.exponent.map(index),
+                    peak: format.peak.map(index),
+                    limit: format.limit,
+                }
+            })
+            .collect()
     }
 
     fn check_limits(&self) -> Result<(), LowerError> {

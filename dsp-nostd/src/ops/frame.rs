@@ -80,7 +80,7 @@ impl PeakParams {
         [u32::from(self.magnitude)]
     }
 
-    fn decode(&[word]: &[u32; 1]) -> Result<Self, Fault> {
+    pub(crate) fn decode(&[word]: &[u32; 1]) -> Result<Self, Fault> {
         if word > 1 {
             return Err(Fault::BadParam { param: 0 });
         }
@@ -135,18 +135,11 @@ impl FrameParams {
     }
 
     fn decode(&[start, hop, history, padding, gain, pre]: &[u32; 6]) -> Result<Self, Fault> {
-        let padding = match padding {
-            0 => Padding::Zero,
-            1 => Padding::Reflect,
-            2 => Padding::Symmetric,
-            3 => Padding::Edge,
-            _ => return Err(Fault::BadParam { param: 3 }),
-        };
         Ok(Self {
             start: start as i32,
             hop,
             history,
-            padding,
+            padding: Padding::from_code(padding).ok_or(Fault::BadParam { param: 3 })?,
             gain: finite(gain, 4)?,
             pre_emphasis: finite(pre, 5)?,
         })
@@ -154,9 +147,20 @@ impl FrameParams {
 }
 
 impl Padding {
+    /// The padding with this code.
+    pub(crate) const fn from_code(code: u32) -> Option<Self> {
+        Some(match code {
+            0 => Self::Zero,
+            1 => Self::Reflect,
+            2 => Self::Symmetric,
+            3 => Self::Edge,
+            _ => return None,
+        })
+    }
+
     /// Index of the sample that stands at position `at` of a signal of `n` samples.
     #[inline]
-    fn index(self, at: i64, n: usize) -> Option<usize> {
+    pub(crate) fn index(self, at: i64, n: usize) -> Option<usize> {
         let len = n as i64;
         if (0..len).contains(&at) {
             return Some(at as usize);

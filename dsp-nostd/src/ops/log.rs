@@ -26,6 +26,15 @@ pub enum Floor {
     ReplaceZero = 2,
 }
 
+impl Floor {
+    /// The rule with this code.
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        [Self::Add, Self::Max, Self::ReplaceZero]
+            .into_iter()
+            .find(|&rule| rule as u32 == code)
+    }
+}
+
 /// Parameters of [`LOG_F32`]: three words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogParams {
@@ -48,12 +57,7 @@ impl LogParams {
     }
 
     fn decode(&[floor, epsilon, scale]: &[u32; 3]) -> Result<Self, Fault> {
-        let floor = match floor {
-            0 => Floor::Add,
-            1 => Floor::Max,
-            2 => Floor::ReplaceZero,
-            _ => return Err(Fault::BadParam { param: 0 }),
-        };
+        let floor = Floor::from_code(floor).ok_or(Fault::BadParam { param: 0 })?;
         let epsilon = finite(epsilon, 1)?;
         if epsilon <= 0.0 {
             return Err(Fault::BadParam { param: 1 });

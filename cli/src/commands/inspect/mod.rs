@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Inspect, console: &Console) -> Result<Status, Failure> 
         let model = Model::from_bytes(&bytes).map_err(|error| Failure::input(&file, error))?;
         add("model", model::inspect(&model, console));
     } else if is("toml") || args.file.extension().is_none() {
-        let project = Project::read(&args.file, &args.set)?;
+        let project = Project::for_plan(&args.file, &args.set, &args.plan)?;
         let graph = project.pipeline.graph();
         if let Some(head) = &graph.head {
             add("model", model::inspect(&head.model, console));

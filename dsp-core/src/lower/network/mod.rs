@@ -113,6 +113,27 @@ pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Resu
     add_decide(plan, head, tensor, scores)
 }
 
+/// Scale and zero point of the model's int8 input.
+pub(super) fn int8_input(head: &Head) -> Result<(f64, i32), LowerError> {
+    let fault = |why: String| LowerError::new(head.name.clone(), why);
+    let &[input] = head.model.inputs.as_slice() else {
+        let n = head.model.inputs.len();
+        return Err(fault(format!(
+            "the model has {n} inputs, a classifier has one"
+        )));
+    };
+    let tensor = &head.model.tensors[input];
+    if tensor.dtype != DType::I8 {
+        return Err(fault(format!(
+            "the model's input is {}, a fixed plan feeds int8: convert with \
+             inference_input_type=tf.int8",
+            tensor.dtype
+        )));
+    }
+    let (scale, zero_point) = single_scale(tensor).map_err(fault)?;
+    Ok((f64::from(scale), zero_point))
+}
+
 /// The int8 tensor behind the DEQUANTIZE of a model with float scores, else `output` itself.
 fn int8_scores(model: &Model, output: usize) -> usize {
     let dequantize = OpCode::Builtin(BuiltinOp::DEQUANTIZE);

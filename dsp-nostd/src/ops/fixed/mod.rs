@@ -10,3 +10,16 @@
 //!
 //! Number formats are those of `docs/NUMERICS.md`; everything that rounds or saturates is in
 //! [`crate::q`].
+
+pub mod fft;
+pub mod frame;
+pub mod log;
+pub mod matrix;
+pub mod mel;
+pub mod rows;
+pub mod scale;
+pub mod spectrum;
+pub mod vector;
+
+#[cfg(test)]
+mod probe;

@@ -1,0 +1,452 @@
+//! Lowering to integer operators.
+//!
+//! The chain is that of `docs/NUMERICS.md`: 16-bit samples, a block exponent for each frame, an
+//! FFT in 32 bits, powers and mel energies in 64, logarithms, where exponent and gain are undone,
+//! then matrices and constants that end in 16-bit features or in int8 at the model's own scale.
+//! Every step is a choice of constants over known bounds: where a bound cannot be kept, lowering
+//! fails and names the stage.
+
+mod bank;
+mod columns;
+mod front;
+mod matrix;
+mod transform;
+
+use super::{Layout, network};
+use crate::deploy::Precision;
+use crate::error::LowerError;
+use crate::graph::{Graph, Head, Span, Stage, StageKind};
+use crate::plan_builder::{Format, PlanBuilder, PlanBytes, TensorId};
+use columns::{Column, Scaling, UNCLAMPED};
+use front::Front;
+use otolith_dsp_nostd::Op;
+use otolith_dsp_nostd::format::{Elem, Numeric, Section};
+use otolith_dsp_nostd::ops::fixed::{matrix as matrix_op, rows as row_op, scale, vector};
+
+pub(super) fn lower(
+    graph: &Graph,
+    layout: &Layout,
+    precision: Precision,
+) -> Result<PlanBytes, LowerError> {
+    let mut plan = PlanBuilder::new(&graph.name, Numeric::Fixed);
+    plan.rate_hz(graph.source.rate_hz);
+    let source = plan.source(Elem::I16, layout.window, layout.hop, layout.prime);
+    let row_len = graph
+        .frame
+        .last()
+        .map_or(graph.framing.frame_len, |stage| stage.len);
+    let form = RowForm::of(graph);
+    let (rows, row) = plan.rows(
+        form.elem(),
+        layout.rows,
+        row_len,
+        layout.row_hop,
+        layout.frames,
+    );
+    let front = Front::new(graph, layout, precision, source);
+    let wide_row = (form == RowForm::Wide).then_some(row);
+    let (mut values, after) = front.run(&mut plan, wide_row)?;
+    let mut chain = Chain {
+        plan: &mut plan,
+        section: Section::Frame,
+        n_rows: 1,
+    };
+    for stage in &graph.frame[after..] {
+        values = chain.stage(stage, values)?;
+    }
+    let last = graph
+        .frame
+        .last()
+        .map_or("row", |stage| stage.name.as_str());
+    values = match (form, &graph.head) {
+        (RowForm::Int8, Some(head)) => chain.quantise(head, values, Some(row))?,
+        (RowForm::Wide, _) => chain.keep(last, values, row)?,
+        _ => chain.narrow(last, values, Some(row))?,
+    };
+
+    chain.section = Section::Decision;
+    chain.n_rows = layout.rows;
+    values.tensor = rows;
+    for stage in &graph.rows {
+        values = chain.stage(stage, values)?;
+    }
+    let last = graph.rows.last().map_or(last, |stage| stage.name.as_str());
+    values = match &graph.head {
+        Some(head) if form != RowForm::Int8 => chain.quantise(head, values, None)?,
+        None if values.elem != Elem::I16 => chain.narrow(last, values, None)?,
+        _ => values,
+    };
+    let scale: Vec<f64> = values.columns.iter().map(|c| c.scale).collect();
+    plan.features(values.tensor, &[layout.rows, graph.row_len]);
+    plan.feature_scale(&scale);
+    if let Some(head) = &graph.head {
+        network::add_head(&mut plan, head, values.tensor)?;
+    }
+    plan.finish()
+}
+
+/// What the frame section leaves in its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RowForm {
+    /// int8 at the scale of the model.
+    Int8,
+    /// 16-bit features.
+    Features,
+    /// 32-bit values: stages that need them follow.
+    Wide,
+}
+
+impl RowForm {
+    fn of(graph: &Graph) -> Self {
+        match (graph.rows.first().map(|stage| &stage.kind), &graph.head) {
+            (None, Some(_)) => Self::Int8,
+            (None | Some(StageKind::Standardise { .. } | StageKind::Deltas { .. }), _) => {
+                Self::Features
+            }
+            _ => Self::Wide,
+        }
+    }
+
+    fn elem(self) -> Elem {
+        match self {
+            Self::Int8 => Elem::I8,
+            Self::Features => Elem::I16,
+            Self::Wide => Elem::I32,
+        }
+    }
+}
+
+/// A tensor of rows, and what its columns stand for.
+struct Values {
+    tensor: TensorId,
+    elem: Elem,
+    columns: Vec<Column>,
+    /// Log energy that is to replace column 0.
+    energy: Option<(TensorId, Column)>,
+}
+
+impl Values {
+    fn format(&self) -> Format {
+        let all = |of: fn(&Column) -> f64| self.columns.iter().map(of).collect();
+        Format {
+            scale: all(|c| c.scale),
+            offset: all(|c| c.offset),
+            exponent: None,
+            peak: None,
+            limit: match self.elem {
+                Elem::I8 => 127.0,
+                Elem::I16 => f64::from(i16::MAX),
+                _ => f64::from(i32::MAX),
+            },
+        }
+    }
+}
+
+/// The stages behind the logarithm, for one row or for all rows of a decision.
+struct Chain<'b> {
+    plan: &'b mut PlanBuilder,
+    section: Section,
+    n_rows: usize,
+}
+
+impl Chain<'_> {
+    fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
+        self.plan.step(self.section, op, name, tensors, params);
+    }
+
+    fn output(&mut self, name: &str, elem: Elem, len: usize) -> TensorId {
+        let shape: &[usize] = match self.section {
+            Section::Decision => &[self.n_rows, len],
+            _ => &[len],
+        };
+        self.plan.tensor(name, elem, shape)
+    }
+
+    fn stage(&mut self, stage: &Stage, mut values: Values) -> Result<Values, LowerError> {
+        let name = &stage.name;
+        match &stage.kind {
+            StageKind::Affine { add, mul, min, max } => {
+                for column in &mut values.columns {
+                    *column = column.affine(*add, *mul, *min, *max);
+                }
+                return Ok(values);
+            }
+            StageKind::Matrix(matrix) => {
+                values = self.plain(name, values, false)?;
+                let table = matrix::Rows::new(name, matrix, &values.columns)?;
+                let folded = table.folded && self.section == Section::Frame;
+                let (op, shape, params) = if folded {
+                    (
+                        &matrix_op::MATRIX_FOLDED_I32,
+                        [matrix.rows, matrix.cols / 2],
+                        vec![table.shift],
+                    )
+                } else {
+                    (
+                        &matrix_op::MATRIX_I32,
+                        [matrix.rows, matrix.cols],
+                        vec![matrix.cols as u32, table.shift],
+                    )
+                };
+                let rest = if folded || !table.folded {
+                    table.rest
+                } else {
+                    unfolded(&table.rest, matrix.cols)
+                };
+                let m = self.plan.table(name, &shape, &rest);
+                let mean = self
+                    .plan
+                    .table(&format!("{name}.mean"), &[matrix.rows], &table.mean);
+                let y = self.output(name, Elem::I32, matrix.rows);
+                self.step(op, name, &[values.tensor, m, mean, y], &params);
+                values = Values {
+                    tensor: y,
+                    columns: table.columns,
+                    ..values
+                };
+            }
+            StageKind::ReplaceFirst => {
+                let (energy, column) = values.energy.take().ok_or_else(|| {
+                    LowerError::new(name.clone(), "no stage before it keeps the log energy")
+                })?;
+                let operands = [energy, values.tensor];
+                self.step(&vector::REPLACE_FIRST_I32, name, &operands, &[]);
+                if let Some(first) = values.columns.first_mut() {
+                    *first = column;
+                }
+            }
+            StageKind::TopRange { range } => {
+                values = self.plain(name, values, true)?;
+                let unit = values.columns.first().map_or(1.0, |c| c.scale);
+                let range = libm::round(range / unit).min(f64::from(i32::MAX)) as u32;
+                self.step(&row_op::TOP_RANGE_I32, name, &[values.tensor], &[range]);
+            }
+            StageKind::Standardise {
+                span: Span::Window,
+                variance,
+                epsilon,
+            } => values = self.standardise(name, values, *variance, *epsilon)?,
+            StageKind::Deltas { order, reach } => {
+                values = self.deltas(stage, values, u32::from(*order), *reach)?;
+            }
+            StageKind::Standardise { .. } => {
+                return Err(LowerError::new(
+                    name.clone(),
+                    "sliding mean and variance normalisation has no integer operator yet: it \
+                     works in the reference and host numerics; cmvn_span = \"window\" has one",
+                ));
+            }
+            _ => {
+                return Err(LowerError::new(
+                    name.clone(),
+                    "this stage has no integer operator behind a logarithm",
+                ));
+            }
+        }
+        self.plan
+            .format(self.section, name, values.tensor, values.format());
+        Ok(values)
+    }
+
+    fn standardise(
+        &mut self,
+        name: &str,
+        values: Values,
+        variance: bool,
+        epsilon: f64,
+    ) -> Result<Values, LowerError> {
+        let mut values = self.features(name, values)?;
+        let cols = values.columns.len();
+        if self.n_rows > row_op::MAX_ROWS {
+            return Err(LowerError::new(
+                name,
+                format!(
+                    "{} rows, at most {} can be normalised together: take shorter windows",
+                    self.n_rows,
+                    row_op::MAX_ROWS
+                ),
+            ));
+        }
+        let mut operands = vec![values.tensor];
+        let mut params = row_op::StandardiseParams {
+            cols: cols as u32,
+            variance_q: None,
+        };
+        if variance {
+            let units: Vec<u32> = values
+                .columns
+                .iter()
+                .map(|c| libm::round(epsilon / c.scale * 65536.0) as u32)
+                .collect();
+            operands.push(self.plan.table(&format!("{name}.epsilon"), &[cols], &units));
+            // A value is at most sqrt(rows - 1) standard deviations from the mean.
+            let most = libm::sqrt(self.n_rows as f64);
+            let q = libm::floor(libm::log2(f64::from(i16::MAX) / most)).min(15.0);
+            params.variance_q = Some(q as u32);
+            values.columns = vec![Column::plain(libm::exp2(-q), -most, most); cols];
+        } else {
+            for column in &mut values.columns {
+                let reach = column.high - column.low;
+                (column.low, column.high) = (-reach, reach);
+            }
+        }
+        self.step(&row_op::STANDARDISE_I16, name, &operands, &params.encode());
+        Ok(values)
+    }
+
+    fn deltas(
+        &mut self,
+        stage: &Stage,
+        values: Values,
+        order: u32,
+        reach: usize,
+    ) -> Result<Values, LowerError> {
+        let mut values = self.features(&stage.name, values)?;
+        let params = row_op::DeltasParams {
+            cols: values.columns.len() as u32,
+            order,
+            reach: reach as u32,
+            // A delta of values that fill their format fits it too.
+            shift: 0,
+        };
+        let y = self.output(&stage.name, Elem::I16, stage.len);
+        self.step(
+            &row_op::DELTAS_I16,
+            &stage.name,
+            &[values.tensor, y],
+            &params.encode(),
+        );
+        let base = values.columns.clone();
+        for _ in 0..order {
+            values.columns.extend(base.iter().map(|c| {
+                let reach = c.high - c.low;
+                Column::plain(c.scale, -reach, reach)
+            }));
+        }
+        values.tensor = y;
+        Ok(values)
+    }
+
+    /// The values as 16-bit features.
+    fn features(&mut self, name: &str, values: Values) -> Result<Values, LowerError> {
+        if values.elem == Elem::I16 && values.columns.iter().all(|c| c.clamp == UNCLAMPED) {
+            return Ok(values);
+        }
+        self.narrow(name, values, None)
+    }
+
+    /// The values in i32 with one scale, nothing left to clamp, and, with `level`, no offsets.
+    fn plain(&mut self, name: &str, values: Values, level: bool) -> Result<Values, LowerError> {
+        let Some(&first) = values.columns.first() else {
+            return Ok(values);
+        };
+        let same = |c: &Column| {
+            c.scale == first.scale && c.clamp == UNCLAMPED && (!level || c.offset == first.offset)
+        };
+        if values.elem == Elem::I32 && values.columns.iter().all(same) {
+            return Ok(values);
+        }
+        let q = values.columns.iter().map(|c| c.q(libm::exp2(29.0))).min();
+        let scale = libm::exp2(-f64::from(q.unwrap_or(0).min(20)));
+        self.scaled(name, values, Elem::I32, vec![scale], 0, None)
+    }
+
+    /// The values as 16-bit features, each column with as many fraction bits as its bounds leave.
+    fn narrow(
+        &mut self,
+        name: &str,
+        values: Values,
+        to: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
+        let scales = values
+            .columns
+            .iter()
+            .map(|c| libm::exp2(-f64::from(c.q(f64::from(i16::MAX)).min(15))))
+            .collect();
+        let values = self.scaled(name, values, Elem::I16, scales, 0, to)?;
+        self.plan
+            .format(self.section, name, values.tensor, values.format());
+        Ok(values)
+    }
+
+    /// The values as the model's int8 input.
+    fn quantise(
+        &mut self,
+        head: &Head,
+        values: Values,
+        to: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
+        let (scale, zero) = network::int8_input(head)?;
+        let name = format!("{}.input", head.name);
+        self.scaled(&name, values, Elem::I8, vec![scale], zero, to)
+    }
+
+    /// Writes the wide values to the row.
+    fn keep(&mut self, name: &str, values: Values, row: TensorId) -> Result<Values, LowerError> {
+        if values.tensor == row {
+            return Ok(values);
+        }
+        let scale = values
+            .columns
+            .iter()
+            .map(|c| c.scale)
+            .fold(f64::MAX, f64::min);
+        self.scaled(name, values, Elem::I32, vec![scale], 0, Some(row))
+    }
+
+    fn scaled(
+        &mut self,
+        name: &str,
+        mut values: Values,
+        elem: Elem,
+        scales: Vec<f64>,
+        zero: i32,
+        to: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
+        let scaling = Scaling::new(name, &values.columns, &scales, zero)?;
+        let op = match (values.elem, elem) {
+            (Elem::I32, Elem::I8) => &scale::SCALE_I32_I8,
+            (Elem::I32, Elem::I16) => &scale::SCALE_I32_I16,
+            (Elem::I32, _) => &scale::SCALE_I32_I32,
+            (_, Elem::I8) => &scale::SCALE_I16_I8,
+            (_, Elem::I16) => &scale::SCALE_I16_I16,
+            _ => {
+                return Err(LowerError::new(
+                    name,
+                    "16-bit rows cannot become wide again: this order of stages has no plan",
+                ));
+            }
+        };
+        let n = [scaling.mul.len()];
+        let mul = self.plan.table(&format!("{name}.mul"), &n, &scaling.mul);
+        let add = self.plan.table(&format!("{name}.add"), &n, &scaling.add);
+        let len = values.columns.len();
+        let y = to.unwrap_or_else(|| self.output(&format!("{name}.scaled"), elem, len));
+        self.step(
+            op,
+            name,
+            &[values.tensor, mul, add, y],
+            &scaling.params.encode(),
+        );
+        for (column, &scale) in values.columns.iter_mut().zip(scales.iter().cycle()) {
+            *column = column.at(scale);
+            column.offset = -f64::from(zero) * scale;
+        }
+        values.tensor = y;
+        values.elem = elem;
+        Ok(values)
+    }
+}
+
+/// Whole rows from their first halves: symmetric and antisymmetric in turn.
+fn unfolded(halves: &[i16], cols: usize) -> Vec<i16> {
+    halves
+        .chunks(cols / 2)
+        .enumerate()
+        .flat_map(|(k, half)| {
+            let sign = if k % 2 == 0 { 1 } else { -1 };
+            let mirrored = half.iter().rev().map(move |c| sign * c);
+            half.iter().copied().chain(mirrored)
+        })
+        .collect()
+}

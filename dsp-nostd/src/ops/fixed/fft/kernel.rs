@@ -1,0 +1,295 @@
+//! Window, complex FFT of half the length, and split into the bins of the real signal.
+//!
+//! Everything is generic over the FFT length, so that the compiler sees constant distances: with
+//! lengths known only at run time a butterfly costs half as much again. Tables come from the plan.
+
+// Arrays have constant lengths and loops constant ends, so that the compiler removes every check
+// of an index; the gates on firmware images hold it to that.
+#![allow(clippy::indexing_slicing)]
+
+use crate::q;
+
+/// A complex number: real and imaginary part.
+pub(crate) type Complex = [i32; 2];
+
+/// Width of the window and twiddle tables.
+pub(crate) trait Table: Copy {
+    /// A 16-bit sample times a window value, at 30 bits: full scale is 2^30.
+    fn weigh_i16(x: i16, w: Self) -> i32;
+    /// A 32-bit sample times a window value, halved.
+    fn weigh_i32(x: i32, w: Self) -> i32;
+    /// `(re + j im) (c - j s) / 2` for a twiddle factor `[c, s]`.
+    fn turn(x: Complex, w: [Self; 2]) -> Complex;
+}
+
+/// Q31.
+impl Table for i32 {
+    #[inline(always)]
+    fn weigh_i16(x: i16, w: i32) -> i32 {
+        q::mul_i16(w, x)
+    }
+
+    #[inline(always)]
+    fn weigh_i32(x: i32, w: i32) -> i32 {
+        q::mul_q32(x, w)
+    }
+
+    #[inline(always)]
+    fn turn([re, im]: Complex, [c, s]: [i32; 2]) -> Complex {
+        [
+            q::add(q::mul_q32(re, c), q::mul_q32(im, s)),
+            q::sub(q::mul_q32(im, c), q::mul_q32(re, s)),
+        ]
+    }
+}
+
+/// Q15.
+impl Table for i16 {
+    #[inline(always)]
+    fn weigh_i16(x: i16, w: i16) -> i32 {
+        i32::from(x) * i32::from(w)
+    }
+
+    #[inline(always)]
+    fn weigh_i32(x: i32, w: i16) -> i32 {
+        q::mul_i16(x, w)
+    }
+
+    #[inline(always)]
+    fn turn([re, im]: Complex, [c, s]: [i16; 2]) -> Complex {
+        [
+            q::add(q::mul_i16(re, c), q::mul_i16(im, s)),
+            q::sub(q::mul_i16(im, c), q::mul_i16(re, s)),
+        ]
+    }
+}
+
+/// A sample type that spectra are made of.
+pub(crate) trait Sample: Copy {
+    /// Bits of the longest sample, without the sign: 0 for 0 and -1.
+    fn bits(x: &[Self]) -> i32;
+    /// The sample times a window value, shifted by the frame's block exponent.
+    fn weigh<T: Table>(self, w: T, shift: Shift) -> i32;
+}
+
+/// The block exponent as two shifts, one of which is 0.
+#[derive(Clone, Copy)]
+pub(crate) struct Shift {
+    left: u32,
+    right: u32,
+}
+
+impl Shift {
+    /// A shift to the right by `exponent`, to the left when it is negative.
+    pub(crate) fn new(exponent: i32) -> Self {
+        let (left, right) = if exponent < 0 {
+            (-exponent, 0)
+        } else {
+            (0, exponent)
+        };
+        Self {
+            left: left as u32 & 31,
+            right: right as u32 & 31,
+        }
+    }
+}
+
+impl Sample for i16 {
+    #[inline(always)]
+    fn bits(x: &[i16]) -> i32 {
+        // Two samples in a word: a bit of v ^ (v << 1) marks where a half's sign ends.
+        let pair = |a: i16, b: i16| {
+            let v = u32::from(a as u16) | u32::from(b as u16) << 16;
+            v ^ (v << 1)
+        };
+        let (blocks, rest) = x.as_chunks::<8>();
+        let mut marks = 0;
+        for &[a, b, c, d, e, f, g, h] in blocks {
+            marks |= pair(a, b) | pair(c, d) | pair(e, f) | pair(g, h);
+        }
+        for &a in rest {
+            marks |= pair(a, a);
+        }
+        // Bit 16 also takes bit 15 of the lower half, which is its sign: the lower half's marks
+        // are bits 1 to 15, the upper half's 17 to 31, and bit 0 is the sample's own.
+        let marks = (marks >> 16 | marks) & 0xffff;
+        31 - (marks | 1).leading_zeros() as i32
+    }
+
+    #[inline(always)]
+    fn weigh<T: Table>(self, w: T, shift: Shift) -> i32 {
+        T::weigh_i16(self, w) >> shift.right
+    }
+}
+
+impl Sample for i32 {
+    #[inline(always)]
+    fn bits(x: &[i32]) -> i32 {
+        let marks = x.iter().fold(0, |marks, &x| marks | (x ^ (x >> 31)));
+        32 - marks.leading_zeros() as i32
+    }
+
+    #[inline(always)]
+    fn weigh<T: Table>(self, w: T, shift: Shift) -> i32 {
+        T::weigh_i32((self << shift.left) >> shift.right, w)
+    }
+}
+
+/// A window table: the first half of a window, and how the second half mirrors it.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<'a, T> {
+    /// `w[0..=n_fft / 2]`, zeros behind the frame.
+    pub(crate) half: &'a [T],
+    /// `w[n] = w[mirror - n]` in the second half.
+    pub(crate) mirror: usize,
+}
+
+/// Shape of the transform, as constants: `N` real points are `H = N / 2` complex ones; the first
+/// stage has `F = 2` or 4 legs and `S = H / F` butterflies.
+///
+/// Weighs the samples and runs the first stage, which needs no twiddle factors and does not
+/// scale; butterfly `i` goes to the digit-reversed place. Samples behind the end of `x` are 0.
+#[inline(always)]
+pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize>(
+    x: &[X],
+    window: Window<'_, T>,
+    shift: Shift,
+    reversed: &[u16],
+    out: &mut [Complex; H],
+) where
+    X: Sample,
+    T: Table,
+{
+    match (x.first_chunk::<N>(), window.half.first_chunk::<H>()) {
+        (Some(x), Some(rise)) => {
+            // A frame as long as the FFT: the second half of the window is the first one, read
+            // backwards from `mirror - N / 2`.
+            let Some(fall) = window
+                .half
+                .get((window.mirror + 1).wrapping_sub(N)..)
+                .and_then(|half| half.first_chunk::<H>())
+            else {
+                return;
+            };
+            let point = |n: usize| {
+                let w = if n < H { rise[n] } else { fall[N - 1 - n] };
+                x[n].weigh(w, shift)
+            };
+            butterflies::<N, H, F>(point, reversed, out);
+        }
+        _ => {
+            let point = |n: usize| {
+                let at = if n < H {
+                    n
+                } else {
+                    window.mirror.wrapping_sub(n)
+                };
+                match (x.get(n), window.half.get(at)) {
+                    (Some(&x), Some(&w)) => x.weigh(w, shift),
+                    _ => 0,
+                }
+            };
+            butterflies::<N, H, F>(point, reversed, out);
+        }
+    }
+}
+
+#[inline(always)]
+fn butterflies<const N: usize, const H: usize, const F: usize>(
+    point: impl Fn(usize) -> i32,
+    reversed: &[u16],
+    out: &mut [Complex; H],
+) {
+    for (i, &to) in reversed.iter().enumerate().take(H / F) {
+        let leg = |k: usize| [point(2 * i + k * (N / F)), point(2 * i + k * (N / F) + 1)];
+        let to = usize::from(to);
+        if F == 4 {
+            if let Some(out) = out.as_chunks_mut::<4>().0.get_mut(to) {
+                *out = butterfly(leg(0), leg(1), leg(2), leg(3));
+            }
+        } else if let Some(out) = out.as_chunks_mut::<2>().0.get_mut(to) {
+            let (a, b) = (leg(0), leg(1));
+            *out = [add(a, b), sub(a, b)];
+        }
+    }
+}
+
+/// The 4-point transform of a, b, c, d.
+#[inline(always)]
+fn butterfly(a: Complex, b: Complex, c: Complex, d: Complex) -> [Complex; 4] {
+    let (p, m) = (add(a, c), sub(a, c));
+    let (s, [tr, ti]) = (add(b, d), sub(b, d));
+    [
+        add(p, s),
+        [q::add(m[0], ti), q::sub(m[1], tr)],
+        sub(p, s),
+        [q::sub(m[0], ti), q::add(m[1], tr)],
+    ]
+}
+
+#[inline(always)]
+fn add(a: Complex, b: Complex) -> Complex {
+    [q::add(a[0], b[0]), q::add(a[1], b[1])]
+}
+
+#[inline(always)]
+fn sub(a: Complex, b: Complex) -> Complex {
+    [q::sub(a[0], b[0]), q::sub(a[1], b[1])]
+}
+
+#[inline(always)]
+fn halve([re, im]: Complex) -> Complex {
+    [q::half(re), q::half(im)]
+}
+
+/// A radix-4 stage in place, the legs of a butterfly `Q` apart, in blocks of `B = 4 Q`. Every leg
+/// is halved. `twiddles[j S - 1]` holds the factors of legs 1, 2 and 3 of butterfly `j`;
+/// `W = Q S - 1` of them are there.
+#[inline(never)]
+pub(crate) fn stage<T, const Q: usize, const B: usize, const S: usize, const W: usize>(
+    x: &mut [Complex],
+    twiddles: &[[T; 6]; W],
+) where
+    T: Table,
+{
+    for x in x.as_chunks_mut::<B>().0 {
+        let [a, b, c, d] = [x[0], x[Q], x[2 * Q], x[3 * Q]].map(halve);
+        [x[0], x[Q], x[2 * Q], x[3 * Q]] = butterfly(a, b, c, d);
+        for j in 1..Q {
+            let [c1, s1, c2, s2, c3, s3] = twiddles[j * S - 1];
+            let c = T::turn(x[j + 2 * Q], [c2, s2]);
+            let a = halve(x[j]);
+            let b = T::turn(x[j + Q], [c1, s1]);
+            let d = T::turn(x[j + 3 * Q], [c3, s3]);
+            [x[j], x[j + Q], x[j + 2 * Q], x[j + 3 * Q]] = butterfly(a, b, c, d);
+        }
+    }
+}
+
+/// From the half-length transform to the power of the real signal's bins, in place: `x[k]` becomes
+/// `|X[k]|^2`, low word first, for `k` in `0..H`; returns bin `H`. `twiddles[k - 1]` is that of
+/// bin `k`.
+#[inline(always)]
+pub(crate) fn split_power<T: Table, const H: usize>(
+    x: &mut [Complex; H],
+    twiddles: &[[T; 2]],
+) -> u64 {
+    let words = |[re, im]: Complex| {
+        let power = q::square_sum(re, im);
+        [power as i32, (power >> 32) as i32]
+    };
+    let [re, im] = x[0];
+    x[0] = words([q::add(re, im), 0]);
+    let last = q::square_sum(q::sub(re, im), 0);
+    x[H / 2] = words(x[H / 2]);
+    for (i, &w) in twiddles.iter().enumerate().take(H / 2 - 1) {
+        let k = i + 1;
+        let ([zr, zi], [yr, yi]) = (x[k], x[H - k]);
+        // The even part, and twice the odd part turned to its place.
+        let even = halve([q::add(zr, yr), q::sub(zi, yi)]);
+        let odd = T::turn([q::add(zi, yi), q::sub(yr, zr)], w);
+        x[k] = words(add(even, odd));
+        x[H - k] = words(sub(even, odd));
+    }
+    last
+}

@@ -1,0 +1,136 @@
+//! From one number format to another, column by column.
+
+use crate::error::Fault;
+use crate::format::Element;
+use crate::op::{Io, Op, Step};
+use crate::ops::runs;
+use crate::q;
+
+/// Parameters of the `SCALE_*` operators: three words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScaleParams {
+    /// Right shift, at most 62.
+    pub shift: u32,
+    /// Smallest result; `i32::MIN` for none.
+    pub min: i32,
+    /// Largest result; `i32::MAX` for none.
+    pub max: i32,
+}
+
+impl ScaleParams {
+    /// The parameter words.
+    pub fn encode(self) -> [u32; 3] {
+        [self.shift, self.min as u32, self.max as u32]
+    }
+
+    fn decode(&[shift, min, max]: &[u32; 3]) -> Self {
+        Self {
+            shift,
+            min: min as i32,
+            max: max as i32,
+        }
+    }
+}
+
+/// A type that scaled values are stored in.
+trait Narrow: Element {
+    /// Saturates.
+    fn narrow(x: i64) -> Self;
+}
+
+impl Narrow for i8 {
+    #[inline(always)]
+    fn narrow(x: i64) -> i8 {
+        q::narrow_i8(x)
+    }
+}
+
+impl Narrow for i16 {
+    #[inline(always)]
+    fn narrow(x: i64) -> i16 {
+        q::narrow_i16(x)
+    }
+}
+
+impl Narrow for i32 {
+    #[inline(always)]
+    fn narrow(x: i64) -> i32 {
+        q::narrow_i32(x)
+    }
+}
+
+macro_rules! scale {
+    ($($name:ident, $code:literal, $x:ty => $y:ty;)*) => {$(
+        #[doc = concat!("From `", stringify!($x), "` to `", stringify!($y), "`: ")]
+        /// `y[i] = narrow(clamp(shr(x[i] mul[c] + add[c], shift), min, max))`, with the column
+        /// `c = i mod cols`.
+        ///
+        #[doc = concat!("Operands: x (`", stringify!($x), "[n]`), mul (`i32[cols]` table), add ",
+            "(`i64[cols]` table), y (`", stringify!($y), "[n]`, written).")]
+        /// Parameters: [`ScaleParams`]. Features reach their format through it, or int8 at a
+        /// model's scale. The sum must fit 64 bits.
+        pub const $name: Op = Op {
+            code: $code,
+            name: stringify!($name),
+            check: check::<$x, $y>,
+            run: run::<$x, $y>,
+        };
+    )*};
+}
+
+scale! {
+    SCALE_I32_I8, 0x0325, i32 => i8;
+    SCALE_I32_I16, 0x0326, i32 => i16;
+    SCALE_I32_I32, 0x0327, i32 => i32;
+    SCALE_I16_I8, 0x0328, i16 => i8;
+    SCALE_I16_I16, 0x0329, i16 => i16;
+}
+
+fn check<X: Element, Y: Element>(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(4)?;
+    let n = step.count_of::<X>(0)?;
+    let cols = step.table::<i32>(1)?.len();
+    if cols == 0 || !n.is_multiple_of(cols) {
+        return Err(Fault::WrongLength { operand: 1 });
+    }
+    if step.table::<i64>(2)?.len() != cols {
+        return Err(Fault::WrongLength { operand: 2 });
+    }
+    if step.count_of_output::<Y>(3)? != n {
+        return Err(Fault::WrongLength { operand: 3 });
+    }
+    step.expect_disjoint(0, 3)?;
+    let params = ScaleParams::decode(step.params()?);
+    if params.shift > 62 {
+        return Err(Fault::BadParam { param: 0 });
+    }
+    if params.min > params.max {
+        return Err(Fault::BadParam { param: 1 });
+    }
+    Ok(())
+}
+
+fn run<X: Element + Into<i64>, Y: Narrow>(io: &mut Io<'_, '_>) -> Result<(), Fault> {
+    let ScaleParams { shift, min, max } = ScaleParams::decode(io.step.params()?);
+    let mul = io.step.table::<i32>(1)?;
+    let add = io.step.table::<i64>(2)?;
+    let (x, mut y) = io.read_write::<X, Y>(0, 3)?;
+    for x in runs(x, mul.len()) {
+        let (out, behind) = y.split_at_mut_checked(mul.len()).unwrap_or_default();
+        y = behind;
+        for (((y, &x), &mul), &add) in out.iter_mut().zip(x).zip(mul).zip(add) {
+            let x: i64 = x.into();
+            let scaled = q::shr(x.wrapping_mul(i64::from(mul)).wrapping_add(add), shift);
+            let (min, max) = (i64::from(min), i64::from(max));
+            // A clamp that a block asks for is no loss; only the format's end is.
+            *y = Y::narrow(if scaled < min {
+                min
+            } else if scaled > max {
+                max
+            } else {
+                scaled
+            });
+        }
+    }
+    Ok(())
+}
