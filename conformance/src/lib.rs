@@ -46,8 +46,9 @@ pub const OPS: [&Op; N_OPS] = {
 };
 
 /// The operators with these codes, chosen by the compiler: a program that lists them links no
-/// others. Does not compile when a code is not known.
-pub const fn select<const N: usize>(codes: &[u16; N]) -> [&'static Op; N] {
+/// others. `N` is the number of codes. Does not compile when a code is not known.
+pub const fn select<const N: usize>(codes: &[u16]) -> [&'static Op; N] {
+    assert!(codes.len() == N);
     let mut selected = [OPS[0]; N];
     let mut i = 0;
     while i < N {

@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "none")]
 pub mod device;
+#[cfg(all(target_os = "none", target_arch = "arm"))]
+pub mod timer;
 
 /// What the programs do on the host.
 #[cfg(not(target_os = "none"))]
