@@ -4,6 +4,8 @@
 #[cfg(target_os = "none")]
 pub mod device;
 #[cfg(all(target_os = "none", target_arch = "arm"))]
+pub mod stack;
+#[cfg(all(target_os = "none", target_arch = "arm"))]
 pub mod timer;
 
 /// What the programs do on the host.
