@@ -104,16 +104,22 @@ impl<'p> Step<'p> {
     /// Operand `i`, a table of `T`s in the plan's data.
     #[inline]
     pub fn table<T: Element>(&self, i: usize) -> Result<&'p [T], Fault> {
-        let operand = i as u8;
+        let bytes = self.table_bytes((i, T::ELEM))?;
+        typed(bytes.ok_or(Fault::WrongPlace { operand: i as u8 })?, i)
+    }
+
+    /// The bytes of an operand that is a table; `None` when it lives elsewhere.
+    #[inline(never)]
+    fn table_bytes(&self, (i, elem): Operand) -> Result<Option<&'p [u8]>, Fault> {
         let record = self.record(i)?;
         if record.place != Place::Data as u8 {
-            return Err(Fault::WrongPlace { operand });
+            return Ok(None);
         }
-        let bytes = self
-            .data
-            .get(byte_range(record)?)
-            .ok_or(Fault::WrongLength { operand })?;
-        typed(bytes, record, operand)
+        expect_elem(record, (i, elem))?;
+        let start = record.offset as usize;
+        let end = start.wrapping_add((record.count as usize).wrapping_mul(elem.size()));
+        let bytes = self.data.get(start..end);
+        bytes.map(Some).ok_or(outside((i, elem)))
     }
 
     /// Fails when operands `a` and `b` share bytes. Kernels that read one while they write the
@@ -165,29 +171,15 @@ impl<'p> Io<'_, 'p> {
     /// Operand `i`, to read and write.
     #[inline]
     pub fn write<T: Element>(&mut self, i: usize) -> Result<&mut [T], Fault> {
-        let range = self.arena_range(i)?;
-        let record = self.step.record(i)?;
-        let operand = i as u8;
-        let bytes = self
-            .arena
-            .get_mut(range)
-            .ok_or(Fault::WrongLength { operand })?;
-        typed_mut(bytes, record, operand)
+        let bytes = self.write_bytes((i, T::ELEM))?;
+        typed_mut(bytes, i)
     }
 
     /// Operand `i`, to read.
     #[inline]
     pub fn read<T: Element>(&self, i: usize) -> Result<&[T], Fault> {
-        if self.in_data(i)? {
-            return self.step.table(i);
-        }
-        let range = self.arena_range(i)?;
-        let operand = i as u8;
-        let bytes = self
-            .arena
-            .get(range)
-            .ok_or(Fault::WrongLength { operand })?;
-        typed(bytes, self.step.record(i)?, operand)
+        let bytes = self.read_bytes((i, T::ELEM))?;
+        typed(bytes, i)
     }
 
     /// Operand `r` to read and operand `w` to write; they must not overlap.
@@ -197,16 +189,8 @@ impl<'p> Io<'_, 'p> {
         r: usize,
         w: usize,
     ) -> Result<(&[R], &mut [W]), Fault> {
-        if self.in_data(r)? {
-            return Ok((self.step.table(r)?, self.write(w)?));
-        }
-        let ranges = [self.arena_range(r)?, self.arena_range(w)?];
-        let overlap = Fault::WrongPlace { operand: w as u8 };
-        let [from, to] = self.arena.get_disjoint_mut(ranges).map_err(|_| overlap)?;
-        Ok((
-            typed(from, self.step.record(r)?, r as u8)?,
-            typed_mut(to, self.step.record(w)?, w as u8)?,
-        ))
+        let (from, to) = self.read_write_bytes((r, R::ELEM), (w, W::ELEM))?;
+        Ok((typed(from, r)?, typed_mut(to, w)?))
     }
 
     /// Operands `a` and `b` to read and operand `w` to write; `w` must not overlap the others.
@@ -217,25 +201,88 @@ impl<'p> Io<'_, 'p> {
         b: usize,
         w: usize,
     ) -> Result<Read2Write<'_, A, B, W>, Fault> {
-        let steps = self.step;
-        match (self.in_data(a)?, self.in_data(b)?) {
-            (true, _) => {
-                let (y, z) = self.read_write(b, w)?;
-                Ok((steps.table(a)?, y, z))
+        let (x, y, to) = self.read2_write_bytes((a, A::ELEM), (b, B::ELEM), (w, W::ELEM))?;
+        Ok((typed(x, a)?, typed(y, b)?, typed_mut(to, w)?))
+    }
+
+    /// Operand `r` to read and two operands to write; none may overlap another.
+    #[inline]
+    pub fn read_write2<R: Element, V: Element, W: Element>(
+        &mut self,
+        r: usize,
+        v: usize,
+        w: usize,
+    ) -> Result<ReadWrite2<'_, R, V, W>, Fault> {
+        let (from, a, b) = self.read_write2_bytes((r, R::ELEM), (v, V::ELEM), (w, W::ELEM))?;
+        Ok((typed(from, r)?, typed_mut(a, v)?, typed_mut(b, w)?))
+    }
+}
+
+/// A position among the operands, and the type that the tensor there must hold.
+type Operand = (usize, Elem);
+
+/// The memory behind operands, as bytes: not generic, so that all operators share this code.
+impl<'p> Io<'_, 'p> {
+    #[inline(never)]
+    fn write_bytes(&mut self, w: Operand) -> Result<&mut [u8], Fault> {
+        let range = self.arena_range(w)?;
+        self.arena.get_mut(range).ok_or(outside(w))
+    }
+
+    #[inline(never)]
+    fn read_bytes(&self, r: Operand) -> Result<&[u8], Fault> {
+        if let Some(table) = self.step.table_bytes(r)? {
+            return Ok(table);
+        }
+        let range = self.arena_range(r)?;
+        self.arena.get(range).ok_or(outside(r))
+    }
+
+    #[inline(never)]
+    fn read_write_bytes(&mut self, r: Operand, w: Operand) -> Result<(&[u8], &mut [u8]), Fault> {
+        let to = self.arena_range(w)?;
+        if let Some(table) = self.step.table_bytes(r)? {
+            let to = self.arena.get_mut(to).ok_or(outside(w))?;
+            return Ok((table, to));
+        }
+        let from = self.arena_range(r)?;
+        let overlap = overlap(w);
+        // Cut the arena in front of whichever comes later.
+        if from.end <= to.start {
+            let len = to.end - to.start;
+            let (low, high) = self.arena.split_at_mut_checked(to.start).ok_or(overlap)?;
+            let from = low.get(from).ok_or(overlap)?;
+            Ok((from, high.get_mut(..len).ok_or(overlap)?))
+        } else {
+            let len = from.end - from.start;
+            let (low, high) = self.arena.split_at_mut_checked(from.start).ok_or(overlap)?;
+            let to = low.get_mut(to).ok_or(overlap)?;
+            Ok((high.get(..len).ok_or(overlap)?, to))
+        }
+    }
+
+    #[inline(never)]
+    fn read2_write_bytes(
+        &mut self,
+        a: Operand,
+        b: Operand,
+        w: Operand,
+    ) -> Result<Read2Write<'_, u8, u8, u8>, Fault> {
+        let to = self.arena_range(w)?;
+        match (self.step.table_bytes(a)?, self.step.table_bytes(b)?) {
+            (Some(x), _) => {
+                let (y, to) = self.read_write_bytes(b, w)?;
+                Ok((x, y, to))
             }
-            (_, true) => {
-                let (x, z) = self.read_write(a, w)?;
-                Ok((x, steps.table(b)?, z))
+            (_, Some(y)) => {
+                let (x, to) = self.read_write_bytes(a, w)?;
+                Ok((x, y, to))
             }
-            _ => {
-                let [xa, xb, to] = [
-                    self.arena_range(a)?,
-                    self.arena_range(b)?,
-                    self.arena_range(w)?,
-                ];
+            (None, None) => {
+                let (xa, xb) = (self.arena_range(a)?, self.arena_range(b)?);
                 // Both inputs lie before or behind the output: cut the arena around it, so that
                 // the inputs may overlap each other.
-                let overlap = Fault::WrongPlace { operand: w as u8 };
+                let overlap = overlap(w);
                 let (low, rest) = self.arena.split_at_mut_checked(to.start).ok_or(overlap)?;
                 let (out, high) = rest
                     .split_at_mut_checked(to.end - to.start)
@@ -249,58 +296,68 @@ impl<'p> Io<'_, 'p> {
                         high.get(start..x.end - to.end)
                     }
                 };
-                Ok((
-                    typed(side(xa).ok_or(overlap)?, steps.record(a)?, a as u8)?,
-                    typed(side(xb).ok_or(overlap)?, steps.record(b)?, b as u8)?,
-                    typed_mut(out, steps.record(w)?, w as u8)?,
-                ))
+                Ok((side(xa).ok_or(overlap)?, side(xb).ok_or(overlap)?, out))
             }
         }
     }
 
-    /// Operand `r` to read and two operands to write; none may overlap another.
-    #[inline]
-    pub fn read_write2<R: Element, V: Element, W: Element>(
+    #[inline(never)]
+    fn read_write2_bytes(
         &mut self,
-        r: usize,
-        v: usize,
-        w: usize,
-    ) -> Result<ReadWrite2<'_, R, V, W>, Fault> {
-        let overlap = Fault::WrongPlace { operand: w as u8 };
+        r: Operand,
+        v: Operand,
+        w: Operand,
+    ) -> Result<ReadWrite2<'_, u8, u8, u8>, Fault> {
         let (rv, rw) = (self.arena_range(v)?, self.arena_range(w)?);
-        if self.in_data(r)? {
-            let from = self.step.table(r)?;
-            let [a, b] = self.arena.get_disjoint_mut([rv, rw]).map_err(|_| overlap)?;
-            return Ok((
-                from,
-                typed_mut(a, self.step.record(v)?, v as u8)?,
-                typed_mut(b, self.step.record(w)?, w as u8)?,
-            ));
+        if let Some(table) = self.step.table_bytes(r)? {
+            let [a, b] = self
+                .arena
+                .get_disjoint_mut([rv, rw])
+                .map_err(|_| overlap(w))?;
+            return Ok((table, a, b));
         }
         let ranges = [self.arena_range(r)?, rv, rw];
-        let [from, a, b] = self.arena.get_disjoint_mut(ranges).map_err(|_| overlap)?;
-        Ok((
-            typed(from, self.step.record(r)?, r as u8)?,
-            typed_mut(a, self.step.record(v)?, v as u8)?,
-            typed_mut(b, self.step.record(w)?, w as u8)?,
-        ))
+        let [from, a, b] = self
+            .arena
+            .get_disjoint_mut(ranges)
+            .map_err(|_| overlap(w))?;
+        Ok((from, a, b))
     }
 
-    #[inline]
-    fn in_data(&self, i: usize) -> Result<bool, Fault> {
-        Ok(self.step.record(i)?.place == Place::Data as u8)
-    }
-
-    #[inline]
-    fn arena_range(&self, i: usize) -> Result<Range<usize>, Fault> {
+    /// Where an operand lies in the arena.
+    #[inline(never)]
+    fn arena_range(&self, (i, elem): Operand) -> Result<Range<usize>, Fault> {
         let record = self.step.record(i)?;
-        let range = byte_range(record)?;
-        let base = match Place::from_code(record.place) {
-            Some(Place::Arena) => 0,
-            Some(Place::Row) => self.row_offset as usize,
-            _ => return Err(Fault::WrongPlace { operand: i as u8 }),
+        expect_elem(record, (i, elem))?;
+        let start = record.offset as usize;
+        let base = if record.place == Place::Arena as u8 {
+            0
+        } else if record.place == Place::Row as u8 {
+            self.row_offset as usize
+        } else {
+            return Err(Fault::WrongPlace { operand: i as u8 });
         };
-        Ok(range.start.wrapping_add(base)..range.end.wrapping_add(base))
+        let start = start.wrapping_add(base);
+        // The plan was checked: its tensors lie inside the arena, whose length is below 2^28.
+        let len = (record.count as usize).wrapping_mul(elem.size());
+        Ok(start..start.wrapping_add(len))
+    }
+}
+
+fn outside((i, _): Operand) -> Fault {
+    Fault::WrongLength { operand: i as u8 }
+}
+
+fn overlap((i, _): Operand) -> Fault {
+    Fault::WrongPlace { operand: i as u8 }
+}
+
+#[inline]
+fn expect_elem(record: &TensorRecord, (i, elem): Operand) -> Result<(), Fault> {
+    if record.elem == elem as u8 {
+        Ok(())
+    } else {
+        Err(Fault::WrongType { operand: i as u8 })
     }
 }
 
@@ -315,25 +372,11 @@ pub(crate) fn byte_range(record: &TensorRecord) -> Result<Range<usize>, Fault> {
 }
 
 #[inline]
-fn typed<'b, T: Element>(
-    bytes: &'b [u8],
-    record: &TensorRecord,
-    operand: u8,
-) -> Result<&'b [T], Fault> {
-    if record.elem != T::ELEM as u8 {
-        return Err(Fault::WrongType { operand });
-    }
-    bytemuck::try_cast_slice(bytes).map_err(|_| Fault::WrongType { operand })
+fn typed<T: Element>(bytes: &[u8], i: usize) -> Result<&[T], Fault> {
+    bytemuck::try_cast_slice(bytes).map_err(|_| Fault::WrongType { operand: i as u8 })
 }
 
 #[inline]
-fn typed_mut<'b, T: Element>(
-    bytes: &'b mut [u8],
-    record: &TensorRecord,
-    operand: u8,
-) -> Result<&'b mut [T], Fault> {
-    if record.elem != T::ELEM as u8 {
-        return Err(Fault::WrongType { operand });
-    }
-    bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault::WrongType { operand })
+fn typed_mut<T: Element>(bytes: &mut [u8], i: usize) -> Result<&mut [T], Fault> {
+    bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault::WrongType { operand: i as u8 })
 }

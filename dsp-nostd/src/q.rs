@@ -2,8 +2,8 @@
 //!
 //! * [`shr`]: `floor(x / 2^n + 1/2)`, that is add half, then shift arithmetically. Ties go up.
 //!   [`mul_q32`] rounds a product the same way, [`div`] and [`div_i32`] a quotient.
-//! * [`half`], [`mul_i16`], [`mul_u16`] round down: inside an FFT or a filter bank, where the bias
-//!   of half a unit was measured not to matter and the rounding would cost an instruction.
+//! * [`half`], [`mul_i16`] round down: inside an FFT, where the bias of half a unit was measured not
+//!   to matter and the rounding would cost an instruction.
 //!   [`shr_rest`] rounds down and keeps the rest, for recursive filters; [`shr_floor`] brings a
 //!   number to the bits that a product can take. [`sqrt`] is the floor of the square root.
 //! * [`narrow_i32`], [`narrow_i16`], [`narrow_i8`], [`limit_i32`], [`sub_i32`], [`shr_wide`]:
@@ -19,7 +19,7 @@
 
 mod product;
 
-pub use product::{mul_i16, mul_q32, mul_u16, square_sum};
+pub use product::{mul_exact, mul_i16, mul_q32, square_sum};
 
 /// `x / 2^n` rounded to nearest, ties up: `(x + 2^(n-1)) >> n`. `n` is taken modulo 64; `n = 0`
 /// returns `x`. The sum wraps, which callers exclude by their headroom.

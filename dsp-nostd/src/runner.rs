@@ -5,6 +5,7 @@ use crate::format::{ARENA_ALIGN, Elem, Element, NONE, Place, Section};
 use crate::op::{Io, byte_range};
 use crate::plan::Plan;
 use crate::q;
+use core::cell::Cell;
 
 /// Executes a [`Plan`] in the caller's memory.
 ///
@@ -284,9 +285,7 @@ impl<'a> Runner<'a> {
         let (now, later) = samples
             .split_at_checked(free.len())
             .unwrap_or((samples, &[]));
-        for (to, &from) in free.iter_mut().zip(now) {
-            *to = convert(from);
-        }
+        store(now, free, convert);
         self.filled += now.len() as u32;
         self.clock += now.len() as u64;
         if self.filled as usize == self.window_len() {
@@ -343,11 +342,7 @@ impl<'a> Runner<'a> {
         let range = self.plan.arena_range(header.rows);
         let row_len = range.len() / header.row_count.max(1) as usize;
         let dropped = header.row_hop as usize * row_len;
-        if let Some(rows) = self.arena.get_mut(range)
-            && dropped <= rows.len()
-        {
-            rows.copy_within(dropped.., 0);
-        }
+        drop_front(self.arena.get_mut(range).unwrap_or_default(), dropped);
         self.rows = self.rows.saturating_sub(header.row_hop);
     }
 
@@ -359,12 +354,8 @@ impl<'a> Runner<'a> {
         let range = self.plan.arena_range(header.source);
         let elem_size = self.source_elem().size();
         if hop < window {
-            let dropped = hop * elem_size;
-            if let Some(bytes) = self.arena.get_mut(range)
-                && dropped <= bytes.len()
-            {
-                bytes.copy_within(dropped.., 0);
-            }
+            let bytes = self.arena.get_mut(range).unwrap_or_default();
+            drop_front(bytes, hop * elem_size);
             self.filled = (window - hop) as u32;
         } else {
             self.filled = 0;
@@ -484,5 +475,45 @@ impl<F: FnMut(usize, &Tensors<'_>)> Observe for Observed<'_, F> {
             Section::Decision => window + frame,
         };
         (self.0)(before + step, &tensors);
+    }
+}
+
+/// Converts samples into the front of `to`, four at a time.
+#[inline(always)]
+fn store<S: Copy, T>(from: &[S], to: &mut [T], convert: &impl Fn(S) -> T) {
+    let (to, _) = to.split_at_mut_checked(from.len()).unwrap_or_default();
+    let (from4, from_rest) = from.as_chunks::<4>();
+    let (to4, to_rest) = to.as_chunks_mut::<4>();
+    for (to, &[a, b, c, d]) in to4.iter_mut().zip(from4) {
+        *to = [convert(a), convert(b), convert(c), convert(d)];
+    }
+    for (to, &from) in to_rest.iter_mut().zip(from_rest) {
+        *to = convert(from);
+    }
+}
+
+/// Moves everything but the first `n` bytes to the front: in words of 32 bits where it can.
+fn drop_front(bytes: &mut [u8], n: usize) {
+    match bytemuck::try_cast_slice_mut::<u8, u32>(bytes) {
+        Ok(words) if n.is_multiple_of(4) => move_down(words, n / 4),
+        _ => move_down(bytes, n),
+    }
+}
+
+fn move_down<T: Copy>(values: &mut [T], n: usize) {
+    let to = Cell::from_mut(values).as_slice_of_cells();
+    let from = to.get(n..).unwrap_or_default();
+    let (from4, from_rest) = from.as_chunks::<4>();
+    let (to4, _) = to.as_chunks::<4>();
+    for ([a, b, c, d], [e, f, g, h]) in to4.iter().zip(from4) {
+        a.set(e.get());
+        b.set(f.get());
+        c.set(g.get());
+        d.set(h.get());
+    }
+    // What is left starts behind as many whole blocks as `from` has.
+    let to_rest = to.get(from4.len() * 4..).unwrap_or_default();
+    for (to, from) in to_rest.iter().zip(from_rest) {
+        to.set(from.get());
     }
 }

@@ -7,10 +7,10 @@
 /// Whether the core has a 32 x 32 -> 64 bit multiplication. Of the Arm cores, those without it
 /// are the ones without atomic instructions.
 #[cfg(all(target_arch = "arm", not(target_has_atomic = "32")))]
-pub use short::{mul_i16, mul_q32, mul_u16, square_sum};
+pub use short::{mul_exact, mul_i16, mul_q32, square_sum};
 
 #[cfg(not(all(target_arch = "arm", not(target_has_atomic = "32"))))]
-pub use long::{mul_i16, mul_q32, mul_u16, square_sum};
+pub use long::{mul_exact, mul_i16, mul_q32, square_sum};
 
 #[cfg(any(test, not(all(target_arch = "arm", not(target_has_atomic = "32")))))]
 mod long {
@@ -26,13 +26,10 @@ mod long {
         ((a as i64 * b as i64) >> 16) as i32
     }
 
-    /// `floor(p a / 2^16)`. The result must fit: `p a < 2^80`.
+    /// `x a`, exact.
     #[inline(always)]
-    pub const fn mul_u16(p: u64, a: u16) -> u64 {
-        let a = (a as u32) << 16;
-        (p >> 32)
-            .wrapping_mul(a as u64)
-            .wrapping_add((p as u32 as u64 * a as u64) >> 32)
+    pub const fn mul_exact(x: u32, a: u16) -> u64 {
+        x as u64 * a as u64
     }
 
     /// `re^2 + im^2`, exact.
@@ -65,15 +62,11 @@ mod short {
         high.wrapping_add((a & 0xffff).wrapping_mul(b) >> 16)
     }
 
-    /// `floor(p a / 2^16)`. The result must fit: `p a < 2^80`.
+    /// `x a`, exact.
     #[inline(always)]
-    pub const fn mul_u16(p: u64, a: u16) -> u64 {
-        let (a, low, high) = (a as u32, p as u32, (p >> 32) as u32);
-        let p0 = ((low & 0xffff) * a) >> 16;
-        let (p1, p2, p3) = ((low >> 16) * a, (high & 0xffff) * a, (high >> 16) * a);
-        (p0 as u64 + p1 as u64)
-            .wrapping_add((p2 as u64) << 16)
-            .wrapping_add((p3 as u64) << 32)
+    pub const fn mul_exact(x: u32, a: u16) -> u64 {
+        let a = a as u32;
+        ((x & 0xffff) * a) as u64 + ((((x >> 16) * a) as u64) << 16)
     }
 
     /// `re^2 + im^2`, exact.
@@ -97,16 +90,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_forms_are_one_product(a: i32, b: i32, c: i16, u: u16, p in 0u64..1 << 63) {
+        fn both_forms_are_one_product(a: i32, b: i32, c: i16, u: u16, p: u32) {
             let exact = (i128::from(a) * i128::from(b) + (1 << 31)) >> 32;
             prop_assert_eq!(i128::from(long::mul_q32(a, b)), exact);
             prop_assert_eq!(i128::from(short::mul_q32(a, b)), exact);
             let floor = (i64::from(a) * i64::from(c)) >> 16;
             prop_assert_eq!(i64::from(long::mul_i16(a, c)), floor);
             prop_assert_eq!(i64::from(short::mul_i16(a, c)), floor);
-            let floor = (u128::from(p) * u128::from(u)) >> 16;
-            prop_assert_eq!(u128::from(long::mul_u16(p, u)), floor);
-            prop_assert_eq!(u128::from(short::mul_u16(p, u)), floor);
+            let exact = u64::from(p) * u64::from(u);
+            prop_assert_eq!(long::mul_exact(p, u), exact);
+            prop_assert_eq!(short::mul_exact(p, u), exact);
             let sum = i128::from(a).pow(2) + i128::from(b).pow(2);
             prop_assert_eq!(i128::from(long::square_sum(a, b)), sum);
             prop_assert_eq!(i128::from(short::square_sum(a, b)), sum);

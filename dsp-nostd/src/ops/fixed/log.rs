@@ -130,35 +130,55 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         let log = log2(x | 1, params.q).wrapping_add(shift << params.q);
         (scaled(x, shift), log)
     };
-    let log = |e: u64, (floor, floor_log): (u64, i32)| {
-        let floored = match params.floor {
-            Floor::Max => e <= floor,
-            Floor::Add | Floor::ReplaceZero => e == 0,
-        };
-        let sum = match params.floor {
-            Floor::Add => q::add_u64(e, floor),
-            Floor::Max | Floor::ReplaceZero => e,
-        };
-        let log = if floored {
-            floor_log
-        } else {
-            log2(sum, params.q)
-        };
-        log.wrapping_add(base)
-    };
+    let limits = |epsilon: u32| limits(params.floor, floor(epsilon));
     let epsilon = io.step.table::<u32>(1)?;
     let (e, l) = io.read_write::<u64, i32>(0, 3)?;
     if let &[epsilon] = epsilon {
-        let floor = floor(epsilon);
-        for (l, &e) in l.iter_mut().zip(e) {
-            *l = log(e, floor);
-        }
+        logs(e, l, limits(epsilon), base, params.q);
     } else {
-        for ((l, &e), &epsilon) in l.iter_mut().zip(e).zip(epsilon) {
-            *l = log(e, floor(epsilon));
+        let bands = e.iter().zip(l).zip(epsilon);
+        for ((e, l), &epsilon) in bands {
+            let (e, l) = (core::slice::from_ref(e), core::slice::from_mut(l));
+            logs(e, l, limits(epsilon), base, params.q);
         }
     }
     Ok(())
+}
+
+/// A floor, ready to be compared with energies.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Energies up to here are replaced by the floor.
+    floored: u64,
+    /// The floor's logarithm.
+    log: i32,
+    /// Added to the other energies.
+    added: u64,
+}
+
+fn limits(rule: Floor, (floor, log): (u64, i32)) -> Limits {
+    let (floored, added) = match rule {
+        Floor::Add => (0, floor),
+        Floor::Max => (floor, 0),
+        Floor::ReplaceZero => (0, 0),
+    };
+    Limits {
+        floored,
+        log,
+        added,
+    }
+}
+
+#[inline(never)]
+fn logs(e: &[u64], l: &mut [i32], limits: Limits, base: i32, q: u32) {
+    for (l, &e) in l.iter_mut().zip(e) {
+        let log = if e <= limits.floored {
+            limits.log
+        } else {
+            log2(q::add_u64(e, limits.added), q)
+        };
+        *l = log.wrapping_add(base);
+    }
 }
 
 /// `x 2^shift`, rounded, at most `2^62`.
@@ -188,8 +208,15 @@ const LOG2: [u16; 33] = [
 /// `log2(x)` with `q` fraction bits, at most 16, for `x` above 0: the table, interpolated.
 #[inline(always)]
 fn log2(x: u64, q: u32) -> i32 {
-    let zeros = x.leading_zeros() & 63;
-    let mantissa = ((x << zeros) >> 32) as u32;
+    let (high, low) = ((x >> 32) as u32, x as u32);
+    // The 32 bits below the leading one, that one included.
+    let (zeros, mantissa) = if high != 0 {
+        let zeros = high.leading_zeros() & 31;
+        (zeros, high << zeros | (low >> 1) >> (31 - zeros))
+    } else {
+        let zeros = low.leading_zeros() & 31;
+        (zeros + 32, low << zeros)
+    };
     let i = (mantissa >> 26) as usize & 31;
     let fraction = (mantissa >> 10) & 0xffff;
     let (Some(&a), Some(&b)) = (LOG2.get(i), LOG2.get(i + 1)) else {

@@ -100,6 +100,12 @@ fn run_folded(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let &[shift] = io.step.params()?;
     let mean = io.step.table::<i32>(2)?;
     let (m, x, y) = io.read_write2::<i16, i32, i32>(1, 0, 3)?;
+    folded(x, m, mean, shift, y);
+    Ok(())
+}
+
+#[inline(never)]
+fn folded(x: &mut [i32], m: &[i16], mean: &[i32], shift: u32, y: &mut [i32]) {
     let half = x.len() / 2;
     let (sums, differences) = x.split_at_mut_checked(half).unwrap_or_default();
     // The differences lie in the order of the inputs from the middle outwards; turn them round so
@@ -109,16 +115,20 @@ fn run_folded(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         (*a, *b) = (a.wrapping_add(*b), a.wrapping_sub(*b));
     }
     let sum = sum(sums);
-    let mut x: [&[i32]; 2] = [sums, differences];
-    for ((y, m), &mean) in y.iter_mut().zip(runs(m, half)).zip(mean) {
-        let [x0, x1] = x;
-        *y = dot(x0, m);
+    let (mut x, mut next): (&[i32], &[i32]) = (sums, differences);
+    let mut from = 0usize;
+    for (y, &mean) in y.iter_mut().zip(mean) {
+        let to = from.wrapping_add(half);
+        let Some(row) = m.get(from..to) else {
+            return;
+        };
+        from = to;
+        *y = dot(x, row);
         if mean != 0 {
             *y = y.wrapping_add(q::shr(i64::from(sum) * i64::from(mean), shift) as i32);
         }
-        x = [x1, x0];
+        (x, next) = (next, x);
     }
-    Ok(())
 }
 
 fn sum(x: &[i32]) -> i32 {
@@ -137,8 +147,10 @@ fn dot(x: &[i32], m: &[i16]) -> i32 {
         add(c, g);
         add(d, h);
     }
-    for (&x, &m) in x_rest.iter().zip(m_rest) {
-        add(x, m);
+    if !x_rest.is_empty() {
+        for (&x, &m) in x_rest.iter().zip(m_rest) {
+            add(x, m);
+        }
     }
     sum
 }

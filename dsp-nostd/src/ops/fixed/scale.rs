@@ -35,27 +35,27 @@ impl ScaleParams {
 /// A type that scaled values are stored in.
 trait Narrow: Element {
     /// Saturates.
-    fn narrow(x: i64) -> Self;
+    fn narrow(x: i32) -> Self;
 }
 
 impl Narrow for i8 {
     #[inline(always)]
-    fn narrow(x: i64) -> i8 {
-        q::narrow_i8(x)
+    fn narrow(x: i32) -> i8 {
+        q::narrow_i8(x.into())
     }
 }
 
 impl Narrow for i16 {
     #[inline(always)]
-    fn narrow(x: i64) -> i16 {
-        q::narrow_i16(x)
+    fn narrow(x: i32) -> i16 {
+        q::narrow_i16(x.into())
     }
 }
 
 impl Narrow for i32 {
     #[inline(always)]
-    fn narrow(x: i64) -> i32 {
-        q::narrow_i32(x)
+    fn narrow(x: i32) -> i32 {
+        x
     }
 }
 
@@ -68,7 +68,7 @@ macro_rules! scale {
         #[doc = concat!("Operands: x (`", stringify!($x), "[n]`), mul (`i32[cols]` table), add ",
             "(`i64[cols]` table), y (`", stringify!($y), "[n]`, written).")]
         /// Parameters: [`ScaleParams`]. Features reach their format through it, or int8 at a
-        /// model's scale. The sum must fit 64 bits.
+        /// model's scale. The sum must fit 64 bits, and 32 once it is shifted.
         pub const $name: Op = Op {
             code: $code,
             name: stringify!($name),
@@ -120,8 +120,8 @@ fn run<X: Element + Into<i64>, Y: Narrow>(io: &mut Io<'_, '_>) -> Result<(), Fau
         y = behind;
         for (((y, &x), &mul), &add) in out.iter_mut().zip(x).zip(mul).zip(add) {
             let x: i64 = x.into();
-            let scaled = q::shr(x.wrapping_mul(i64::from(mul)).wrapping_add(add), shift);
-            let (min, max) = (i64::from(min), i64::from(max));
+            let sum = x.wrapping_mul(i64::from(mul)).wrapping_add(add);
+            let scaled = q::shr(sum, shift) as i32;
             // A clamp that a block asks for is no loss; only the format's end is.
             *y = Y::narrow(if scaled < min {
                 min

@@ -207,7 +207,7 @@ impl<X: Sample, T: Table, const H: usize> Frame for Padded<'_, X, T, H> {
 /// `H = N / 2` complex ones: `R = H / F` butterflies of `F = 2` or 4 legs, without twiddle factors
 /// and without scaling. Butterfly `i` goes to place `reversed[i]`. Samples behind the end of `x`
 /// are 0.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize, const R: usize>(
     x: &[X],
     window: Window<'_, T>,
@@ -243,28 +243,27 @@ fn butterflies<const N: usize, const H: usize, const F: usize, const R: usize>(
 ) {
     for (i, &to) in reversed.iter().enumerate() {
         let (n, to) = (2 * i, usize::from(to));
-        let (a, b) = (frame.pair(n), frame.pair(n + N / F));
         if F == 4 {
+            let (a, b) = (frame.pair(n), frame.pair(n + N / 4));
             let (c, d) = (frame.pair(n + N / 2), frame.pair(n + 3 * (N / 4)));
             if let Some(out) = out.as_chunks_mut::<4>().0.get_mut(to) {
-                *out = butterfly(a, b, c, d);
+                *out = butterfly((add(a, c), sub(a, c)), (add(b, d), sub(b, d)));
             }
         } else if let Some(out) = out.as_chunks_mut::<2>().0.get_mut(to) {
+            let (a, b) = (frame.pair(n), frame.pair(n + N / 2));
             *out = [add(a, b), sub(a, b)];
         }
     }
 }
 
-/// The 4-point transform of a, b, c, d.
+/// The 4-point transform of a, b, c, d from the sums and differences of a and c, and of b and d.
 #[inline(always)]
-fn butterfly(a: Complex, b: Complex, c: Complex, d: Complex) -> [Complex; 4] {
-    let (p, m) = (add(a, c), sub(a, c));
-    let (s, [tr, ti]) = (add(b, d), sub(b, d));
+fn butterfly((p, m): (Complex, Complex), (s, t): (Complex, Complex)) -> [Complex; 4] {
     [
         add(p, s),
-        [q::add(m[0], ti), q::sub(m[1], tr)],
+        [q::add(m[0], t[1]), q::sub(m[1], t[0])],
         sub(p, s),
-        [q::sub(m[0], ti), q::add(m[1], tr)],
+        [q::sub(m[0], t[1]), q::add(m[1], t[0])],
     ]
 }
 
@@ -295,20 +294,18 @@ pub(crate) fn stage<T, const Q: usize, const B: usize, const S: usize, const W: 
 {
     for x in x.as_chunks_mut::<B>().0 {
         let (a, b, c, d) = (halve(x[0]), halve(x[Q]), halve(x[2 * Q]), halve(x[3 * Q]));
-        [x[0], x[Q], x[2 * Q], x[3 * Q]] = butterfly(a, b, c, d);
+        let (even, odd) = ((add(a, c), sub(a, c)), (add(b, d), sub(b, d)));
+        [x[0], x[Q], x[2 * Q], x[3 * Q]] = butterfly(even, odd);
         for j in 1..Q {
             let [c1, s1, c2, s2, c3, s3] = twiddles[j * S - 1];
             // In this order few enough values are alive at once for the registers of an Arm core.
             let c = T::turn(x[j + 2 * Q], [c2, s2]);
             let a = halve(x[j]);
-            let (p, m) = (add(a, c), sub(a, c));
+            let even = (add(a, c), sub(a, c));
             let b = T::turn(x[j + Q], [c1, s1]);
             let d = T::turn(x[j + 3 * Q], [c3, s3]);
-            let (s, [tr, ti]) = (add(b, d), sub(b, d));
-            x[j] = add(p, s);
-            x[j + 2 * Q] = sub(p, s);
-            x[j + Q] = [q::add(m[0], ti), q::sub(m[1], tr)];
-            x[j + 3 * Q] = [q::sub(m[0], ti), q::add(m[1], tr)];
+            let odd = (add(b, d), sub(b, d));
+            [x[j], x[j + Q], x[j + 2 * Q], x[j + 3 * Q]] = butterfly(even, odd);
         }
     }
 }
@@ -316,7 +313,7 @@ pub(crate) fn stage<T, const Q: usize, const B: usize, const S: usize, const W: 
 /// From the half-length transform to the power of the real signal's bins, in place: `x[k]` becomes
 /// `|X[k]|^2`, low word first, for `k` in `0..H`; returns bin `H`. `twiddles[k - 1]` is that of
 /// bin `k`; there are `P = H / 2 - 1`.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn split_power<T: Table, const H: usize, const P: usize>(
     x: &mut [Complex; H],
     twiddles: &[[T; 2]; P],
