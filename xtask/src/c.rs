@@ -53,7 +53,7 @@ pub(crate) fn decisions(report: &mut Report) {
         let found: Vec<&str> = found.lines().collect();
         decided += found.len();
         if expected != found {
-            println!("{wav}: the command line decides {expected:?}, C decides {found:?}");
+            eprintln!("{wav}: the command line decides {expected:?}, C decides {found:?}");
             report.count(&format!("decisions in C: {wav}"), false);
         }
     }

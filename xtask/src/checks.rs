@@ -1,6 +1,6 @@
 //! The checks themselves.
 
-use crate::run::{Report, cargo, command, output};
+use crate::run::{Report, cargo, command};
 use crate::setup::{TARGETS, venv_program};
 
 pub(crate) fn lint(report: &mut Report) {
@@ -47,27 +47,6 @@ pub(crate) fn device(report: &mut Report) {
             ]),
         );
     }
-}
-
-/// The digests of the `f32` plans' outputs must not depend on how the program was built, and must
-/// be the committed ones.
-pub(crate) fn bits(report: &mut Report) {
-    let digest = "run --quiet -p otolith-dsp-core --example digest";
-    let digest: Vec<&str> = digest.split(' ').collect();
-    // Tests build these crates optimised; a debug build is one without.
-    let unoptimised = ["dsp-core", "dsp-nostd", "classifier"]
-        .map(|package| format!("--config=profile.dev.package.otolith-{package}.opt-level=0"));
-    let debug = output(cargo(&digest).args(unoptimised));
-    let release = output(cargo(&digest).arg("--release"));
-    println!("\n── f32 bits");
-    print!("{}", release.as_deref().unwrap_or_default());
-    let same = debug.is_some() && debug == release;
-    report.count("f32 bits: debug equals release", same);
-    let committed = std::fs::read_to_string(crate::run::root().join("fixtures/digests/f32.txt"));
-    report.count(
-        "f32 bits: equal to fixtures/digests/f32.txt",
-        committed.is_ok_and(|text| Some(text) == release),
-    );
 }
 
 pub(crate) fn python(report: &mut Report) {

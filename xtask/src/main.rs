@@ -4,8 +4,11 @@
 mod accuracy;
 mod c;
 mod checks;
+mod images;
+mod qemu;
 mod run;
 mod setup;
+mod snapshot;
 
 use clap::{Parser, Subcommand};
 use run::Report;
@@ -16,6 +19,9 @@ use std::process::ExitCode;
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    /// Tables as JSON on the standard output
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Subcommand)]
@@ -32,6 +38,8 @@ enum Verb {
     Device,
     /// The same bits from a debug and a release build
     Bits,
+    /// The same bits from those builds and from every emulated core
+    Qemu,
     /// The example's decisions in C, from `otolith compile` and the system's C compiler
     C,
     /// How accurate integer features are, against f64 and the committed table
@@ -45,14 +53,15 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let mut report = Report::default();
-    match Cli::parse().verb {
+    let cli = Cli::parse();
+    let mut report = Report::new(cli.json);
+    match cli.verb {
         Verb::Test => {
             setup::all(&mut report);
             checks::lint(&mut report);
             checks::rust(&mut report);
             checks::device(&mut report);
-            checks::bits(&mut report);
+            qemu::all(&mut report);
             c::decisions(&mut report);
             checks::python(&mut report);
         }
@@ -60,7 +69,8 @@ fn main() -> ExitCode {
         Verb::Lint => checks::lint(&mut report),
         Verb::Rust => checks::rust(&mut report),
         Verb::Device => checks::device(&mut report),
-        Verb::Bits => checks::bits(&mut report),
+        Verb::Bits => qemu::bits(&mut report),
+        Verb::Qemu => qemu::all(&mut report),
         Verb::C => c::decisions(&mut report),
         Verb::Accuracy { json: true } => return accuracy::print_json(),
         Verb::Accuracy { json: false } => accuracy::check(&mut report),

@@ -4,28 +4,54 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-/// What passed and what failed so far.
+/// What passed and what failed so far. Messages go to the standard error, so that `--json` has
+/// the standard output to itself.
 #[derive(Default)]
 pub(crate) struct Report {
+    /// Tables are printed as JSON.
+    pub(crate) json: bool,
     passed: Vec<String>,
     failed: Vec<String>,
 }
 
 impl Report {
+    /// Nothing ran yet.
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            json,
+            ..Self::default()
+        }
+    }
+
     /// Runs `command`, shows its output, and counts it as a check called `name`.
     pub(crate) fn check(&mut self, name: &str, command: &mut Command) -> bool {
-        println!("\n── {name}");
-        println!("   {}", shown(command));
+        self.start(name, command);
         let started = Instant::now();
         let ok = match command.current_dir(root()).status() {
             Ok(status) => status.success(),
             Err(error) => {
-                println!("   cannot start: {error}");
+                eprintln!("   cannot start: {error}");
                 false
             }
         };
         self.count(&format!("{name} ({:.0?})", started.elapsed()), ok);
         ok
+    }
+
+    /// Runs `command`, shows its errors, and gives its standard output. Only a failure is
+    /// counted.
+    pub(crate) fn ask(&mut self, name: &str, command: &mut Command) -> Option<String> {
+        self.start(name, command);
+        let output = output(command);
+        if output.is_none() {
+            self.count(name, false);
+        }
+        output
+    }
+
+    fn start(&self, name: &str, command: &Command) {
+        eprintln!("\n── {name}");
+        eprintln!("   {}", shown(command));
     }
 
     /// Counts something that is not a command.
@@ -40,14 +66,14 @@ impl Report {
 
     /// Prints the summary; failure when anything failed or nothing ran.
     pub(crate) fn finish(self) -> ExitCode {
-        println!("\n── summary");
+        eprintln!("\n── summary");
         for name in &self.passed {
-            println!("   ok      {name}");
+            eprintln!("   ok      {name}");
         }
         for name in &self.failed {
-            println!("   FAILED  {name}");
+            eprintln!("   FAILED  {name}");
         }
-        println!("{} passed, {} failed", self.passed.len(), self.failed.len());
+        eprintln!("{} passed, {} failed", self.passed.len(), self.failed.len());
         if self.failed.is_empty() && !self.passed.is_empty() {
             ExitCode::SUCCESS
         } else {
@@ -62,6 +88,12 @@ pub(crate) fn root() -> PathBuf {
         .parent()
         .map(PathBuf::from)
         .unwrap_or_default()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_dir() -> PathBuf {
+    let dir = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+    root().join(dir)
 }
 
 /// A command of the given words.

@@ -4,18 +4,21 @@ use crate::run::{Report, command, exists, output, root};
 use std::path::PathBuf;
 
 /// Targets that the device crates are built for.
-pub(crate) const TARGETS: [&str; 3] = [
+pub(crate) const TARGETS: [&str; 5] = [
     "thumbv6m-none-eabi",
+    "thumbv7m-none-eabi",
     "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabihf",
     "riscv32imac-unknown-none-elf",
 ];
 
 /// Debian packages, each with a program that it brings.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
     ("gcc", "cc"),
     ("g++", "c++"),
     ("gcc-arm-none-eabi", "arm-none-eabi-gcc"),
     ("qemu-system-arm", "qemu-system-arm"),
+    ("qemu-system-misc", "qemu-system-riscv32"),
 ];
 
 /// Python packages of the Python tests.
@@ -45,7 +48,7 @@ fn debian(report: &mut Report) {
     }
     let root_user = output(&mut command(&["id", "-u"])).is_some_and(|id| id.trim() == "0");
     if !root_user || !exists("apt-get") {
-        println!("   cannot install {missing:?}: please install them and run this again");
+        eprintln!("   cannot install {missing:?}: please install them and run this again");
         report.count(&format!("Debian packages {missing:?}"), false);
         return;
     }
