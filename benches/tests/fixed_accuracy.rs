@@ -111,7 +111,10 @@ fn other_definitions_keep_the_bars_within_3_decibels() {
             max_error: FULL.max_error * libm::pow(10.0, 3.0 / 20.0) * units,
         };
         for m in of(definition, Precision::Full, &few) {
-            missed.extend(misses(&m, &bars));
+            // Coefficient 0 may be near 0, where 16 bits that reach from the floor to full scale
+            // have no 66 dB.
+            let all = bars.all.min(m.rounded_all_db - FULL.below_rounded);
+            missed.extend(misses(&m, &Bars { all, ..bars }));
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");

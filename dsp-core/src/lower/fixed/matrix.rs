@@ -147,13 +147,13 @@ fn zero_sum(exact: &[f64], folded: bool) -> Vec<i16> {
 }
 
 /// Correlation that neighbouring inputs are taken to have.
-const ALIKE: f64 = 0.9;
+const ALIKE: f64 = 0.95;
 /// Furthest that a change of one coefficient is paid back.
 const NEAR: usize = 8;
 
 /// Chooses anew which values are rounded up and which down, such that their sum stays and inputs
 /// that change little from one to the next, as spectra in mel do, hear least of the rounding:
-/// lowers `sum_ij e[i] e[j] 0.9^|i - j|`, where `e` is the error, until no change of one value, or
+/// lowers `sum_ij e[i] e[j] 0.95^|i - j|`, where `e` is the error, until no change of one value, or
 /// of two near each other, lowers it further.
 fn spread(exact: &[f64], rounded: &mut [i16], folded: bool) {
     let n = exact.len();
