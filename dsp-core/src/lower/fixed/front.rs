@@ -21,7 +21,7 @@ use std::f64::consts::LN_2;
 pub(super) fn log_q(graph: &Graph) -> i32 {
     let mut stages = graph.frame.iter().chain(&graph.rows);
     let matrix = stages.any(|stage| matches!(stage.kind, StageKind::Matrix(_)));
-    if matrix { 11 } else { 14 }
+    if matrix { 10 } else { 14 }
 }
 
 /// Integers of a spectrum: real values are `integer * unit * gain * 2^(p d) * (32768 / peak)^p`.
