@@ -47,7 +47,7 @@ fn misses(m: &Accuracy, bars: &Bars) -> Vec<String> {
     let mut misses = Vec::new();
     let mut least = |what: &str, found: f64, bar: f64| {
         // What is not a number misses as well.
-        if !(found >= bar) {
+        if found < bar || found.is_nan() {
             misses.push(format!(
                 "{}, {}, {}: {what} {found:.2}, bar {bar:.2}",
                 m.definition, m.precision, m.signal
