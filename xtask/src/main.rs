@@ -43,11 +43,7 @@ enum Verb {
     /// The example's decisions in C, from `otolith compile` and the system's C compiler
     C,
     /// How accurate integer features are, against f64 and the committed table
-    Accuracy {
-        /// Print JSON instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    Accuracy,
     /// Install the Python module into a fresh virtual environment and run its tests
     Python,
 }
@@ -72,8 +68,8 @@ fn main() -> ExitCode {
         Verb::Bits => qemu::bits(&mut report),
         Verb::Qemu => qemu::all(&mut report),
         Verb::C => c::decisions(&mut report),
-        Verb::Accuracy { json: true } => return accuracy::print_json(),
-        Verb::Accuracy { json: false } => accuracy::check(&mut report),
+        Verb::Accuracy if cli.json => return accuracy::print_json(),
+        Verb::Accuracy => accuracy::check(&mut report),
         Verb::Python => checks::python(&mut report),
     }
     report.finish()
