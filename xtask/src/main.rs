@@ -3,10 +3,15 @@
 
 mod c;
 mod checks;
+mod count;
+mod elf;
+mod gates;
 mod images;
+mod measured;
 mod qemu;
 mod run;
 mod setup;
+mod size;
 mod snapshot;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +44,12 @@ enum Verb {
     Bits,
     /// The same bits from those builds and from every emulated core
     Qemu,
+    /// Flash, RAM and stack of firmware images
+    Size,
+    /// No panic, heap, formatting and, in integer plans, float code in firmware images
+    Gates,
+    /// Instructions of a frame and its operators on emulated cores
+    Count,
     /// The example's decisions in C, from `otolith compile` and the system's C compiler
     C,
     /// Install the Python module into a fresh virtual environment and run its tests
@@ -55,6 +66,8 @@ fn main() -> ExitCode {
             checks::rust(&mut report);
             checks::device(&mut report);
             qemu::all(&mut report);
+            firmware(&mut report, &[size::all, gates::all]);
+            count::all(&mut report);
             c::decisions(&mut report);
             checks::python(&mut report);
         }
@@ -64,8 +77,19 @@ fn main() -> ExitCode {
         Verb::Device => checks::device(&mut report),
         Verb::Bits => qemu::bits(&mut report),
         Verb::Qemu => qemu::all(&mut report),
+        Verb::Size => firmware(&mut report, &[size::all]),
+        Verb::Gates => firmware(&mut report, &[gates::all]),
+        Verb::Count => count::all(&mut report),
         Verb::C => c::decisions(&mut report),
         Verb::Python => checks::python(&mut report),
     }
     report.finish()
+}
+
+/// Measures of firmware images, which are built once.
+fn firmware(report: &mut Report, measures: &[fn(&mut Report, &[size::Firmware])]) {
+    let firmwares = size::firmwares(report);
+    for measure in measures {
+        measure(report, &firmwares);
+    }
 }

@@ -23,8 +23,7 @@ mod image {
 
     otolith_conformance_device::report_panics!();
 
-    static PLAN: &Aligned<[u8]> =
-        &Aligned(*include_bytes!(concat!(env!("OTOLITH_PLAN"), ".oto")));
+    static PLAN: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OTOLITH_PLAN"), ".oto")));
     const CODES: &[u16] = &include!(concat!(env!("OTOLITH_PLAN"), ".codes"));
     const N: usize = CODES.len();
     static OPS: [&Op; N] = select(CODES);

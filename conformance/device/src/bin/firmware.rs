@@ -50,7 +50,9 @@ mod image {
         let Ok(plan) = plan else { stop("plan\n") };
         let arena = &mut ARENA.0;
         let (runner, new_stack) = stack::used_by(|| new(plan, arena));
-        let Ok(mut runner) = runner else { stop("arena\n") };
+        let Ok(mut runner) = runner else {
+            stop("arena\n")
+        };
         let (events, push_stack) = stack::used_by(|| listen(&mut runner));
         let Ok(events) = events else { stop("fault\n") };
         let runner = size_of::<Runner<'_>>() as u32;
