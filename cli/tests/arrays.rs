@@ -126,6 +126,50 @@ fn npz_holds_features_labels_and_names() {
 }
 
 #[test]
+fn fixed_features_are_integers_with_a_scale() {
+    let place = place(MFCC, &[0.4, 0.4]);
+    let fixed = ["features", "p.toml", "data", "--numeric", "fixed"];
+    place.ok(&[&fixed[..], &["-o", "x.npz"]].concat());
+    place.ok(&[&fixed[..], &["-o", "x.npy"]].concat());
+    let mut npz = Npz::open(&place, "x.npz");
+    assert!(
+        npz.names().contains(&"scale.npy".into()),
+        "{:?}",
+        npz.names()
+    );
+    let (shape, bits) = npz.array::<i16>("X");
+    assert_eq!(shape, [2, 38, 13]);
+    assert_eq!(array::<i16>(&place.read("x.npy")), (shape, bits.clone()));
+    let (columns, scale) = npz.array::<f32>("scale");
+    assert_eq!(columns, [13]);
+
+    // CSV and JSON have real numbers, exactly.
+    let real: Vec<f32> = bits
+        .iter()
+        .zip(scale.iter().cycle())
+        .map(|(&x, scale)| f32::from(x) * scale)
+        .collect();
+    assert_eq!(csv_values(&place.ok(&fixed), 4), real);
+    let json = place.ok(&[&fixed[..], &["--json"]].concat());
+    let values: Vec<f32> = json
+        .lines()
+        .flat_map(|line| {
+            let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let values = object["values"].as_array().expect("values").clone();
+            values
+                .into_iter()
+                .map(|x| x.as_f64().expect("a number") as f32)
+        })
+        .collect();
+    assert_eq!(values, real);
+    // They are the reference's, but for the rounding.
+    let reference = ["features", "p.toml", "data", "--numeric", "reference"];
+    for (x, y) in csv_values(&place.ok(&reference), 4).iter().zip(&real) {
+        assert!((x - y).abs() < 0.01, "{x} {y}");
+    }
+}
+
+#[test]
 fn windows_are_examples() {
     let place = place(WINDOWS, &[2.0, 0.7]);
     place.ok(&["features", "p.toml", "data", "-o", "x.npz"]);

@@ -140,8 +140,8 @@ fn wrong_usage_ends_with_2() {
         ),
         (&["features", "p.toml", "data", "--ragged"], "for .npz only"),
         (
-            &["features", "p.toml", "data", "--numeric", "fixed"],
-            "`fixed` is not in this version",
+            &["check", "p.toml", "--numeric", "host"],
+            "possible values: f32, fixed",
         ),
         (
             &["features", "p.toml", "data", "--jobs", "0"],
@@ -304,6 +304,75 @@ fn diff_measures_every_stage() {
         .expect("a stage")
         .clone();
     assert_eq!(last["values"], (1 + (16000 - 512) / 256) * 24);
+}
+
+#[test]
+fn diff_of_fixed_shows_error_and_headroom_of_every_stage() {
+    let place = place();
+    let diff = ["diff", "p.toml", "data/low/0.wav", "--numeric", "fixed"];
+    let report = json(&place.ok(&[&diff[..], &["--json"]].concat()));
+    let stages = report["stages"].as_array().expect("stages");
+    let skipped = report["skipped"].as_array().expect("skipped");
+    let names: Vec<_> = stages.iter().map(|s| s["stage"].clone()).collect();
+    for name in ["features.mel", "features.log", "features.dct"] {
+        assert!(names.contains(&name.into()), "{names:?}");
+    }
+    assert!(skipped.contains(&"features.rfft".into()), "{skipped:?}");
+    for stage in stages {
+        let headroom = stage["headroom_bits"].as_f64().expect("headroom");
+        assert!((0.0..64.0).contains(&headroom), "{stage}");
+        let snr = stage["snr_db"].as_f64().unwrap_or(f64::INFINITY);
+        assert!(snr > 60.0, "{stage}");
+    }
+    let text = place.ok(&diff);
+    assert!(
+        text.contains("fixed against reference") && text.contains("headroom"),
+        "{text}"
+    );
+}
+
+#[test]
+fn check_models_what_the_plan_costs_on_the_target() {
+    let place = place();
+    let generic = place.ok(&["check", "p.toml"]);
+    assert!(
+        generic.contains("# load   not measured for target generic"),
+        "{generic}"
+    );
+    assert!(generic.contains("code not measured"), "{generic}");
+    let target = ["--numeric", "fixed", "--set", "deploy.target=cortex-m4f"];
+    let text = place.ok(&[&["check", "p.toml"][..], &target].concat());
+    assert!(text.contains("numeric = \"fixed\""), "{text}");
+    assert!(
+        text.contains("% of cortex-m4f at 64 MHz (modelled)"),
+        "{text}"
+    );
+    let report = json(&place.ok(&[&["check", "p.toml", "--json"][..], &target].concat()));
+    let cost = &report["cost"];
+    assert_eq!(cost["target"], "cortex-m4f");
+    // 100 frames a second, each of some ten thousand instructions.
+    let per_frame = cost["instructions_per_s"].as_f64().expect("a load") / 100.0;
+    assert!((10e3..100e3).contains(&per_frame), "{cost}");
+    let load = cost["load"].as_f64().expect("a load");
+    assert!((0.01..0.5).contains(&load), "{cost}");
+}
+
+#[test]
+fn a_fixed_plan_compiles_to_c_with_the_format_of_its_features() {
+    let place = place();
+    place.ok(&["compile", "p.toml", "-o", "out", "--numeric", "fixed"]);
+    let header = String::from_utf8(place.read("out/speech.h")).expect("UTF-8");
+    for line in [
+        "#define SPEECH_NUMERIC OTO_NUMERIC_FIXED",
+        "#define SPEECH_FEATURE_TYPE int16_t",
+        "#define SPEECH_FEATURES_Q { ",
+    ] {
+        assert!(header.contains(line), "{line} is not in\n{header}");
+    }
+    let plan = json(&place.ok(&["--json", "inspect", "out/speech.oto"]));
+    assert_eq!(plan["plan"]["numeric"], "fixed");
+    let of_pipeline = place.ok(&["--json", "inspect", "p.toml", "--numeric", "fixed"]);
+    assert_eq!(json(&of_pipeline)["plan"], plan["plan"]);
 }
 
 #[test]

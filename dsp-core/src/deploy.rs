@@ -1,9 +1,13 @@
-//! What a pipeline is to run on.
+//! What a pipeline is to run on, and what it costs there.
+
+mod cost;
 
 use crate::ConfigError;
 use crate::config::{
     Field, FieldValue, Kind, Mismatch, Node, Section, Table, Value, choices, section,
 };
+
+pub use cost::{Cost, Measured};
 
 choices! {
     /// Arithmetic of the device.

@@ -4,9 +4,10 @@
 
 mod identifier;
 
+use crate::engine::feature_scale;
 use crate::plan_builder::{PlanBytes, PlanNotes, strip_info};
 use identifier::{Identifiers, lower_identifier};
-use otolith_dsp_nostd::format::{ARENA_ALIGN, Numeric, PART_ALIGN, VERSION};
+use otolith_dsp_nostd::format::{ARENA_ALIGN, Elem, Numeric, PART_ALIGN, VERSION};
 use otolith_dsp_nostd::{PlanError, PlanInfo};
 use std::fmt::Write;
 use thiserror::Error;
@@ -74,10 +75,15 @@ pub fn emit_c(plan: &[u8], name: &str) -> Result<CFiles, EmitError> {
         });
     }
     let name = lower_identifier(name);
+    // Known for features of `i16` only; a plan without notes does not say it.
+    let feature_q = feature_scale(&aligned)
+        .ok()
+        .and_then(|scale| scale.into_iter().map(fraction_bits).collect());
     let c = C {
         prefix: name.to_uppercase(),
         ops: op_names(&plan)?,
         n_scores,
+        feature_q,
         name,
         plan,
         bytes: &bytes,
@@ -88,6 +94,11 @@ pub fn emit_c(plan: &[u8], name: &str) -> Result<CFiles, EmitError> {
         source: c.source(),
         name: c.name,
     })
+}
+
+/// `q` of a scale `2^-q`.
+fn fraction_bits(scale: f64) -> Option<i32> {
+    (-64..=64).find(|&q| scale == libm::exp2(f64::from(-q)))
 }
 
 fn tensor_count(plan: &PlanInfo<'_>, id: u16) -> usize {
@@ -121,6 +132,8 @@ struct C<'a> {
     notes: &'a PlanNotes,
     ops: Vec<&'static str>,
     n_scores: usize,
+    /// Fraction bits of each column of integer features.
+    feature_q: Option<Vec<i32>>,
 }
 
 impl C<'_> {
@@ -182,6 +195,25 @@ impl C<'_> {
         {
             lines.push(format!("#define {p}_FEATURE_ROWS {rows}u"));
             lines.push(format!("#define {p}_FEATURE_COLS {cols}u"));
+        }
+        let elem = self.plan.tensors().get(usize::from(h.features));
+        let feature_type = match elem.and_then(|record| Elem::from_code(record.elem)) {
+            Some(Elem::F32) => Some("float"),
+            Some(Elem::I16) => Some("int16_t"),
+            Some(Elem::I8) => Some("int8_t"),
+            _ => None,
+        };
+        lines.extend(feature_type.map(|ty| format!("#define {p}_FEATURE_TYPE {ty}")));
+        if let Some(q) = &self.feature_q {
+            lines
+                .push("/* Fraction bits of each column: a feature is its integer / 2^Q. */".into());
+            let list: Vec<String> = q.iter().map(i32::to_string).collect();
+            lines.push(format!("#define {p}_FEATURES_Q {{ {} }}", list.join(", ")));
+            if let [first, rest @ ..] = q.as_slice()
+                && rest.iter().all(|q| q == first)
+            {
+                lines.push(format!("#define {p}_FEATURE_Q {first}"));
+            }
         }
         lines.push(String::new());
         lines

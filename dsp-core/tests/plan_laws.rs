@@ -37,6 +37,7 @@ const PIPELINES: [(&str, &str); 4] = [
             preset = "tf_signal"
             frame_ms = 25
             hop_ms = 10
+            deltas = 2
             mode = "window"
             normalise = "max"
         "#,

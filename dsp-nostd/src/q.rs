@@ -4,8 +4,10 @@
 //!   [`mul_q32`] rounds a product the same way, [`div`] and [`div_i32`] a quotient.
 //! * [`half`], [`mul_i16`], [`mul_u16`] round down: inside an FFT or a filter bank, where the bias
 //!   of half a unit was measured not to matter and the rounding would cost an instruction.
-//!   [`sqrt`] is the floor of the square root.
-//! * [`narrow_i32`], [`narrow_i16`], [`narrow_i8`], [`sub_i32`]: saturate.
+//!   [`shr_rest`] rounds down and keeps the rest, for recursive filters; [`shr_floor`] brings a
+//!   number to the bits that a product can take. [`sqrt`] is the floor of the square root.
+//! * [`narrow_i32`], [`narrow_i16`], [`narrow_i8`], [`limit_i32`], [`sub_i32`], [`shr_wide`]:
+//!   saturate.
 //! * [`add`], [`sub`], [`add_u64`]: sums whose headroom the plan's maker has proven. They wrap, so
 //!   that a hostile plan gives wrong numbers and nothing worse.
 //! * [`f32_to_i16`]: nearest, ties away from zero, saturating; NaN gives 0.
@@ -146,10 +148,9 @@ mod count {
         SATURATED.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Values that saturated in [`narrow_i16`](super::narrow_i16) or
-    /// [`narrow_i32`](super::narrow_i32), and sums that wrapped in [`add`](super::add) and its like,
-    /// in this process since the last [`reset_saturations`]. int8 values are not counted:
-    /// quantisation saturates by design.
+    /// Values that saturated, in [`narrow_i32`](super::narrow_i32) for example, and sums that
+    /// wrapped in [`add`](super::add) and its like, in this process since the last
+    /// [`reset_saturations`]. int8 values are not counted: quantisation saturates by design.
     pub fn saturations() -> u32 {
         SATURATED.load(Ordering::Relaxed)
     }
@@ -163,6 +164,20 @@ mod count {
 #[cfg(feature = "checked")]
 pub use count::{reset_saturations, saturations};
 
+/// Saturates to `-limit..=limit`, for a limit that is not negative.
+#[inline(always)]
+pub fn limit_i32(x: i64, limit: i32) -> i32 {
+    if x > limit as i64 {
+        saturated();
+        limit
+    } else if x < -(limit as i64) {
+        saturated();
+        -limit
+    } else {
+        x as i32
+    }
+}
+
 /// `a - b`, saturating.
 #[inline(always)]
 pub fn sub_i32(a: i32, b: i32) -> i32 {
@@ -170,6 +185,20 @@ pub fn sub_i32(a: i32, b: i32) -> i32 {
         Some(difference) => difference,
         None => narrow_i32(a as i64 - b as i64),
     }
+}
+
+/// `x / 2^n` rounded down, and what that leaves: `x = quotient 2^n + rest`, `0 <= rest < 2^n`, for
+/// kernels that add the rest to their next sum. `n` is below 63.
+#[inline(always)]
+pub const fn shr_rest(x: i64, n: u32) -> (i64, i64) {
+    (x >> n, x & ((1 << n) - 1))
+}
+
+/// `x / 2^n` rounded down, for numbers that are brought to fewer bits than they have, but more than
+/// their result needs. `n` is below 64.
+#[inline(always)]
+pub const fn shr_floor(x: u64, n: u32) -> u64 {
+    x >> n
 }
 
 /// `x / d` rounded to nearest, ties up: `floor((x + floor(d / 2)) / d)`. 0 unless `d` is positive.
@@ -202,11 +231,12 @@ pub const fn div_i32(x: i32, d: i32) -> i32 {
 /// Two words hold a sum of many 64-bit numbers exactly: one gathers their upper halves, the other
 /// their lower ones.
 #[inline]
-pub const fn shr_wide(high: u64, low: u64, n: u32) -> u64 {
+pub fn shr_wide(high: u64, low: u64, n: u32) -> u64 {
     let low = low.wrapping_add((1u64 << n) >> 1);
     let high = high.wrapping_add(low >> 32);
     let low = low & u32::MAX as u64;
     if high >> 32 >> n != 0 {
+        saturated();
         return u64::MAX;
     }
     high << (32 - n) | low >> n
@@ -264,7 +294,8 @@ mod tests {
         #[test]
         fn wide_sums_shift_like_128_bits(high in 0u64..1 << 56, low: u64, n in 0u32..=32) {
             let low = low >> 8;
-            let exact = (u128::from(high) << 32) + u128::from(low) + ((1u128 << n) >> 1) >> n;
+            let sum = (u128::from(high) << 32) + u128::from(low);
+            let exact = (sum + ((1u128 << n) >> 1)) >> n;
             prop_assert_eq!(u128::from(shr_wide(high, low, n)), exact.min(u128::from(u64::MAX)));
         }
 

@@ -108,6 +108,9 @@ export! {
     OTO_OP_TOP_RANGE_I32 = dsp::fixed::rows::TOP_RANGE_I32;
     OTO_OP_STANDARDISE_I16 = dsp::fixed::rows::STANDARDISE_I16;
     OTO_OP_DELTAS_I16 = dsp::fixed::rows::DELTAS_I16;
+    OTO_OP_BIQUAD_I32 = dsp::fixed::filter::BIQUAD_I32;
+    OTO_OP_DECIMATE_I32 = dsp::fixed::filter::DECIMATE_I32;
+    OTO_OP_STATISTICS_I32 = dsp::fixed::statistics::STATISTICS_I32;
     OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;
     OTO_OP_DEPTHWISE_CONV_2D_I8 = net::depthwise::DEPTHWISE_CONV_2D_I8;
     OTO_OP_FULLY_CONNECTED_I8 = net::fully_connected::FULLY_CONNECTED_I8;

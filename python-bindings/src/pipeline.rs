@@ -1,8 +1,10 @@
 //! `otolith.Pipeline`.
 
 use crate::errors;
-use numpy::{IntoPyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods};
-use otolith_dsp_core::engine::{Engine, Numeric, Values};
+use numpy::{
+    IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods,
+};
+use otolith_dsp_core::engine::{Engine, Numeric, Values, feature_scale};
 use otolith_dsp_core::executor::Samples;
 use otolith_dsp_core::{self as core, Override};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -89,7 +91,8 @@ impl Pipeline {
     /// Features of one recording.
     ///
     /// `samples` is a 1-D array at the pipeline's rate: int16, or float32 with full scale 1.
-    /// `numeric` is "reference" (float64), "host" (float32, fast) or "f32" (the device's bits).
+    /// `numeric` is "reference" (float64), "host" (float32, fast), "f32" (float32, the device's
+    /// bits) or "fixed" (int16, the device's bits; `feature_scale` says what they stand for).
     /// Returns an array of shape (rows, values), or (windows, rows, values) in window mode.
     #[pyo3(signature = (samples, numeric = "host"))]
     fn features<'py>(
@@ -113,19 +116,47 @@ impl Pipeline {
         match features.values {
             Values::F32(values) => values.into_pyarray(py).reshape(shape).map(Bound::into_any),
             Values::F64(values) => values.into_pyarray(py).reshape(shape).map(Bound::into_any),
+            Values::I16 { values, .. } => {
+                values.into_pyarray(py).reshape(shape).map(Bound::into_any)
+            }
         }
+    }
+
+    /// What one unit of each column of the features stands for, as a float64 array:
+    /// `features(x, "fixed") * feature_scale("fixed")` are real numbers. Ones for other numerics,
+    /// whose features are real numbers. Recordings that are one window (mode "clip") have no
+    /// fixed plan without their length: pass it as `samples`.
+    #[pyo3(signature = (numeric = "fixed", samples = None))]
+    fn feature_scale<'py>(
+        &self,
+        py: Python<'py>,
+        numeric: &str,
+        samples: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let scale = match self.numeric(numeric)? {
+            Numeric::Fixed(precision) => {
+                let plan = core::lower::lower_fixed(&self.inner.without_head(), samples, precision)
+                    .map_err(errors::lower)?;
+                feature_scale(&plan).map_err(errors::lower)?
+            }
+            _ => vec![1.0; self.inner.graph().row_len],
+        };
+        Ok(scale.into_pyarray(py))
     }
 
     /// What the classifier says over one recording: a list of `Classification`, in the order of
     /// time. Those with a `label` are decisions.
-    #[pyo3(signature = (samples, numeric = "f32"))]
+    ///
+    /// `numeric` is one of those of `features`; the device's, as `[deploy]` says, when left out.
+    #[pyo3(signature = (samples, numeric = None))]
     fn run(
         &self,
         py: Python<'_>,
         samples: &Bound<'_, PyAny>,
-        numeric: &str,
+        numeric: Option<&str>,
     ) -> PyResult<Vec<Classification>> {
-        let mut engine = self.engine(numeric)?;
+        let device = Numeric::of_device(self.inner.deploy());
+        let mut engine = self.engine(numeric.unwrap_or(device.name()))?;
         let said = with_samples(samples, |samples| {
             py.detach(|| engine.classify(samples))
                 .map_err(errors::engine)
@@ -157,18 +188,18 @@ impl Pipeline {
 }
 
 impl Pipeline {
+    fn numeric(&self, name: &str) -> PyResult<Numeric> {
+        Numeric::named(name, self.inner.deploy()).ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "numeric: found {name:?}; expected \"reference\", \"host\", \"f32\" or \"fixed\""
+            ))
+        })
+    }
+
     fn engine(&self, numeric: &str) -> PyResult<Engine> {
-        let numeric = Numeric::ALL
-            .into_iter()
-            .find(|n| n.name() == numeric)
-            .ok_or_else(|| {
-                PyValueError::new_err(format!(
-                    "numeric: found {numeric:?}; expected \"reference\", \"host\" or \"f32\""
-                ))
-            })?;
         Engine::new(
             self.inner.graph(),
-            numeric,
+            self.numeric(numeric)?,
             self.inner.input().tail == core::input::Tail::Pad,
         )
         .map_err(errors::lower)

@@ -33,7 +33,7 @@ def test_there_is_something_to_compare():
     assert len(WAVS) >= 3
 
 
-@pytest.mark.parametrize("numeric", ["reference", "host", "f32"])
+@pytest.mark.parametrize("numeric", ["reference", "host", "f32", "fixed"])
 @pytest.mark.parametrize("wav", WAVS, ids=lambda path: path.stem)
 def test_features_equal_the_command_line_bit_for_bit(wav, numeric, tmp_path):
     out = tmp_path / "features.npy"
@@ -45,7 +45,7 @@ def test_features_equal_the_command_line_bit_for_bit(wav, numeric, tmp_path):
     np.testing.assert_array_equal(ours.astype(theirs.dtype).ravel(), theirs.ravel())
 
 
-@pytest.mark.parametrize("numeric", ["reference", "host", "f32"])
+@pytest.mark.parametrize("numeric", ["reference", "host", "f32", "fixed"])
 @pytest.mark.parametrize("wav", WAVS, ids=lambda path: path.stem)
 def test_decisions_equal_the_command_line(wav, numeric):
     lines = cli("run", KEYWORDS, wav, "--numeric", numeric, "--json").splitlines()
@@ -83,6 +83,29 @@ def test_numerics_agree():
         features = pipeline.features(samples, numeric=numeric)
         assert features.dtype == np.float32 and features.shape == truth.shape
         assert np.abs(features - truth).max() <= 1e-5 * np.abs(truth).max()
+
+
+def test_fixed_features_are_the_devices_integers():
+    pipeline = otolith.Pipeline.from_toml(KEYWORDS)
+    samples = read_wav(WAVS[0])
+    truth = pipeline.features(samples, numeric="reference")
+    bits = pipeline.features(samples, numeric="fixed")
+    scale = pipeline.feature_scale()
+    assert bits.dtype == np.int16 and bits.shape == truth.shape
+    assert scale.dtype == np.float64 and scale.shape == truth.shape[-1:]
+    assert np.all(np.log2(scale) == np.round(np.log2(scale)))
+    error = np.abs(bits * scale - truth)
+    assert error.max() <= 1e-3 * np.abs(truth).max()
+    assert np.array_equal(pipeline.feature_scale("f32"), np.ones(truth.shape[-1]))
+    light = otolith.Pipeline.from_toml(KEYWORDS, {"deploy.precision": "light"})
+    assert light.features(samples, numeric="fixed").shape == bits.shape
+
+
+def test_run_takes_the_devices_numeric_by_default():
+    fixed = otolith.Pipeline.from_toml(KEYWORDS, {"deploy.numeric": "fixed"})
+    samples = read_wav(WAVS[0])
+    said = [(c.time_s, c.scores) for c in fixed.run(samples)]
+    assert said == [(c.time_s, c.scores) for c in fixed.run(samples, numeric="fixed")]
 
 
 def test_overrides_replace_fields():

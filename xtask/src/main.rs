@@ -1,6 +1,7 @@
 //! Every check that a contributor runs: `cargo xtask <verb>`. Continuous integration calls the
 //! same verbs.
 
+mod accuracy;
 mod c;
 mod checks;
 mod count;
@@ -52,6 +53,12 @@ enum Verb {
     Count,
     /// The example's decisions in C, from `otolith compile` and the system's C compiler
     C,
+    /// How accurate integer features are, against f64 and the committed table
+    Accuracy {
+        /// Print JSON instead of a table
+        #[arg(long)]
+        json: bool,
+    },
     /// Install the Python module into a fresh virtual environment and run its tests
     Python,
 }
@@ -81,6 +88,8 @@ fn main() -> ExitCode {
         Verb::Gates => firmware(&mut report, &[gates::all]),
         Verb::Count => count::all(&mut report),
         Verb::C => c::decisions(&mut report),
+        Verb::Accuracy { json: true } => return accuracy::print_json(),
+        Verb::Accuracy { json: false } => accuracy::check(&mut report),
         Verb::Python => checks::python(&mut report),
     }
     report.finish()

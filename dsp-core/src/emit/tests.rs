@@ -91,6 +91,7 @@ fn c_files_hold_the_stripped_plan() {
         "#define MY_WORDS_RATE_HZ 16000u".into(),
         "#define MY_WORDS_SAMPLES_PER_DECISION 8u".into(),
         "#define MY_WORDS_FEATURE_COLS 4u".into(),
+        "#define MY_WORDS_FEATURE_TYPE float".into(),
         "#define MY_WORDS_N_LABELS 3u".into(),
         "    MY_WORDS_LABEL_YES = 0,".into(),
         "    MY_WORDS_LABEL_YES_2 = 1,".into(),
@@ -110,6 +111,36 @@ fn c_files_hold_the_stripped_plan() {
             .header
             .starts_with("/* The plan of the pipeline \"a ____ name\"")
     );
+}
+
+#[test]
+fn integer_features_come_with_their_format() {
+    let pipeline = crate::Pipeline::from_toml(
+        "[pipeline]\nname = \"bits\"\n[input]\nrate_hz = 16000\n[[block]]\nid = \"features\"\n\
+         type = \"mfcc\"\nframe_ms = 32\nhop_ms = 10\nn_coeffs = 13\n",
+        ".".as_ref(),
+        &[],
+    )
+    .expect("valid");
+    let precision = pipeline.deploy().precision;
+    let plan = crate::lower::lower_fixed(pipeline.graph(), None, precision).expect("lowers");
+    let header = emit_c(&plan, "bits").unwrap().header;
+    assert!(header.contains("#define BITS_NUMERIC OTO_NUMERIC_FIXED\n"));
+    assert!(header.contains("#define BITS_FEATURE_TYPE int16_t\n"));
+    let list = header
+        .split("#define BITS_FEATURES_Q { ")
+        .nth(1)
+        .and_then(|rest| rest.split(" }").next())
+        .expect("the fraction bits");
+    let q: Vec<i32> = list.split(", ").map(|q| q.parse().unwrap()).collect();
+    let scale = feature_scale(&plan).unwrap();
+    assert_eq!(q.len(), 13);
+    for (q, scale) in q.iter().zip(scale) {
+        assert_eq!(libm::ldexp(1.0, -q), scale);
+    }
+    // All columns alike have a single number besides.
+    let alike = q.iter().all(|&other| other == q[0]);
+    assert_eq!(header.contains("#define BITS_FEATURE_Q "), alike);
 }
 
 #[test]

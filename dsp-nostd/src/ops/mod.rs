@@ -117,6 +117,9 @@ pub const ALL: &[&Op] = &[
     &fixed::rows::TOP_RANGE_I32,
     &fixed::rows::STANDARDISE_I16,
     &fixed::rows::DELTAS_I16,
+    &fixed::filter::BIQUAD_I32,
+    &fixed::filter::DECIMATE_I32,
+    &fixed::statistics::STATISTICS_I32,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

@@ -59,7 +59,20 @@ class Pipeline:
     def features(self, samples: Samples, numeric: str = "host") -> npt.NDArray[Any]:
         """Features of one recording: (rows, values), or (windows, rows, values) in window mode.
 
-        `numeric` is "reference" (float64), "host" (float32, fast) or "f32" (the device's bits).
+        `numeric` is "reference" (float64), "host" (float32, fast), "f32" (float32, the device's
+        bits) or "fixed" (int16, the device's bits; `feature_scale` says what they stand for).
         """
-    def run(self, samples: Samples, numeric: str = "f32") -> list[Classification]:
-        """What the classifier says over one recording, in the order of time."""
+    def feature_scale(
+        self, numeric: str = "fixed", samples: Optional[int] = None
+    ) -> npt.NDArray[np.float64]:
+        """What one unit of each column of the features stands for.
+
+        `features(x, "fixed") * feature_scale("fixed")` are real numbers. Ones for other numerics.
+        Recordings that are one window (mode "clip") have no fixed plan without their length: pass
+        it as `samples`.
+        """
+    def run(self, samples: Samples, numeric: Optional[str] = None) -> list[Classification]:
+        """What the classifier says over one recording, in the order of time.
+
+        `numeric` is one of those of `features`; the device's, as `[deploy]` says, when left out.
+        """

@@ -67,8 +67,9 @@ fn triangles(filters: &[Filter]) -> Option<Bank> {
         // The segment in which filter `s` rises with weight `a` and filter `s - 1` falls.
         let (s, a) = match hit.as_slice() {
             &[(m, w)] if (w - 1.0).abs() < CLOSE => (m + 1, 0.0),
-            &[(0, w)] if k < peak(0) => (0, w),
-            &[(m, w)] if m == last && k > peak(m) => (m + 1, 1.0 - w),
+            // Alone: the first filter before its top, or the last one behind it.
+            &[(0, w)] if k <= peak(0) => (0, w),
+            &[(m, w)] if m == last && k >= peak(m) => (m + 1, 1.0 - w),
             &[(m, w), (n, v)] if n == m + 1 && (w + v - 1.0).abs() < CLOSE => (n, v),
             _ => return None,
         };
@@ -134,6 +135,20 @@ mod tests {
                 first: 1,
                 lengths: vec![1, 3, 1],
                 weights: vec![2 * quarter, 0, quarter, 3 * quarter, 2 * quarter],
+            }
+        );
+    }
+
+    #[test]
+    fn tops_may_lie_between_bins() {
+        let found = Bank::new(&bank(&[(1, &[0.25, 0.75, 0.25]), (3, &[0.75, 0.5])]));
+        let quarter = 1 << 14;
+        assert_eq!(
+            found,
+            Bank::Triangles {
+                first: 1,
+                lengths: vec![2, 1, 1],
+                weights: vec![quarter, 3 * quarter, 3 * quarter, 2 * quarter],
             }
         );
     }

@@ -16,8 +16,13 @@ use otolith_dsp_nostd::ops::frame::{Padding, PeakParams};
 use otolith_dsp_nostd::ops::log::Floor;
 use std::f64::consts::LN_2;
 
-/// Fraction bits of the logarithms that a matrix of 16-bit coefficients takes, and of others.
-const LOG_Q: [i32; 2] = [10, 14];
+/// Fraction bits of the logarithms: few enough for the sums of a matrix with 16-bit coefficients,
+/// if there is one, to keep theirs.
+pub(super) fn log_q(graph: &Graph) -> i32 {
+    let mut stages = graph.frame.iter().chain(&graph.rows);
+    let matrix = stages.any(|stage| matches!(stage.kind, StageKind::Matrix(_)));
+    if matrix { 10 } else { 14 }
+}
 
 /// Integers of a spectrum: real values are `integer * unit * gain * 2^(p d) * (32768 / peak)^p`.
 struct Spectrum {
@@ -69,11 +74,6 @@ impl<'g> Front<'g> {
         precision: Precision,
         source: TensorId,
     ) -> Self {
-        let matrix = graph
-            .frame
-            .iter()
-            .chain(&graph.rows)
-            .any(|stage| matches!(stage.kind, StageKind::Matrix(_)));
         Self {
             graph,
             layout,
@@ -84,7 +84,7 @@ impl<'g> Front<'g> {
             largest: 1.0,
             energy: None,
             windowed: None,
-            log_q: LOG_Q[usize::from(!matrix)],
+            log_q: log_q(graph),
         }
     }
 
@@ -348,12 +348,6 @@ impl<'g> Front<'g> {
             table("twiddles", &transform.twiddles()),
             table("split", &transform.split()),
         ];
-        if transform.most_power >= libm::exp2(62.0) {
-            return Err(LowerError::new(
-                name.clone(),
-                "its powers could outgrow 62 bits: take shorter frames",
-            ));
-        }
         let unit = scale * (transform.unit * self.gain) * (transform.unit * self.gain);
         let powers = plan.tensor(name, Elem::U64, &[n_fft / 2 + 1]);
         let exponent = plan.tensor(&format!("{name}.exponent"), Elem::I32, &[1]);

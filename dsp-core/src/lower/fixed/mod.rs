@@ -50,6 +50,7 @@ pub(super) fn lower(
         plan: &mut plan,
         section: Section::Frame,
         n_rows: 1,
+        bits: 6 + front::log_q(graph),
     };
     for stage in &graph.frame[after..] {
         values = chain.stage(stage, values)?;
@@ -147,6 +148,8 @@ struct Chain<'b> {
     plan: &'b mut PlanBuilder,
     section: Section,
     n_rows: usize,
+    /// Bits that wide values have.
+    bits: i32,
 }
 
 impl Chain<'_> {
@@ -346,7 +349,8 @@ impl Chain<'_> {
         if values.elem == Elem::I32 && values.columns.iter().all(same) {
             return Ok(values);
         }
-        let q = values.columns.iter().map(|c| c.q(libm::exp2(29.0))).min();
+        let most = libm::exp2(f64::from(self.bits));
+        let q = values.columns.iter().map(|c| c.q(most)).min();
         let scale = libm::exp2(-f64::from(q.unwrap_or(0).min(20)));
         self.scaled(name, values, Elem::I32, vec![scale], 0, None)
     }

@@ -7,6 +7,9 @@ use std::f64::consts::PI;
 /// Furthest that a sum may go: the end of `i32`, less what the stages' roundings can add.
 const LIMIT: f64 = (1u64 << 31) as f64 - 1024.0;
 
+/// Largest sum of powers: a floor of the same size may be added in 64 bits.
+const MOST_POWER: f64 = (1u64 << 62) as f64;
+
 /// An FFT of windowed frames, ready to be written as an operator.
 pub(super) struct Transform {
     n_fft: usize,
@@ -19,8 +22,6 @@ pub(super) struct Transform {
     /// Real value of an integer of `X`, for a block exponent of 0: `X` is in units of samples in
     /// `[-1, 1)`.
     pub(super) unit: f64,
-    /// Largest `sum |X[k]|^2` over the bins, in integers.
-    pub(super) most_power: f64,
     /// `sum w^2`.
     pub(super) square_sum: f64,
 }
@@ -73,14 +74,16 @@ impl Transform {
         let even: f64 = (0..n_fft).step_by(2).map(at).sum();
         let twice = 2.0 * even.max(total - even);
         worst = worst.max(total.max(twice) * scale(halvings));
-        let room = libm::floor(libm::log2(LIMIT / worst)) as i32;
+        let square_sum: f64 = window.iter().map(|w| w * w).sum();
+        // By Parseval, the sum of the powers of all bins.
+        let power = n_fft as f64 * square_sum * scale(2 * halvings);
+        let room = libm::log2(LIMIT / worst).min(libm::log2(MOST_POWER / power) / 2.0);
+        let room = libm::floor(room) as i32;
         // A 16-bit sample times a window value has 30 bits; a 32-bit one is halved.
-        let (bits, magnitude) = if wide_samples {
-            let bits = (room + 1).min(30);
-            (bits, bits - 1)
+        let bits = if wide_samples {
+            (room + 1).min(30)
         } else {
-            let bits = (room - 15).min(15);
-            (bits, bits + 15)
+            (room - 15).min(15)
         };
         if bits < 8 {
             return Err(fault(format!(
@@ -88,8 +91,6 @@ impl Transform {
                  frames"
             )));
         }
-        let square_sum: f64 = window.iter().map(|w| w * w).sum();
-        let amplitude = libm::exp2(f64::from(magnitude)) * scale(halvings);
         let half_len = n_fft / 2 + 1;
         let half = (0..half_len)
             .map(|n| window.get(n).copied().unwrap_or(0.0))
@@ -102,7 +103,6 @@ impl Transform {
             mirror,
             bits,
             unit: libm::exp2(f64::from(halvings) - f64::from(full_scale)),
-            most_power: n_fft as f64 * square_sum * amplitude * amplitude,
             square_sum,
         })
     }

@@ -10,9 +10,9 @@ use crate::q;
 /// Operands: e (`u64[n]`), epsilon (`u32[1]` or `u32[n]` table), exponent (`i32[1]`, the block
 /// exponent `d`), l (`i32[n]`, written, with `q` fraction bits), optionally peak (`i32[1]`, above
 /// 0). Parameters: [`LogParams`]. The floor that keeps e away from 0 is
-/// `epsilon peak^r 2^(shift - p d)`, in the units of e (peak is 1 without the operand), rounded;
-/// where both e and the rounded floor are 0, l is the logarithm of the exact floor. The error of
-/// the logarithm itself is at most 1.8e-4, and half a unit of l.
+/// `epsilon peak^r 2^(shift - p d)`, in the units of e (peak is 1 without the operand): rounded
+/// where it is added to an e or compared with it, exact where it replaces e. The error of the
+/// logarithm itself is at most 1.8e-4, and half a unit of l.
 pub const LOG2_U64: Op = Op {
     code: 0x0322,
     name: "LOG2_U64",
@@ -125,22 +125,24 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let base = (params.base.wrapping_add(d) << params.q)
         .wrapping_sub(params.peak_power as i32 * log2(u64::from(peak), params.q));
     let floor = |epsilon: u32| {
-        let (x, shift) = (
-            u64::from(epsilon).wrapping_mul(peak_power),
-            params.shift.wrapping_sub(d),
-        );
-        (x, shift, scaled(x, shift))
+        let x = u64::from(epsilon).wrapping_mul(peak_power);
+        let shift = params.shift.wrapping_sub(d);
+        let log = log2(x | 1, params.q).wrapping_add(shift << params.q);
+        (scaled(x, shift), log)
     };
-    let log = |e: u64, (x, shift, floor): (u64, i32, u64)| {
-        let e = match params.floor {
-            Floor::Add => q::add_u64(e, floor),
-            Floor::Max if e < floor => floor,
-            Floor::ReplaceZero if e == 0 => floor,
-            _ => e,
+    let log = |e: u64, (floor, floor_log): (u64, i32)| {
+        let floored = match params.floor {
+            Floor::Max => e <= floor,
+            Floor::Add | Floor::ReplaceZero => e == 0,
         };
-        let log = match e {
-            0 => log2(x | 1, params.q).wrapping_add(shift << params.q),
-            e => log2(e, params.q),
+        let sum = match params.floor {
+            Floor::Add => q::add_u64(e, floor),
+            Floor::Max | Floor::ReplaceZero => e,
+        };
+        let log = if floored {
+            floor_log
+        } else {
+            log2(sum, params.q)
         };
         log.wrapping_add(base)
     };

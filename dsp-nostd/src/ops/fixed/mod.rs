@@ -12,6 +12,7 @@
 //! [`crate::q`].
 
 pub mod fft;
+pub mod filter;
 pub mod frame;
 pub mod log;
 pub mod matrix;
@@ -19,6 +20,7 @@ pub mod mel;
 pub mod rows;
 pub mod scale;
 pub mod spectrum;
+pub mod statistics;
 pub mod vector;
 
 #[cfg(test)]

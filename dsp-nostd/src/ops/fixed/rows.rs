@@ -251,7 +251,7 @@ impl Scale {
         let divisor = (root << (31 - half)) + (n_epsilon << 15);
         // The divisor is mantissa * 2^(bits - 32), with a mantissa of 32 bits.
         let bits = 64 - divisor.leading_zeros();
-        let mantissa = divisor >> bits.saturating_sub(32);
+        let mantissa = q::shr_floor(divisor, bits.saturating_sub(32));
         // 2^31 / divisor = factor 2^-62 2^31 2^(32 - bits)
         Self {
             factor: q::div(1 << 62, mantissa as i64),

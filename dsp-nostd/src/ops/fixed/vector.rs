@@ -252,7 +252,7 @@ fn energy_i16(x: &[i16]) -> u64 {
 fn energy_i32(x: &[i32], shift: u32) -> u64 {
     let squares = x.iter().map(|&x| (i64::from(x) * i64::from(x)) as u64);
     let (high, low) = squares.fold((0u64, 0u64), |(high, low), square| {
-        (high + (square >> 32), low + (square & LOW))
+        (high + q::shr_floor(square, 32), low + (square & LOW))
     });
     q::shr_wide(high, low, shift)
 }
@@ -263,11 +263,11 @@ const LOW: u64 = u32::MAX as u64;
 fn sum_u64(x: &[u64], params: SumParams) -> u64 {
     // Fewer than 2^26 values: no half of the sum passes 2^60.
     let (mut high, mut low) = x.iter().fold((0u64, 0u64), |(high, low), x| {
-        (high + (x >> 32), low + (x & LOW))
+        (high + q::shr_floor(*x, 32), low + (x & LOW))
     });
     if params.two_sided {
         let (first, last) = (x.first().unwrap_or(&0), x.last().unwrap_or(&0));
-        high = (2 * high).wrapping_sub((first >> 32) + (last >> 32));
+        high = (2 * high).wrapping_sub(q::shr_floor(*first, 32) + q::shr_floor(*last, 32));
         low = (2 * low).wrapping_sub((first & LOW) + (last & LOW));
     }
     q::shr_wide(high, low, params.shift)

@@ -1,0 +1,43 @@
+//! Measures how accurate integer features are: `accuracy [--json] [--write FOLDER]` prints a
+//! table or JSON, and writes `accuracy.txt` and `accuracy.json` to the folder.
+
+use otolith_benches::accuracy::{Accuracy, BASE, OTHERS, few, json, measure, signals, table};
+use otolith_dsp_core::deploy::Precision;
+use std::error::Error;
+use std::path::PathBuf;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (mut as_json, mut folder) = (false, None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--json" => as_json = true,
+            "--write" => folder = Some(PathBuf::from(arguments.next().ok_or("--write FOLDER")?)),
+            other => return Err(format!("{other}: expected --json or --write FOLDER").into()),
+        }
+    }
+    let shared = otolith_fixtures::shared_dir().ok_or("the shared folder is absent")?;
+    let measured = measured(&shared)?;
+    let object = serde_json::to_string_pretty(&json(&measured))? + "\n";
+    let text = table(&measured);
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("accuracy.txt"), &text)?;
+        std::fs::write(folder.join("accuracy.json"), &object)?;
+    }
+    print!("{}", if as_json { object } else { text });
+    Ok(())
+}
+
+fn measured(shared: &std::path::Path) -> Result<Vec<Accuracy>, Box<dyn Error>> {
+    let all = signals(shared);
+    let few = few(shared);
+    let mut measured = Vec::new();
+    for precision in [Precision::Full, Precision::Light] {
+        measured.extend(measure(&BASE, precision, &all)?);
+    }
+    for definition in OTHERS {
+        measured.extend(measure(definition, Precision::Full, &few)?);
+    }
+    Ok(measured)
+}
