@@ -144,71 +144,112 @@ pub(crate) struct Window<'a, T> {
     pub(crate) mirror: usize,
 }
 
-/// Shape of the transform, as constants: `N` real points are `H = N / 2` complex ones; the first
-/// stage has `F = 2` or 4 legs and `S = H / F` butterflies.
-///
-/// Weighs the samples and runs the first stage, which needs no twiddle factors and does not
-/// scale; butterfly `i` goes to the digit-reversed place. Samples behind the end of `x` are 0.
+/// The weighted samples of a frame.
+trait Frame {
+    /// Samples `n` and `n + 1` as a complex number; `n` is even.
+    fn pair(&self, n: usize) -> Complex;
+}
+
+/// A frame as long as the FFT. The second half of the window is the first one, read backwards from
+/// `mirror - N / 2`.
+struct Whole<'a, X, T, const N: usize, const H: usize> {
+    x: &'a [X; N],
+    rise: &'a [T; H],
+    fall: &'a [T; H],
+    shift: Shift,
+}
+
+impl<X: Sample, T: Table, const N: usize, const H: usize> Frame for Whole<'_, X, T, N, H> {
+    #[inline(always)]
+    fn pair(&self, n: usize) -> Complex {
+        let w = if n < H {
+            [self.rise[n], self.rise[n + 1]]
+        } else {
+            [self.fall[N - 1 - n], self.fall[N - 2 - n]]
+        };
+        [
+            self.x[n].weigh(w[0], self.shift),
+            self.x[n + 1].weigh(w[1], self.shift),
+        ]
+    }
+}
+
+/// A frame that is shorter than the FFT's `2 H` points: zeros follow.
+struct Padded<'a, X, T, const H: usize> {
+    x: &'a [X],
+    window: Window<'a, T>,
+    shift: Shift,
+}
+
+impl<X: Sample, T: Table, const H: usize> Padded<'_, X, T, H> {
+    #[inline(always)]
+    fn point(&self, n: usize) -> i32 {
+        let at = if n < H {
+            n
+        } else {
+            self.window.mirror.wrapping_sub(n)
+        };
+        match (self.x.get(n), self.window.half.get(at)) {
+            (Some(&x), Some(&w)) => x.weigh(w, self.shift),
+            _ => 0,
+        }
+    }
+}
+
+impl<X: Sample, T: Table, const H: usize> Frame for Padded<'_, X, T, H> {
+    #[inline(always)]
+    fn pair(&self, n: usize) -> Complex {
+        [self.point(n), self.point(n + 1)]
+    }
+}
+
+/// Weighs the samples and runs the first stage of a transform of `N` real points, which are
+/// `H = N / 2` complex ones: `R = H / F` butterflies of `F = 2` or 4 legs, without twiddle factors
+/// and without scaling. Butterfly `i` goes to place `reversed[i]`. Samples behind the end of `x`
+/// are 0.
 #[inline(always)]
-pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize>(
+pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize, const R: usize>(
     x: &[X],
     window: Window<'_, T>,
     shift: Shift,
-    reversed: &[u16],
+    reversed: &[u16; R],
     out: &mut [Complex; H],
 ) where
     X: Sample,
     T: Table,
 {
-    match (x.first_chunk::<N>(), window.half.first_chunk::<H>()) {
-        (Some(x), Some(rise)) => {
-            // A frame as long as the FFT: the second half of the window is the first one, read
-            // backwards from `mirror - N / 2`.
-            let Some(fall) = window
-                .half
-                .get((window.mirror + 1).wrapping_sub(N)..)
-                .and_then(|half| half.first_chunk::<H>())
-            else {
-                return;
-            };
-            let point = |n: usize| {
-                let w = if n < H { rise[n] } else { fall[N - 1 - n] };
-                x[n].weigh(w, shift)
-            };
-            butterflies::<N, H, F>(point, reversed, out);
-        }
-        _ => {
-            let point = |n: usize| {
-                let at = if n < H {
-                    n
-                } else {
-                    window.mirror.wrapping_sub(n)
-                };
-                match (x.get(n), window.half.get(at)) {
-                    (Some(&x), Some(&w)) => x.weigh(w, shift),
-                    _ => 0,
-                }
-            };
-            butterflies::<N, H, F>(point, reversed, out);
-        }
+    let rise = window.half.first_chunk();
+    let fall = window.half.get((window.mirror + 1).wrapping_sub(N)..);
+    let fall = fall.and_then(|half| half.first_chunk());
+    if let (Some(x), Some(rise), Some(fall)) = (x.first_chunk(), rise, fall) {
+        let frame = Whole::<X, T, N, H> {
+            x,
+            rise,
+            fall,
+            shift,
+        };
+        butterflies::<N, H, F, R>(&frame, reversed, out);
+    } else {
+        let frame = Padded::<X, T, H> { x, window, shift };
+        butterflies::<N, H, F, R>(&frame, reversed, out);
     }
 }
 
 #[inline(always)]
-fn butterflies<const N: usize, const H: usize, const F: usize>(
-    point: impl Fn(usize) -> i32,
-    reversed: &[u16],
+fn butterflies<const N: usize, const H: usize, const F: usize, const R: usize>(
+    frame: &impl Frame,
+    reversed: &[u16; R],
     out: &mut [Complex; H],
 ) {
-    for (i, &to) in reversed.iter().enumerate().take(H / F) {
-        let leg = |k: usize| [point(2 * i + k * (N / F)), point(2 * i + k * (N / F) + 1)];
-        let to = usize::from(to);
+    for (i, &to) in reversed.iter().enumerate() {
+        let (n, to) = (2 * i, usize::from(to));
+        let (a, b) = (frame.pair(n), frame.pair(n + N / F));
         if F == 4 {
+            let (c, d) = (frame.pair(n + N / 2), frame.pair(n + 3 * (N / 4)));
             if let Some(out) = out.as_chunks_mut::<4>().0.get_mut(to) {
-                *out = butterfly(leg(0), leg(1), leg(2), leg(3));
+                *out = butterfly(a, b, c, d);
             }
         } else if let Some(out) = out.as_chunks_mut::<2>().0.get_mut(to) {
-            let (a, b) = (leg(0), leg(1));
             *out = [add(a, b), sub(a, b)];
         }
     }
@@ -253,43 +294,51 @@ pub(crate) fn stage<T, const Q: usize, const B: usize, const S: usize, const W: 
     T: Table,
 {
     for x in x.as_chunks_mut::<B>().0 {
-        let [a, b, c, d] = [x[0], x[Q], x[2 * Q], x[3 * Q]].map(halve);
+        let (a, b, c, d) = (halve(x[0]), halve(x[Q]), halve(x[2 * Q]), halve(x[3 * Q]));
         [x[0], x[Q], x[2 * Q], x[3 * Q]] = butterfly(a, b, c, d);
         for j in 1..Q {
             let [c1, s1, c2, s2, c3, s3] = twiddles[j * S - 1];
+            // In this order few enough values are alive at once for the registers of an Arm core.
             let c = T::turn(x[j + 2 * Q], [c2, s2]);
             let a = halve(x[j]);
+            let (p, m) = (add(a, c), sub(a, c));
             let b = T::turn(x[j + Q], [c1, s1]);
             let d = T::turn(x[j + 3 * Q], [c3, s3]);
-            [x[j], x[j + Q], x[j + 2 * Q], x[j + 3 * Q]] = butterfly(a, b, c, d);
+            let (s, [tr, ti]) = (add(b, d), sub(b, d));
+            x[j] = add(p, s);
+            x[j + 2 * Q] = sub(p, s);
+            x[j + Q] = [q::add(m[0], ti), q::sub(m[1], tr)];
+            x[j + 3 * Q] = [q::sub(m[0], ti), q::add(m[1], tr)];
         }
     }
 }
 
 /// From the half-length transform to the power of the real signal's bins, in place: `x[k]` becomes
 /// `|X[k]|^2`, low word first, for `k` in `0..H`; returns bin `H`. `twiddles[k - 1]` is that of
-/// bin `k`.
+/// bin `k`; there are `P = H / 2 - 1`.
 #[inline(always)]
-pub(crate) fn split_power<T: Table, const H: usize>(
+pub(crate) fn split_power<T: Table, const H: usize, const P: usize>(
     x: &mut [Complex; H],
-    twiddles: &[[T; 2]],
+    twiddles: &[[T; 2]; P],
 ) -> u64 {
-    let words = |[re, im]: Complex| {
-        let power = q::square_sum(re, im);
-        [power as i32, (power >> 32) as i32]
-    };
     let [re, im] = x[0];
     x[0] = words([q::add(re, im), 0]);
     let last = q::square_sum(q::sub(re, im), 0);
     x[H / 2] = words(x[H / 2]);
-    for (i, &w) in twiddles.iter().enumerate().take(H / 2 - 1) {
-        let k = i + 1;
+    for k in 1..H / 2 {
         let ([zr, zi], [yr, yi]) = (x[k], x[H - k]);
-        // The even part, and twice the odd part turned to its place.
-        let even = halve([q::add(zr, yr), q::sub(zi, yi)]);
-        let odd = T::turn([q::add(zi, yi), q::sub(yr, zr)], w);
-        x[k] = words(add(even, odd));
-        x[H - k] = words(sub(even, odd));
+        // Twice the odd part, turned to its place, and twice the even part.
+        let [tr, ti] = T::turn([q::add(zi, yi), q::sub(yr, zr)], twiddles[k - 1]);
+        let (er, ei) = (q::add(zr, yr), q::sub(zi, yi));
+        x[k] = words([q::add(q::half(er), tr), q::add(q::half(ei), ti)]);
+        x[H - k] = words([q::sub(q::half(er), tr), q::sub(q::half(ei), ti)]);
     }
     last
+}
+
+/// `re^2 + im^2`, low word first.
+#[inline(always)]
+fn words([re, im]: Complex) -> Complex {
+    let power = q::square_sum(re, im);
+    [power as i32, (power >> 32) as i32]
 }

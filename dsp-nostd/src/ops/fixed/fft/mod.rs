@@ -82,7 +82,7 @@ macro_rules! rfft_power {
             code: $code + $log2,
             name: stringify!($name),
             check: check::<$x, $t, $n>,
-            run: |io| run::<$x, $t, $n, $h, $first, { $h / 4 - 1 }>(
+            run: |io| run::<$x, $t, $n, $h, $first, { $h / $first }, { $h / 4 - 1 }, { $h / 2 - 1 }>(
                 io,
                 &const { reversed::<{ $h / $first }>() },
                 |x, twiddles| {
@@ -225,9 +225,18 @@ fn check<X: Element, T: Element, const N: usize>(step: &Step<'_>) -> Result<(), 
     Ok(())
 }
 
-fn run<X, T, const N: usize, const H: usize, const F: usize, const W: usize>(
+fn run<
+    X,
+    T,
+    const N: usize,
+    const H: usize,
+    const F: usize,
+    const R: usize,
+    const W: usize,
+    const P: usize,
+>(
     io: &mut Io<'_, '_>,
-    reversed: &[u16],
+    reversed: &[u16; R],
     stages: impl Fn(&mut [Complex], &[[T; 6]; W]),
 ) -> Result<(), Fault>
 where
@@ -246,6 +255,7 @@ where
     let (twiddles, _) = io.step.table::<T>(2)?.as_chunks::<6>();
     let twiddles = twiddles.first_chunk::<W>().ok_or(short(2))?;
     let (split, _) = io.step.table::<T>(3)?.as_chunks::<2>();
+    let split = split.first_chunk::<P>().ok_or(short(3))?;
     let (x, power, exponent) = io.read_write2::<X, u64, i32>(0, 4, 5)?;
     let x = x.get(start..end).ok_or(short(0))?;
     // The transform works where the powers will be: each is as wide as a complex number, low
@@ -257,7 +267,7 @@ where
     let (excess, limit) = (X::bits(x) - params.bits as i32, -(params.left as i32));
     let d = if excess > limit { excess } else { limit };
     exponent.fill(d);
-    first_stage::<X, T, N, H, F>(x, window, Shift::new(d), reversed, bins);
+    first_stage::<X, T, N, H, F, R>(x, window, Shift::new(d), reversed, bins);
     stages(bins, twiddles);
     *last = split_power(bins, split);
     Ok(())
