@@ -39,7 +39,7 @@ enum Verb {
     Lint,
     /// Unit, property, golden and command line tests of the Rust crates
     Rust,
-    /// The device crates for thumbv6m, thumbv7em-hf and riscv32imac
+    /// The device crates for every Arm and RISC-V target
     Device,
     /// The same bits from a debug and a release build
     Bits,
