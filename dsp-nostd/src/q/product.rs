@@ -69,7 +69,7 @@ mod short {
     #[inline(always)]
     pub const fn mul_u16(p: u64, a: u16) -> u64 {
         let (a, low, high) = (a as u32, p as u32, (p >> 32) as u32);
-        let p0 = (low & 0xffff) * a >> 16;
+        let p0 = ((low & 0xffff) * a) >> 16;
         let (p1, p2, p3) = ((low >> 16) * a, (high & 0xffff) * a, (high >> 16) * a);
         (p0 as u64 + p1 as u64)
             .wrapping_add((p2 as u64) << 16)
