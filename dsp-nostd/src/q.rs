@@ -131,6 +131,22 @@ pub fn i16_to_f32(x: i16) -> f32 {
     f32::from(x) * (1.0 / 32768.0)
 }
 
+/// [`i16_to_f32`], made of integer operations: the runner takes samples for plans of any numeric,
+/// and a fixed plan's image must not link a float function for that.
+#[inline]
+pub fn i16_to_f32_bits(x: i16) -> f32 {
+    let magnitude = u32::from(x.unsigned_abs());
+    if magnitude == 0 {
+        return 0.0;
+    }
+    // The leading one moves to bit 23, which the format leaves out; 1.0 has the exponent 127.
+    let zeros = magnitude.leading_zeros();
+    let fraction = magnitude.wrapping_shl(zeros.wrapping_sub(8)) & 0x007f_ffff;
+    let exponent = 143u32.wrapping_sub(zeros);
+    let sign = u32::from(x < 0);
+    f32::from_bits(sign << 31 | exponent << 23 | fraction)
+}
+
 /// Counts a value that saturated or wrapped, in a `checked` build.
 #[inline(always)]
 fn saturated() {
@@ -267,6 +283,13 @@ pub const fn sqrt(x: u64) -> u32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn both_ways_to_float_give_the_same_bits() {
+        for x in i16::MIN..=i16::MAX {
+            assert_eq!(i16_to_f32_bits(x).to_bits(), i16_to_f32(x).to_bits(), "{x}");
+        }
+    }
 
     proptest! {
         #[test]

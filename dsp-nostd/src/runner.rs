@@ -129,7 +129,7 @@ impl<'a> Runner<'a> {
     /// [`Fault::WrongSampleType`] when the plan takes neither `i16` nor `f32` samples.
     pub fn push_i16(&mut self, samples: &[i16]) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::F32 => self.push(samples, q::i16_to_f32, &mut Unobserved),
+            Elem::F32 => self.push(samples, q::i16_to_f32_bits, &mut Unobserved),
             Elem::I16 => self.push(samples, |x| x, &mut Unobserved),
             _ => Err(Fault::WrongSampleType),
         }
@@ -146,7 +146,7 @@ impl<'a> Runner<'a> {
         observe: &mut impl FnMut(usize, &Tensors<'_>),
     ) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::F32 => self.push(samples, q::i16_to_f32, &mut Observed(observe)),
+            Elem::F32 => self.push(samples, q::i16_to_f32_bits, &mut Observed(observe)),
             Elem::I16 => self.push(samples, |x| x, &mut Observed(observe)),
             _ => Err(Fault::WrongSampleType),
         }

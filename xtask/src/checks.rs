@@ -1,5 +1,7 @@
 //! The checks themselves.
 
+use crate::images::M4F;
+use crate::measured::PLANS;
 use crate::run::{Report, cargo, command};
 use crate::setup::{TARGETS, venv_program};
 
@@ -17,9 +19,25 @@ pub(crate) fn lint(report: &mut Report) {
             "warnings",
         ]),
     );
+    device_images(report);
     report.check(
         "documentation",
         cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"),
+    );
+}
+
+/// On the host the programs for devices are next to empty; their plans do not matter here.
+fn device_images(report: &mut Report) {
+    let Some(plan) = PLANS[0].make(report) else {
+        return;
+    };
+    let mut words = vec!["clippy", "--quiet", "-p", "otolith-conformance-device"];
+    words.extend(["--target", M4F.target, "--", "-D", "warnings"]);
+    report.check(
+        "clippy of the device images",
+        cargo(&words)
+            .env("OTOLITH_PLAN", &plan)
+            .env("OTOLITH_PACK", plan.with_extension("oto")),
     );
 }
 

@@ -81,6 +81,12 @@ pub(crate) fn build(report: &mut Report, image: &Image<'_>) -> Option<PathBuf> {
     let mut words = vec!["build", "--quiet", "-p", "otolith-conformance-device"];
     words.extend(["--bin", image.program, "--target", image.target]);
     words.extend(["--profile", image.profile]);
+    // Names of generic functions then say what they are generic over.
+    let mangling = format!(
+        "target.{}.rustflags=[\"-Csymbol-mangling-version=v0\"]",
+        image.target
+    );
+    words.extend(["--config", &mangling]);
     let (variable, file) = image.input;
     report.ask(
         &format!("image {}", image.name),
@@ -132,8 +138,9 @@ pub(crate) fn emulate(machine: &str, image: &Path, count: bool) -> Emulated {
     }
     qemu.args(["-machine", machine, "-kernel"])
         .arg(image)
-        .args(["-semihosting-config", "enable=on,target=native"])
-        .args(["-display", "none", "-monitor", "none", "-serial", "none"]);
+        .args(["-semihosting-config", "enable=on,target=native,chardev=out"])
+        .args(["-chardev", "stdio,id=out", "-display", "none"])
+        .args(["-monitor", "none", "-serial", "none"]);
     let (printed, failure) = match finish(&mut qemu, started) {
         Ok(printed) => (printed, None),
         Err((printed, why)) => (printed, Some(why)),

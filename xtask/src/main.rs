@@ -4,10 +4,15 @@
 mod accuracy;
 mod c;
 mod checks;
+mod count;
+mod elf;
+mod gates;
 mod images;
+mod measured;
 mod qemu;
 mod run;
 mod setup;
+mod size;
 mod snapshot;
 
 use clap::{Parser, Subcommand};
@@ -34,12 +39,18 @@ enum Verb {
     Lint,
     /// Unit, property, golden and command line tests of the Rust crates
     Rust,
-    /// The device crates for thumbv6m, thumbv7em-hf and riscv32imac
+    /// The device crates for every Arm and RISC-V target
     Device,
     /// The same bits from a debug and a release build
     Bits,
     /// The same bits from those builds and from every emulated core
     Qemu,
+    /// Flash, RAM and stack of firmware images
+    Size,
+    /// No panic, heap, formatting and, in integer plans, float code in firmware images
+    Gates,
+    /// Instructions of a frame and its operators on emulated cores
+    Count,
     /// The example's decisions in C, from `otolith compile` and the system's C compiler
     C,
     /// How accurate integer features are, against f64 and the committed table
@@ -58,6 +69,8 @@ fn main() -> ExitCode {
             checks::rust(&mut report);
             checks::device(&mut report);
             qemu::all(&mut report);
+            firmware(&mut report, &[size::all, gates::all]);
+            count::all(&mut report);
             c::decisions(&mut report);
             checks::python(&mut report);
         }
@@ -67,10 +80,21 @@ fn main() -> ExitCode {
         Verb::Device => checks::device(&mut report),
         Verb::Bits => qemu::bits(&mut report),
         Verb::Qemu => qemu::all(&mut report),
+        Verb::Size => firmware(&mut report, &[size::all]),
+        Verb::Gates => firmware(&mut report, &[gates::all]),
+        Verb::Count => count::all(&mut report),
         Verb::C => c::decisions(&mut report),
         Verb::Accuracy if cli.json => return accuracy::print_json(),
         Verb::Accuracy => accuracy::check(&mut report),
         Verb::Python => checks::python(&mut report),
     }
     report.finish()
+}
+
+/// Measures of firmware images, which are built once.
+fn firmware(report: &mut Report, measures: &[fn(&mut Report, &[size::Firmware])]) {
+    let firmwares = size::firmwares(report);
+    for measure in measures {
+        measure(report, &firmwares);
+    }
 }
