@@ -192,7 +192,7 @@ impl Iterator for Synthesis {
             Shape::Impulses { .. } => 0,
             Shape::Dust { rarity } => {
                 let white = self.white();
-                let hit = (white & 0x7fff) as u32 % rarity == 0;
+                let hit = ((white & 0x7fff) as u32).is_multiple_of(rarity);
                 i32::from(hit) * if white < 0 { -1 } else { 1 }
             }
             Shape::Bursts { on, off } => {
