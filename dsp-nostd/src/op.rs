@@ -104,22 +104,38 @@ impl<'p> Step<'p> {
     /// Operand `i`, a table of `T`s in the plan's data.
     #[inline]
     pub fn table<T: Element>(&self, i: usize) -> Result<&'p [T], Fault> {
-        let bytes = self.table_bytes((i, T::ELEM))?;
-        typed(bytes.ok_or(Fault::WrongPlace { operand: i as u8 })?, i)
+        match self.table_bytes((i, T::ELEM)) {
+            Some(bytes) => typed(bytes, i),
+            None => Err(self.not_a_table((i, T::ELEM))),
+        }
     }
 
-    /// The bytes of an operand that is a table; `None` when it lives elsewhere.
+    /// The bytes of an operand that is a table.
     #[inline(never)]
-    fn table_bytes(&self, (i, elem): Operand) -> Result<Option<&'p [u8]>, Fault> {
-        let record = self.record(i)?;
-        if record.place != Place::Data as u8 {
-            return Ok(None);
+    fn table_bytes(&self, (i, elem): Operand) -> Option<&'p [u8]> {
+        let record = self.tensors.get(*self.operands.get(i)? as usize)?;
+        if record.place != Place::Data as u8 || record.elem != elem as u8 {
+            return None;
         }
-        expect_elem(record, (i, elem))?;
         let start = record.offset as usize;
-        let end = start.wrapping_add((record.count as usize).wrapping_mul(elem.size()));
-        let bytes = self.data.get(start..end);
-        bytes.map(Some).ok_or(outside((i, elem)))
+        let len = (record.count as usize).wrapping_mul(elem.size());
+        self.data.get(start..start.wrapping_add(len))
+    }
+
+    /// Why an operand is no such table.
+    #[cold]
+    #[inline(never)]
+    fn not_a_table(&self, (i, elem): Operand) -> Fault {
+        match self.record(i) {
+            Err(fault) => fault,
+            Ok(record) if record.place != Place::Data as u8 => {
+                Fault::WrongPlace { operand: i as u8 }
+            }
+            Ok(record) => match expect_elem(record, (i, elem)) {
+                Err(fault) => fault,
+                Ok(()) => outside((i, elem)),
+            },
+        }
     }
 
     /// Fails when operands `a` and `b` share bytes. Kernels that read one while they write the
@@ -231,7 +247,7 @@ impl<'p> Io<'_, 'p> {
 
     #[inline(never)]
     fn read_bytes(&self, r: Operand) -> Result<&[u8], Fault> {
-        if let Some(table) = self.step.table_bytes(r)? {
+        if let Some(table) = self.step.table_bytes(r) {
             return Ok(table);
         }
         let range = self.arena_range(r)?;
@@ -241,7 +257,7 @@ impl<'p> Io<'_, 'p> {
     #[inline(never)]
     fn read_write_bytes(&mut self, r: Operand, w: Operand) -> Result<(&[u8], &mut [u8]), Fault> {
         let to = self.arena_range(w)?;
-        if let Some(table) = self.step.table_bytes(r)? {
+        if let Some(table) = self.step.table_bytes(r) {
             let to = self.arena.get_mut(to).ok_or(outside(w))?;
             return Ok((table, to));
         }
@@ -269,7 +285,7 @@ impl<'p> Io<'_, 'p> {
         w: Operand,
     ) -> Result<Read2Write<'_, u8, u8, u8>, Fault> {
         let to = self.arena_range(w)?;
-        match (self.step.table_bytes(a)?, self.step.table_bytes(b)?) {
+        match (self.step.table_bytes(a), self.step.table_bytes(b)) {
             (Some(x), _) => {
                 let (y, to) = self.read_write_bytes(b, w)?;
                 Ok((x, y, to))
@@ -309,7 +325,7 @@ impl<'p> Io<'_, 'p> {
         w: Operand,
     ) -> Result<ReadWrite2<'_, u8, u8, u8>, Fault> {
         let (rv, rw) = (self.arena_range(v)?, self.arena_range(w)?);
-        if let Some(table) = self.step.table_bytes(r)? {
+        if let Some(table) = self.step.table_bytes(r) {
             let [a, b] = self
                 .arena
                 .get_disjoint_mut([rv, rw])

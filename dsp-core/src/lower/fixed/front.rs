@@ -357,7 +357,7 @@ impl<'g> Front<'g> {
             frame_len: frame.len as u32,
             mirror: transform.mirror as u32,
             bits: transform.bits as u32,
-            left: if frame.wide { self.left(unit) } else { 0 },
+            left: self.left(unit),
         };
         let [window, twiddles, split] = tables;
         let operands = [frame.tensor, window, twiddles, split, powers, exponent];

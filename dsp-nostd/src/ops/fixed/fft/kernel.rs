@@ -68,11 +68,14 @@ impl Table for i16 {
 pub(crate) trait Sample: Copy {
     /// Bits of the longest sample, without the sign: 0 for 0 and -1.
     fn bits(x: &[Self]) -> i32;
-    /// The sample times a window value, shifted by the frame's block exponent.
-    fn weigh<T: Table>(self, w: T, shift: Shift) -> i32;
+    /// The sample, shifted to the left.
+    fn up(self, left: u32) -> Self;
+    /// The sample times a window value, shifted to the right.
+    fn weigh<T: Table>(self, w: T, right: u32) -> i32;
 }
 
-/// The block exponent as two shifts, one of which is 0.
+/// The block exponent as a shift of samples to the left and one of weighted samples to the right, of
+/// which one is 0.
 #[derive(Clone, Copy)]
 pub(crate) struct Shift {
     left: u32,
@@ -88,7 +91,7 @@ impl Shift {
             (0, exponent)
         };
         Self {
-            left: left as u32 & 31,
+            left: left as u32 & 15,
             right: right as u32 & 31,
         }
     }
@@ -117,8 +120,13 @@ impl Sample for i16 {
     }
 
     #[inline(always)]
-    fn weigh<T: Table>(self, w: T, shift: Shift) -> i32 {
-        T::weigh_i16(self, w) >> shift.right
+    fn up(self, left: u32) -> i16 {
+        self << left
+    }
+
+    #[inline(always)]
+    fn weigh<T: Table>(self, w: T, right: u32) -> i32 {
+        T::weigh_i16(self, w) >> right
     }
 }
 
@@ -130,8 +138,13 @@ impl Sample for i32 {
     }
 
     #[inline(always)]
-    fn weigh<T: Table>(self, w: T, shift: Shift) -> i32 {
-        T::weigh_i32((self << shift.left) >> shift.right, w)
+    fn up(self, left: u32) -> i32 {
+        self << left
+    }
+
+    #[inline(always)]
+    fn weigh<T: Table>(self, w: T, right: u32) -> i32 {
+        T::weigh_i32(self >> right, w)
     }
 }
 
@@ -150,13 +163,13 @@ trait Frame {
     fn pair(&self, n: usize) -> Complex;
 }
 
-/// A frame as long as the FFT. The second half of the window is the first one, read backwards from
-/// `mirror - N / 2`.
+/// A frame as long as the FFT that is not shifted to the left. The second half of the window is the
+/// first one, read backwards from `mirror - N / 2`.
 struct Whole<'a, X, T, const N: usize, const H: usize> {
     x: &'a [X; N],
     rise: &'a [T; H],
     fall: &'a [T; H],
-    shift: Shift,
+    right: u32,
 }
 
 impl<X: Sample, T: Table, const N: usize, const H: usize> Frame for Whole<'_, X, T, N, H> {
@@ -168,13 +181,13 @@ impl<X: Sample, T: Table, const N: usize, const H: usize> Frame for Whole<'_, X,
             [self.fall[N - 1 - n], self.fall[N - 2 - n]]
         };
         [
-            self.x[n].weigh(w[0], self.shift),
-            self.x[n + 1].weigh(w[1], self.shift),
+            self.x[n].weigh(w[0], self.right),
+            self.x[n + 1].weigh(w[1], self.right),
         ]
     }
 }
 
-/// A frame that is shorter than the FFT's `2 H` points: zeros follow.
+/// Any frame; zeros follow up to the FFT's `2 H` points.
 struct Padded<'a, X, T, const H: usize> {
     x: &'a [X],
     window: Window<'a, T>,
@@ -190,7 +203,7 @@ impl<X: Sample, T: Table, const H: usize> Padded<'_, X, T, H> {
             self.window.mirror.wrapping_sub(n)
         };
         match (self.x.get(n), self.window.half.get(at)) {
-            (Some(&x), Some(&w)) => x.weigh(w, self.shift),
+            (Some(&x), Some(&w)) => x.up(self.shift.left).weigh(w, self.shift.right),
             _ => 0,
         }
     }
@@ -221,12 +234,12 @@ pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize, 
     let rise = window.half.first_chunk();
     let fall = window.half.get((window.mirror + 1).wrapping_sub(N)..);
     let fall = fall.and_then(|half| half.first_chunk());
-    if let (Some(x), Some(rise), Some(fall)) = (x.first_chunk(), rise, fall) {
+    if let (Some(x), Some(rise), Some(fall), 0) = (x.first_chunk(), rise, fall, shift.left) {
         let frame = Whole::<X, T, N, H> {
             x,
             rise,
             fall,
-            shift,
+            right: shift.right,
         };
         butterflies::<N, H, F, R>(&frame, reversed, out);
     } else {

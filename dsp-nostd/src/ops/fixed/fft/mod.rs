@@ -37,7 +37,7 @@ pub struct RfftParams {
     /// Bits that samples keep: a frame whose longest sample has `L` bits beside the sign is
     /// shifted right by the block exponent `d = max(L - bits, -left)`.
     pub bits: u32,
-    /// Furthest shift to the left, for i32 samples only; at most 15.
+    /// Furthest shift to the left, at most 12.
     pub left: u32,
 }
 
@@ -206,7 +206,7 @@ fn check<X: Element, T: Element, const N: usize>(step: &Step<'_>) -> Result<(), 
     step.expect_disjoint(0, 5)?;
     step.expect_disjoint(4, 5)?;
     let params = RfftParams::decode(step.params()?);
-    if params.left > 15 || X::ELEM == Elem::I16 && params.left > 0 {
+    if params.left > 12 {
         return Err(Fault::BadParam { param: 5 });
     }
     let (start, frame_len) = (params.start as usize, params.frame_len as usize);
@@ -219,7 +219,9 @@ fn check<X: Element, T: Element, const N: usize>(step: &Step<'_>) -> Result<(), 
     if params.mirror != params.frame_len && params.mirror != params.frame_len - 1 {
         return Err(Fault::BadParam { param: 3 });
     }
-    if !(1..=31).contains(&params.bits) {
+    // A 16-bit sample is shifted by 16 - d bits, and has 15.
+    let least = if X::ELEM == Elem::I16 { 3 } else { 1 };
+    if !(least..=31).contains(&params.bits) {
         return Err(Fault::BadParam { param: 4 });
     }
     Ok(())
