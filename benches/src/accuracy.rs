@@ -56,10 +56,7 @@ n_coeffs = 13
 /// Other definitions that blocks allow.
 pub const OTHERS: &[Definition] = &[
     // The floor of a power of 1e-10, as a magnitude.
-    of(
-        "magnitude, ln(x + 1e-5)",
-        &[("spectrum", "magnitude"), ("log_epsilon", "1e-5")],
-    ),
+    of("magnitude, ln(x + 1e-10)", &[("spectrum", "magnitude")]),
     of("480-sample frames", &[("frame_samples", "480")]),
     of(
         "128 FFT, 20 mel",

@@ -31,6 +31,16 @@ pub const fn shr(x: i64, n: u32) -> i64 {
     x.wrapping_add(1i64.wrapping_shl(n - 1)).wrapping_shr(n)
 }
 
+/// [`shr`] for results of 32 bits: the upper half of the sum is all that a shift by 32 or more needs.
+#[inline(always)]
+pub const fn shr_i32(x: i64, n: u32) -> i32 {
+    let sum = x.wrapping_add((1i64 << (n & 63)) >> 1);
+    match n.checked_sub(32) {
+        Some(more) => ((sum >> 32) as i32).wrapping_shr(more),
+        None => sum.wrapping_shr(n) as i32,
+    }
+}
+
 /// [`shr`] for `u64`.
 #[inline(always)]
 pub const fn shr_u64(x: u64, n: u32) -> u64 {
@@ -296,6 +306,12 @@ mod tests {
         fn shr_is_the_floor_of_the_half_shifted_quotient(x in -(1i64 << 50)..(1i64 << 50), n in 0u32..48) {
             let exact = (x as f64 / 2f64.powi(n as i32) + 0.5).floor();
             prop_assert_eq!(shr(x, n) as f64, exact);
+        }
+
+        #[test]
+        fn the_32_bit_shift_is_the_same(x: i32, more in 0u32..31, n in 0u32..32) {
+            let x = i64::from(x) << more;
+            prop_assert_eq!(shr_i32(x, more + n), shr(x, more + n) as i32);
         }
 
         #[test]

@@ -129,8 +129,8 @@ impl<'a> Runner<'a> {
     /// [`Fault::WrongSampleType`] when the plan takes neither `i16` nor `f32` samples.
     pub fn push_i16(&mut self, samples: &[i16]) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::F32 => self.push(samples, q::i16_to_f32_bits, &mut Unobserved),
-            Elem::I16 => self.push(samples, |x| x, &mut Unobserved),
+            Elem::F32 => self.push(samples, each(q::i16_to_f32_bits), &mut Unobserved),
+            Elem::I16 => self.push(samples, copy, &mut Unobserved),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -146,8 +146,8 @@ impl<'a> Runner<'a> {
         observe: &mut impl FnMut(usize, &Tensors<'_>),
     ) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::F32 => self.push(samples, q::i16_to_f32_bits, &mut Observed(observe)),
-            Elem::I16 => self.push(samples, |x| x, &mut Observed(observe)),
+            Elem::F32 => self.push(samples, each(q::i16_to_f32_bits), &mut Observed(observe)),
+            Elem::I16 => self.push(samples, copy, &mut Observed(observe)),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -160,8 +160,8 @@ impl<'a> Runner<'a> {
     /// [`Fault::WrongSampleType`] when the plan takes neither `i16` nor `f32` samples.
     pub fn push_f32(&mut self, samples: &[f32]) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::F32 => self.push(samples, |x| x, &mut Unobserved),
-            Elem::I16 => self.push(samples, q::f32_to_i16, &mut Unobserved),
+            Elem::F32 => self.push(samples, each(|x| x), &mut Unobserved),
+            Elem::I16 => self.push(samples, each(q::f32_to_i16), &mut Unobserved),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -177,8 +177,8 @@ impl<'a> Runner<'a> {
         observe: &mut impl FnMut(usize, &Tensors<'_>),
     ) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::F32 => self.push(samples, |x| x, &mut Observed(observe)),
-            Elem::I16 => self.push(samples, q::f32_to_i16, &mut Observed(observe)),
+            Elem::F32 => self.push(samples, each(|x| x), &mut Observed(observe)),
+            Elem::I16 => self.push(samples, each(q::f32_to_i16), &mut Observed(observe)),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -189,7 +189,7 @@ impl<'a> Runner<'a> {
     /// [`Fault::WrongSampleType`] when the plan's input is not `i8`.
     pub fn push_i8(&mut self, values: &[i8]) -> Result<Pushed, Fault> {
         match self.source_elem() {
-            Elem::I8 => self.push(values, |x| x, &mut Unobserved),
+            Elem::I8 => self.push(values, each(|x| x), &mut Unobserved),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -244,7 +244,7 @@ impl<'a> Runner<'a> {
     fn push<S: Copy, T: Element>(
         &mut self,
         samples: &[S],
-        convert: impl Fn(S) -> T,
+        store: impl Fn(&[S], &mut [T]),
         observer: &mut impl Observe,
     ) -> Result<Pushed, Fault> {
         let mut rest = samples;
@@ -261,7 +261,7 @@ impl<'a> Runner<'a> {
                     event: None,
                 });
             }
-            rest = self.take(rest, &convert, observer)?;
+            rest = self.take(rest, &store, observer)?;
         }
     }
 
@@ -269,7 +269,7 @@ impl<'a> Runner<'a> {
     fn take<'s, S: Copy, T: Element>(
         &mut self,
         samples: &'s [S],
-        convert: &impl Fn(S) -> T,
+        store: &impl Fn(&[S], &mut [T]),
         observer: &mut impl Observe,
     ) -> Result<&'s [S], Fault> {
         let skipped = samples.len().min(self.skip as usize);
@@ -285,7 +285,7 @@ impl<'a> Runner<'a> {
         let (now, later) = samples
             .split_at_checked(free.len())
             .unwrap_or((samples, &[]));
-        store(now, free, convert);
+        store(now, free);
         self.filled += now.len() as u32;
         self.clock += now.len() as u64;
         if self.filled as usize == self.window_len() {
@@ -478,17 +478,33 @@ impl<F: FnMut(usize, &Tensors<'_>)> Observe for Observed<'_, F> {
     }
 }
 
-/// Converts samples into the front of `to`, four at a time.
-#[inline(always)]
-fn store<S: Copy, T>(from: &[S], to: &mut [T], convert: &impl Fn(S) -> T) {
-    let (to, _) = to.split_at_mut_checked(from.len()).unwrap_or_default();
+/// Converts samples into the front of a slice, one by one.
+fn each<S: Copy, T>(convert: impl Fn(S) -> T) -> impl Fn(&[S], &mut [T]) {
+    move |from, to| {
+        for (to, &from) in to.iter_mut().zip(from) {
+            *to = convert(from);
+        }
+    }
+}
+
+/// Copies samples to the front of `to`: two at a time where both begin at a whole word.
+fn copy(from: &[i16], to: &mut [i16]) {
+    let to = to.get_mut(..from.len()).unwrap_or_default();
+    let words = bytemuck::try_cast_slice::<i16, u32>(from).ok();
+    match (words, bytemuck::try_cast_slice_mut::<i16, u32>(to)) {
+        (Some(from), Ok(to)) => copy_all(from, to),
+        _ => copy_all(from, to),
+    }
+}
+
+fn copy_all<T: Copy>(from: &[T], to: &mut [T]) {
     let (from4, from_rest) = from.as_chunks::<4>();
     let (to4, to_rest) = to.as_chunks_mut::<4>();
-    for (to, &[a, b, c, d]) in to4.iter_mut().zip(from4) {
-        *to = [convert(a), convert(b), convert(c), convert(d)];
+    for (to, from) in to4.iter_mut().zip(from4) {
+        *to = *from;
     }
     for (to, &from) in to_rest.iter_mut().zip(from_rest) {
-        *to = convert(from);
+        *to = from;
     }
 }
 

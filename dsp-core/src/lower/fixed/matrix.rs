@@ -15,7 +15,7 @@ pub(super) struct Rows {
     pub(super) shift: u32,
     /// The results.
     pub(super) columns: Vec<Column>,
-    /// Rows are symmetric and antisymmetric in turn.
+    /// The first row is constant, the others sum to 0 and are antisymmetric and symmetric in turn.
     pub(super) folded: bool,
 }
 
@@ -42,10 +42,13 @@ impl Rows {
         let folded = m.cols.is_multiple_of(2)
             && rows().enumerate().all(|(k, row)| {
                 let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+                let (zero, mean) = (largest * 1e-12, mean_of(row));
                 let mirrored = row.iter().zip(row.iter().rev());
-                mirrored
-                    .into_iter()
-                    .all(|(a, b)| (a - sign * b).abs() < largest * 1e-12)
+                (k == 0 || mean == 0.0)
+                    && (k > 0 || row.iter().all(|v| (v - mean).abs() < zero))
+                    && mirrored
+                        .into_iter()
+                        .all(|(a, b)| (a - sign * b).abs() < zero)
             });
         let mut results = Vec::new();
         let mut exponents = Vec::new();

@@ -177,31 +177,28 @@ impl Chain<'_> {
             StageKind::Matrix(matrix) => {
                 values = self.plain(name, values, false)?;
                 let table = matrix::Rows::new(name, matrix, &values.columns)?;
-                let folded = table.folded && self.section == Section::Frame;
-                let (op, shape, params) = if folded {
-                    (
-                        &matrix_op::MATRIX_FOLDED_I32,
-                        [matrix.rows, matrix.cols / 2],
-                        vec![table.shift],
-                    )
-                } else {
-                    (
-                        &matrix_op::MATRIX_I32,
-                        [matrix.rows, matrix.cols],
-                        vec![matrix.cols as u32, table.shift],
-                    )
-                };
-                let rest = if folded || !table.folded {
-                    table.rest
-                } else {
-                    unfolded(&table.rest, matrix.cols)
-                };
-                let m = self.plan.table(name, &shape, &rest);
-                let mean = self
-                    .plan
-                    .table(&format!("{name}.mean"), &[matrix.rows], &table.mean);
                 let y = self.output(name, Elem::I32, matrix.rows);
-                self.step(op, name, &[values.tensor, m, mean, y], &params);
+                if table.folded && self.section == Section::Frame {
+                    let half = matrix.cols / 2;
+                    let shape = [matrix.rows - 1, half];
+                    let m = self.plan.table(name, &shape, &table.rest[half..]);
+                    let params = [table.mean[0] as u32, table.shift];
+                    let op = &matrix_op::MATRIX_FOLDED_I32;
+                    self.step(op, name, &[values.tensor, m, y], &params);
+                } else {
+                    let rest = if table.folded {
+                        unfolded(&table.rest, matrix.cols)
+                    } else {
+                        table.rest
+                    };
+                    let m = self.plan.table(name, &[matrix.rows, matrix.cols], &rest);
+                    let mean =
+                        self.plan
+                            .table(&format!("{name}.mean"), &[matrix.rows], &table.mean);
+                    let params = [matrix.cols as u32, table.shift];
+                    let op = &matrix_op::MATRIX_I32;
+                    self.step(op, name, &[values.tensor, m, mean, y], &params);
+                }
                 values = Values {
                     tensor: y,
                     columns: table.columns,

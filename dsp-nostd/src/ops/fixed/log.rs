@@ -50,34 +50,37 @@ impl LogParams {
         ]
     }
 
-    fn decode(
-        &[floor, exponent_power, peak_power, shift, base, q]: &[u32; 6],
-    ) -> Result<Self, Fault> {
-        let bad = |param| Fault::BadParam { param };
-        let params = Self {
-            floor: Floor::from_code(floor).ok_or(bad(0))?,
+    /// The parameters, if they are in their ranges.
+    fn checked(words: &[u32; 6]) -> Result<Self, Fault> {
+        let params = Self::decode(words);
+        let &[floor, ..] = words;
+        let allowed = [
+            floor <= Floor::ReplaceZero as u32,
+            params.exponent_power <= 2,
+            params.peak_power <= 2,
+            (-127..=127).contains(&params.shift),
+            (-1024..=1024).contains(&params.base),
+            params.q <= 16,
+        ];
+        match allowed.iter().position(|&allowed| !allowed) {
+            Some(param) => Err(Fault::BadParam { param: param as u8 }),
+            None => Ok(params),
+        }
+    }
+
+    fn decode(&[floor, exponent_power, peak_power, shift, base, q]: &[u32; 6]) -> Self {
+        Self {
+            floor: match floor {
+                0 => Floor::Add,
+                1 => Floor::Max,
+                _ => Floor::ReplaceZero,
+            },
             exponent_power,
             peak_power,
             shift: shift as i32,
             base: base as i32,
             q,
-        };
-        if exponent_power > 2 {
-            return Err(bad(1));
         }
-        if peak_power > 2 {
-            return Err(bad(2));
-        }
-        if !(-127..=127).contains(&params.shift) {
-            return Err(bad(3));
-        }
-        if !(-1024..=1024).contains(&params.base) {
-            return Err(bad(4));
-        }
-        if q > 16 {
-            return Err(bad(5));
-        }
-        Ok(params)
     }
 }
 
@@ -100,11 +103,11 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     }
     step.expect_disjoint(0, 3)?;
     step.expect_disjoint(2, 3)?;
-    LogParams::decode(step.params()?).map(|_| ())
+    LogParams::checked(step.params()?).map(|_| ())
 }
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
-    let params = LogParams::decode(io.step.params()?)?;
+    let params = LogParams::decode(io.step.params()?);
     let scalar = |io: &Io<'_, '_>, operand: usize| {
         let short = Fault::WrongLength {
             operand: operand as u8,

@@ -22,12 +22,13 @@ pub const MATRIX_I32: Op = Op {
     run: run_matrix,
 };
 
-/// [`MATRIX_I32`] for one row whose even matrix rows are symmetric and whose odd ones are
-/// antisymmetric, as those of DCT-II are: sums and differences of mirrored inputs are formed first.
+/// [`MATRIX_I32`] for one row and a matrix like that of DCT-II: its first row is constant, the others
+/// sum to 0 and are antisymmetric and symmetric in turn, so that sums and differences of mirrored
+/// inputs are formed first.
 ///
-/// Operands: x (`i32[cols]`, overwritten), m (`i16[out * cols / 2]` table: the first half of each
-/// row), mean (`i32[out]` table), y (`i32[out]`, written). Parameters: shift (at most 62). `cols`
-/// is even.
+/// Operands: x (`i32[cols]`, overwritten), m (`i16[(out - 1) * cols / 2]` table: the first half of
+/// each row but the first), y (`i32[out]`, written). Parameters: mean (of the first row), shift (at
+/// most 62). `cols` is even.
 pub const MATRIX_FOLDED_I32: Op = Op {
     code: 0x0324,
     name: "MATRIX_FOLDED_I32",
@@ -68,65 +69,63 @@ fn run_matrix(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         y = behind;
         let sum = sum(x);
         for ((y, m), &mean) in out.iter_mut().zip(runs(m, cols as usize)).zip(mean) {
-            *y = dot(x, m).wrapping_add(q::shr(i64::from(sum) * i64::from(mean), shift) as i32);
+            *y = dot(x, m).wrapping_add(q::shr_i32(i64::from(sum) * i64::from(mean), shift));
         }
     }
     Ok(())
 }
 
 fn check_folded(step: &Step<'_>) -> Result<(), Fault> {
-    step.expect_operands(4)?;
+    step.expect_operands(3)?;
     let cols = step.count_of_output::<i32>(0)?;
     let m = step.table::<i16>(1)?.len();
-    let out = step.table::<i32>(2)?.len();
+    let out = step.count_of_output::<i32>(2)?;
     if cols == 0 || !cols.is_multiple_of(2) {
         return Err(Fault::WrongLength { operand: 0 });
     }
-    if out.checked_mul(cols / 2) != Some(m) || m == 0 {
+    if out.saturating_sub(1).checked_mul(cols / 2) != Some(m) {
         return Err(Fault::WrongLength { operand: 1 });
     }
-    if step.count_of_output::<i32>(3)? != out {
-        return Err(Fault::WrongLength { operand: 3 });
-    }
-    step.expect_disjoint(0, 3)?;
-    let &[shift] = step.params()?;
+    step.expect_disjoint(0, 2)?;
+    let &[_, shift] = step.params()?;
     if shift > 62 {
-        return Err(Fault::BadParam { param: 0 });
+        return Err(Fault::BadParam { param: 1 });
     }
     Ok(())
 }
 
 fn run_folded(io: &mut Io<'_, '_>) -> Result<(), Fault> {
-    let &[shift] = io.step.params()?;
-    let mean = io.step.table::<i32>(2)?;
-    let (m, x, y) = io.read_write2::<i16, i32, i32>(1, 0, 3)?;
-    folded(x, m, mean, shift, y);
+    let &[mean, shift] = io.step.params()?;
+    let (m, x, y) = io.read_write2::<i16, i32, i32>(1, 0, 2)?;
+    folded(x, m, mean as i32, shift, y);
     Ok(())
 }
 
 #[inline(never)]
-fn folded(x: &mut [i32], m: &[i16], mean: &[i32], shift: u32, y: &mut [i32]) {
+fn folded(x: &mut [i32], m: &[i16], mean: i32, shift: u32, y: &mut [i32]) {
     let half = x.len() / 2;
     let (sums, differences) = x.split_at_mut_checked(half).unwrap_or_default();
     // The differences lie in the order of the inputs from the middle outwards; turn them round so
     // that both halves are read upwards.
     differences.reverse();
+    let mut sum = 0i32;
     for (a, b) in sums.iter_mut().zip(differences.iter_mut()) {
         (*a, *b) = (a.wrapping_add(*b), a.wrapping_sub(*b));
+        sum = sum.wrapping_add(*a);
     }
-    let sum = sum(sums);
-    let (mut x, mut next): (&[i32], &[i32]) = (sums, differences);
+    let Some((first, y)) = y.split_first_mut() else {
+        return;
+    };
+    *first = q::shr_i32(i64::from(sum) * i64::from(mean), shift);
+    let (mut x, mut next): (&[i32], &[i32]) = (differences, sums);
     let mut from = 0usize;
-    for (y, &mean) in y.iter_mut().zip(mean) {
+    for y in y {
         let to = from.wrapping_add(half);
         let Some(row) = m.get(from..to) else {
             return;
         };
         from = to;
         *y = dot(x, row);
-        if mean != 0 {
-            *y = y.wrapping_add(q::shr(i64::from(sum) * i64::from(mean), shift) as i32);
-        }
         (x, next) = (next, x);
     }
 }

@@ -121,7 +121,7 @@ fn run<X: Element + Into<i64>, Y: Narrow>(io: &mut Io<'_, '_>) -> Result<(), Fau
         for (((y, &x), &mul), &add) in out.iter_mut().zip(x).zip(mul).zip(add) {
             let x: i64 = x.into();
             let sum = x.wrapping_mul(i64::from(mul)).wrapping_add(add);
-            let scaled = q::shr(sum, shift) as i32;
+            let scaled = q::shr_i32(sum, shift);
             // A clamp that a block asks for is no loss; only the format's end is.
             *y = Y::narrow(if scaled < min {
                 min

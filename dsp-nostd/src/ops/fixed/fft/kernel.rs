@@ -105,10 +105,11 @@ impl Sample for i16 {
             let v = u32::from(a as u16) | u32::from(b as u16) << 16;
             v ^ (v << 1)
         };
-        let (blocks, rest) = x.as_chunks::<8>();
+        let (blocks, rest) = x.as_chunks::<16>();
         let mut marks = 0;
-        for &[a, b, c, d, e, f, g, h] in blocks {
+        for &[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] in blocks {
             marks |= pair(a, b) | pair(c, d) | pair(e, f) | pair(g, h);
+            marks |= pair(i, j) | pair(k, l) | pair(m, n) | pair(o, p);
         }
         for &a in rest {
             marks |= pair(a, a);
@@ -163,27 +164,44 @@ trait Frame {
     fn pair(&self, n: usize) -> Complex;
 }
 
-/// A frame as long as the FFT that is not shifted to the left. The second half of the window is the
-/// first one, read backwards from `mirror - N / 2`.
-struct Whole<'a, X, T, const N: usize, const H: usize> {
+/// A frame as long as the FFT, shifted to the left (`UP`) or not. The second half of the window is
+/// the first one, read backwards from `mirror - N / 2`.
+struct Whole<'a, X, T, const N: usize, const H: usize, const UP: bool> {
     x: &'a [X; N],
     rise: &'a [T; H],
     fall: &'a [T; H],
-    right: u32,
+    shift: Shift,
 }
 
-impl<X: Sample, T: Table, const N: usize, const H: usize> Frame for Whole<'_, X, T, N, H> {
+impl<X: Sample, T: Table, const N: usize, const H: usize, const UP: bool>
+    Whole<'_, X, T, N, H, UP>
+{
+    #[inline(always)]
+    fn point(&self, n: usize, w: T) -> i32 {
+        if UP {
+            self.x[n].up(self.shift.left).weigh(w, 0)
+        } else {
+            self.x[n].weigh(w, self.shift.right)
+        }
+    }
+}
+
+impl<X: Sample, T: Table, const N: usize, const H: usize, const UP: bool> Frame
+    for Whole<'_, X, T, N, H, UP>
+{
     #[inline(always)]
     fn pair(&self, n: usize) -> Complex {
-        let w = if n < H {
-            [self.rise[n], self.rise[n + 1]]
+        if n < H {
+            [
+                self.point(n, self.rise[n]),
+                self.point(n + 1, self.rise[n + 1]),
+            ]
         } else {
-            [self.fall[N - 1 - n], self.fall[N - 2 - n]]
-        };
-        [
-            self.x[n].weigh(w[0], self.right),
-            self.x[n + 1].weigh(w[1], self.right),
-        ]
+            [
+                self.point(n, self.fall[N - 1 - n]),
+                self.point(n + 1, self.fall[N - 2 - n]),
+            ]
+        }
     }
 }
 
@@ -234,14 +252,24 @@ pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize, 
     let rise = window.half.first_chunk();
     let fall = window.half.get((window.mirror + 1).wrapping_sub(N)..);
     let fall = fall.and_then(|half| half.first_chunk());
-    if let (Some(x), Some(rise), Some(fall), 0) = (x.first_chunk(), rise, fall, shift.left) {
-        let frame = Whole::<X, T, N, H> {
-            x,
-            rise,
-            fall,
-            right: shift.right,
-        };
-        butterflies::<N, H, F, R>(&frame, reversed, out);
+    if let (Some(x), Some(rise), Some(fall)) = (x.first_chunk(), rise, fall) {
+        if shift.left > 0 {
+            let frame = Whole::<X, T, N, H, true> {
+                x,
+                rise,
+                fall,
+                shift,
+            };
+            butterflies::<N, H, F, R>(&frame, reversed, out);
+        } else {
+            let frame = Whole::<X, T, N, H, false> {
+                x,
+                rise,
+                fall,
+                shift,
+            };
+            butterflies::<N, H, F, R>(&frame, reversed, out);
+        }
     } else {
         let frame = Padded::<X, T, H> { x, window, shift };
         butterflies::<N, H, F, R>(&frame, reversed, out);
@@ -255,16 +283,16 @@ fn butterflies<const N: usize, const H: usize, const F: usize, const R: usize>(
     out: &mut [Complex; H],
 ) {
     for (i, &to) in reversed.iter().enumerate() {
-        let (n, to) = (2 * i, usize::from(to));
+        // R is a power of two: the mask changes nothing and spares the check of the index.
+        let (n, to) = (2 * i, usize::from(to) & (R - 1));
         if F == 4 {
             let (a, b) = (frame.pair(n), frame.pair(n + N / 4));
             let (c, d) = (frame.pair(n + N / 2), frame.pair(n + 3 * (N / 4)));
-            if let Some(out) = out.as_chunks_mut::<4>().0.get_mut(to) {
-                *out = butterfly((add(a, c), sub(a, c)), (add(b, d), sub(b, d)));
-            }
-        } else if let Some(out) = out.as_chunks_mut::<2>().0.get_mut(to) {
+            out.as_chunks_mut::<4>().0[to] =
+                butterfly((add(a, c), sub(a, c)), (add(b, d), sub(b, d)));
+        } else {
             let (a, b) = (frame.pair(n), frame.pair(n + N / 2));
-            *out = [add(a, b), sub(a, b)];
+            out.as_chunks_mut::<2>().0[to] = [add(a, b), sub(a, b)];
         }
     }
 }

@@ -258,15 +258,10 @@ where
     let twiddles = twiddles.first_chunk::<W>().ok_or(short(2))?;
     let (split, _) = io.step.table::<T>(3)?.as_chunks::<2>();
     let split = split.first_chunk::<P>().ok_or(short(3))?;
-    let frame = |x: &[X]| x.get(start..end).map(X::bits).ok_or(short(0));
-    let (excess, limit) = (
-        frame(io.read(0)?)? - params.bits as i32,
-        -(params.left as i32),
-    );
-    let d = if excess > limit { excess } else { limit };
-    io.write::<i32>(5)?.fill(d);
     let (x, power) = io.read_write::<X, u64>(0, 4)?;
     let x = x.get(start..end).ok_or(short(0))?;
+    let (excess, limit) = (X::bits(x) - params.bits as i32, -(params.left as i32));
+    let d = if excess > limit { excess } else { limit };
     // The transform works where the powers will be: each is as wide as a complex number, low
     // word first as everywhere in a plan.
     let (last, bins) = power.split_last_mut().ok_or(short(4))?;
@@ -276,6 +271,7 @@ where
     first_stage::<X, T, N, H, F, R>(x, window, Shift::new(d), reversed, bins);
     stages(bins, twiddles);
     *last = split_power(bins, split);
+    io.write::<i32>(5)?.fill(d);
     Ok(())
 }
 
