@@ -71,6 +71,7 @@ fn main() -> ExitCode {
             qemu::all(&mut report);
             firmware(&mut report, &[size::all, gates::all]);
             count::all(&mut report);
+            accuracy::check(&mut report);
             c::decisions(&mut report);
             checks::python(&mut report);
         }

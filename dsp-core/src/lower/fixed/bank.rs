@@ -65,12 +65,12 @@ fn triangles(filters: &[Filter]) -> Option<Bank> {
             .filter_map(|m| weight(m, k).map(|w| (m, w)))
             .collect();
         // The segment in which filter `s` rises with weight `a` and filter `s - 1` falls.
-        let (s, a) = match hit.as_slice() {
-            &[(m, w)] if (w - 1.0).abs() < CLOSE => (m + 1, 0.0),
+        let (s, a) = match *hit.as_slice() {
+            [(m, w)] if (w - 1.0).abs() < CLOSE => (m + 1, 0.0),
             // Alone: the first filter before its top, or the last one behind it.
-            &[(0, w)] if k <= peak(0) => (0, w),
-            &[(m, w)] if m == last && k >= peak(m) => (m + 1, 1.0 - w),
-            &[(m, w), (n, v)] if n == m + 1 && (w + v - 1.0).abs() < CLOSE => (n, v),
+            [(0, w)] if k <= peak(0) => (0, w),
+            [(m, w)] if m == last && k >= peak(m) => (m + 1, 1.0 - w),
+            [(m, w), (n, v)] if n == m + 1 && (w + v - 1.0).abs() < CLOSE => (n, v),
             _ => return None,
         };
         if s < segment {

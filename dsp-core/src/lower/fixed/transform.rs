@@ -60,7 +60,7 @@ impl Transform {
         let scale = |times: u32| 1.0 / f64::from(1u32 << times);
         // Stages, and the numbers of inputs that their outputs are made of.
         let mut worst: f64 = 0.0;
-        let (mut group, mut halved) = (n_fft / 2 >> (2 * halvings), 0);
+        let (mut group, mut halved) = ((n_fft / 2) >> (2 * halvings), 0);
         while group <= n_fft / 2 {
             let stride = n_fft / 2 / group;
             for first in 0..stride {

@@ -125,8 +125,11 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         1 => u64::from(peak),
         _ => u64::from(peak).wrapping_mul(u64::from(peak)),
     };
-    let base = (params.base.wrapping_add(d) << params.q)
-        .wrapping_sub(params.peak_power as i32 * log2(u64::from(peak), params.q));
+    let level = match params.peak_power {
+        0 => 0,
+        power => power as i32 * log2(u64::from(peak), params.q),
+    };
+    let base = (params.base.wrapping_add(d) << params.q).wrapping_sub(level);
     let floor = |epsilon: u32| {
         let x = u64::from(epsilon).wrapping_mul(peak_power);
         let shift = params.shift.wrapping_sub(d);

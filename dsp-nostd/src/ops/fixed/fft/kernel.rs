@@ -286,10 +286,10 @@ fn butterflies<const N: usize, const H: usize, const F: usize, const R: usize>(
         // R is a power of two: the mask changes nothing and spares the check of the index.
         let (n, to) = (2 * i, usize::from(to) & (R - 1));
         if F == 4 {
-            let (a, b) = (frame.pair(n), frame.pair(n + N / 4));
-            let (c, d) = (frame.pair(n + N / 2), frame.pair(n + 3 * (N / 4)));
-            out.as_chunks_mut::<4>().0[to] =
-                butterfly((add(a, c), sub(a, c)), (add(b, d), sub(b, d)));
+            let (a, c) = (frame.pair(n), frame.pair(n + N / 2));
+            let even = (add(a, c), sub(a, c));
+            let (b, d) = (frame.pair(n + N / 4), frame.pair(n + 3 * (N / 4)));
+            out.as_chunks_mut::<4>().0[to] = butterfly(even, (add(b, d), sub(b, d)));
         } else {
             let (a, b) = (frame.pair(n), frame.pair(n + N / 2));
             out.as_chunks_mut::<2>().0[to] = [add(a, b), sub(a, b)];
