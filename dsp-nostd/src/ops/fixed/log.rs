@@ -236,7 +236,9 @@ fn log2(x: u64, q: u32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::fixed::probe::Probe;
     use proptest::prelude::*;
+    extern crate std;
 
     #[test]
     fn the_table_is_its_formula() {
@@ -260,6 +262,56 @@ mod tests {
             let exact = (x as f64 * 2f64.powi(shift)).min(2f64.powi(62));
             let found = scaled(x, shift) as f64;
             prop_assert!((found - exact).abs() <= 0.5 + exact * 1e-15, "{found} {exact}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn floors_exponents_and_peaks_are_undone(
+            e in prop::collection::vec(0u64..1 << 60, 5),
+            quiet in 0u32..60,
+            d in -12i32..6,
+            peak in 1i32..32769,
+            rule in 0u32..3,
+            power in 1u32..3,
+        ) {
+            let e: std::vec::Vec<u64> = e.iter().map(|e| e >> quiet).collect();
+            let floor_rule = Floor::from_code(rule).expect("a rule");
+            let params = LogParams {
+                floor: floor_rule,
+                exponent_power: power,
+                peak_power: power,
+                shift: -40,
+                base: -30,
+                q: 12,
+            };
+            let epsilon = 3_000_000_000u32;
+            let mut probe = Probe::default();
+            let operands = [
+                probe.tensor(&e),
+                probe.table(&[epsilon]),
+                probe.tensor(&[d]),
+                probe.tensor(&[0i32; 5]),
+                probe.tensor(&[peak]),
+            ];
+            probe.run(&LOG2_U64, &operands, &params.encode()).expect("runs");
+            let p = power as i32;
+            let peaks = f64::from(peak).powi(p);
+            let floor = f64::from(epsilon) * peaks * 2f64.powi(-40 - p * d);
+            for (&e, &l) in e.iter().zip(&probe.get::<i32>(operands[3])) {
+                let e = e as f64;
+                let floored = match floor_rule {
+                    Floor::Add => e + floor,
+                    Floor::Max => e.max(floor),
+                    Floor::ReplaceZero if e == 0.0 => floor,
+                    Floor::ReplaceZero => e,
+                };
+                let exact = floored.log2() + f64::from(p * d) - peaks.log2() - 30.0;
+                // The floor is rounded to a whole unit where it is added or compared.
+                let rounding = 0.75 / floored.max(1.0) / std::f64::consts::LN_2;
+                let found = f64::from(l) / 4096.0;
+                prop_assert!((found - exact).abs() < 6e-4 + rounding, "{found} {exact} {e} {floor}");
+            }
         }
     }
 }

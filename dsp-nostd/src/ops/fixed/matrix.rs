@@ -153,3 +153,93 @@ fn dot(x: &[i32], m: &[i16]) -> i32 {
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::fixed::probe::Probe;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+    extern crate std;
+
+    proptest! {
+        #[test]
+        fn products_are_those_of_the_formula(
+            x in prop::collection::vec(-(1i32 << 16)..1 << 16, 12),
+            m in prop::collection::vec(-300i16..300, 18),
+            mean in prop::collection::vec(any::<i32>(), 3),
+        ) {
+            let mut probe = Probe::default();
+            let operands = [
+                probe.tensor(&x),
+                probe.table(&m),
+                probe.table(&mean),
+                probe.tensor(&[0i32; 6]),
+            ];
+            probe.run(&MATRIX_I32, &operands, &[6, 33]).expect("runs");
+            let found = probe.get::<i32>(operands[3]);
+            for (r, row) in x.chunks(6).enumerate() {
+                let sum: f64 = row.iter().map(|&x| f64::from(x)).sum();
+                for i in 0..3 {
+                    let dot: f64 = (0..6).map(|j| f64::from(row[j]) * f64::from(m[6 * i + j])).sum();
+                    let exact = dot + sum * f64::from(mean[i]) / 2f64.powi(33);
+                    prop_assert!((f64::from(found[3 * r + i]) - exact).abs() <= 0.501);
+                }
+            }
+        }
+
+        #[test]
+        fn folding_changes_nothing(
+            x in prop::collection::vec(-(1i32 << 16)..1 << 16, 10),
+            halves in prop::collection::vec(-300i16..300, 15),
+            mean in 1i32..,
+        ) {
+            // Rows 1 and 3 are antisymmetric, row 2 is symmetric.
+            let mut whole: Vec<i16> = std::vec![0; 10];
+            for (k, half) in halves.chunks(5).enumerate() {
+                let sign = if k % 2 == 0 { -1 } else { 1 };
+                whole.extend(half);
+                whole.extend(half.iter().rev().map(|c| sign * c));
+            }
+            let mut probe = Probe::default();
+            let plain = [
+                probe.tensor(&x),
+                probe.table(&whole),
+                probe.table(&[mean, 0, 0, 0]),
+                probe.tensor(&[0i32; 4]),
+            ];
+            let folded = [probe.tensor(&x), probe.table(&halves), probe.tensor(&[0i32; 4])];
+            probe.run(&MATRIX_I32, &plain, &[10, 20]).expect("runs");
+            probe.run(&MATRIX_FOLDED_I32, &folded, &[mean as u32, 20]).expect("runs");
+            prop_assert_eq!(probe.get::<i32>(plain[3]), probe.get::<i32>(folded[2]));
+        }
+    }
+
+    #[test]
+    fn checks_refuse_what_does_not_fit() {
+        let mut probe = Probe::default();
+        let (x, y) = (probe.tensor(&[0i32; 6]), probe.tensor(&[0i32; 2]));
+        let (m, mean) = (probe.table(&[0i16; 12]), probe.table(&[0i32; 2]));
+        assert_eq!(probe.check(&MATRIX_I32, &[x, m, mean, y], &[6, 0]), Ok(()));
+        let check = |operands: [u32; 4], params: [u32; 2]| {
+            probe.check(&MATRIX_I32, &operands, &params).is_err()
+        };
+        assert!(check([x, m, mean, y], [0, 0]) && check([x, m, mean, y], [4, 0]));
+        assert!(check([x, m, mean, y], [6, 63]) && check([x, m, mean, x], [6, 0]));
+        let half = probe.table(&[0i16; 3]);
+        assert_eq!(
+            probe.check(&MATRIX_FOLDED_I32, &[x, half, y], &[1, 2]),
+            Ok(())
+        );
+        assert!(
+            probe
+                .check(&MATRIX_FOLDED_I32, &[x, m, y], &[1, 2])
+                .is_err()
+        );
+        assert!(
+            probe
+                .check(&MATRIX_FOLDED_I32, &[y, half, x], &[1, 2])
+                .is_err()
+        );
+    }
+}

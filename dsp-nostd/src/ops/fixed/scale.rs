@@ -134,3 +134,54 @@ fn run<X: Element + Into<i64>, Y: Narrow>(io: &mut Io<'_, '_>) -> Result<(), Fau
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::fixed::probe::Probe;
+    use proptest::prelude::*;
+    extern crate std;
+
+    proptest! {
+        #[test]
+        fn values_are_scaled_rounded_and_limited(
+            x in prop::collection::vec(-(1i32 << 20)..1 << 20, 6),
+            mul in prop::collection::vec(-(1i32 << 24)..1 << 24, 3),
+            add in prop::collection::vec(-(1i64 << 40)..1 << 40, 3),
+            shift in 24u32..62,
+        ) {
+            let mut probe = Probe::default();
+            let (input, mul_table, add_table) =
+                (probe.tensor(&x), probe.table(&mul), probe.table(&add));
+            let (i8s, i16s) = (probe.tensor(&[0i8; 6]), probe.tensor(&[0i16; 6]));
+            let params = |min, max| ScaleParams { shift, min, max }.encode();
+            let operands = [input, mul_table, add_table];
+            let with = |y| [operands[0], operands[1], operands[2], y];
+            probe.run(&SCALE_I32_I16, &with(i16s), &params(i32::MIN, i32::MAX)).expect("runs");
+            probe.run(&SCALE_I32_I8, &with(i8s), &params(-5, 100)).expect("runs");
+            for i in 0..6 {
+                let sum = f64::from(x[i]) * f64::from(mul[i % 3]) + add[i % 3] as f64;
+                let exact = (sum / 2f64.powi(shift as i32) + 0.5).floor();
+                let (wide, narrow) = (exact.clamp(-32768.0, 32767.0), exact.clamp(-5.0, 100.0));
+                prop_assert_eq!(f64::from(probe.get::<i16>(i16s)[i]), wide);
+                prop_assert_eq!(f64::from(probe.get::<i8>(i8s)[i]), narrow);
+            }
+        }
+    }
+
+    #[test]
+    fn checks_refuse_what_does_not_fit() {
+        let mut probe = Probe::default();
+        let (x, y) = (probe.tensor(&[0i16; 6]), probe.tensor(&[0i16; 6]));
+        let (mul, add) = (probe.table(&[1i32; 3]), probe.table(&[0i64; 3]));
+        let short = probe.table(&[0i64; 2]);
+        let params = |shift, min, max| ScaleParams { shift, min, max }.encode();
+        let check =
+            |operands: [u32; 4], params: [u32; 3]| probe.check(&SCALE_I16_I16, &operands, &params);
+        assert_eq!(check([x, mul, add, y], params(1, -1, 1)), Ok(()));
+        assert!(check([x, mul, short, y], params(1, -1, 1)).is_err());
+        assert!(check([x, mul, add, x], params(1, -1, 1)).is_err());
+        assert!(check([x, mul, add, y], params(63, -1, 1)).is_err());
+        assert!(check([x, mul, add, y], params(1, 1, -1)).is_err());
+    }
+}

@@ -276,29 +276,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_digit_reversed() {
-        assert_eq!(reversed::<4>(), [0, 1, 2, 3]);
-        assert_eq!(reversed::<16>()[1], 4);
-        assert_eq!(reversed::<16>()[6], 9);
-        assert_eq!(reversed::<64>()[0b00_01_10], 0b10_01_00);
-    }
-
-    #[test]
-    fn bits_are_those_of_the_longest_sample() {
-        let bits = |x: i32| 32 - (x ^ (x >> 31)).leading_zeros() as i32;
-        for at in 0..19 {
-            for x in [0, 1, -1, -2, 2, 255, -256, 256, -257, i16::MAX, i16::MIN] {
-                let mut frame = [0i16; 19];
-                frame[at] = x;
-                assert_eq!(i16::bits(&frame), bits(x.into()), "{x} at {at}");
-            }
-        }
-        for x in [0, -1, 5, 1 << 30, i32::MIN, i32::MAX] {
-            assert_eq!(i32::bits(&[0, x, 0]), bits(x));
-        }
-    }
-}
+mod tests;
