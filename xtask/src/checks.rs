@@ -43,6 +43,11 @@ fn device_images(report: &mut Report) {
 
 pub(crate) fn rust(report: &mut Report) {
     report.check("Rust tests", &mut cargo(&["test", "--workspace"]));
+    let counted = "test -p otolith-dsp-core --features checked --test saturations";
+    report.check(
+        "no value saturates in a recording",
+        &mut cargo(&counted.split(' ').collect::<Vec<_>>()),
+    );
 }
 
 pub(crate) fn device(report: &mut Report) {
