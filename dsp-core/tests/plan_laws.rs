@@ -1,8 +1,9 @@
 //! Laws of plans and runners: any chunking gives the same bits, a reset forgets everything, the
 //! arena's size is exact, and no bytes make the runner panic or hang.
 
+use otolith_dsp_core::deploy::Precision;
 use otolith_dsp_core::engine::all_ops;
-use otolith_dsp_core::lower::lower_f32;
+use otolith_dsp_core::lower::{lower_f32, lower_fixed};
 use otolith_dsp_core::plan_builder::PlanBytes;
 use otolith_dsp_core::{Override, Pipeline};
 use otolith_dsp_nostd::format::{ARENA_ALIGN, HASHED_FROM, content_hash};
@@ -79,8 +80,25 @@ fn pipeline(fields: &str) -> Pipeline {
     Pipeline::from_toml(&text, ".".as_ref(), &none).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
-fn plan(fields: &str) -> PlanBytes {
-    lower_f32(pipeline(fields).graph(), None).expect("lowers")
+/// Ways to lower a pipeline.
+const NUMERICS: usize = 3;
+
+fn plan(fields: &str, numeric: usize) -> PlanBytes {
+    let pipeline = pipeline(fields);
+    let graph = pipeline.graph();
+    let plan = match numeric {
+        0 => lower_f32(graph, None),
+        1 => lower_fixed(graph, None, Precision::Full),
+        _ => lower_fixed(graph, None, Precision::Light),
+    };
+    plan.expect("lowers")
+}
+
+/// Every pipeline in every numeric, named.
+fn plans() -> impl Iterator<Item = (&'static str, PlanBytes)> {
+    PIPELINES
+        .iter()
+        .flat_map(|&(name, fields)| (0..NUMERICS).map(move |numeric| (name, plan(fields, numeric))))
 }
 
 fn arena(plan: &Plan<'_>) -> Vec<u64> {
@@ -88,8 +106,8 @@ fn arena(plan: &Plan<'_>) -> Vec<u64> {
     vec![0xa5a5_a5a5_a5a5_a5a5; plan.arena_len().div_ceil(8)]
 }
 
-/// Clock and bits of each features event.
-fn events(runner: &mut Runner<'_>, samples: &[i16]) -> Vec<(u64, Vec<u32>)> {
+/// Clock and bytes of each features event.
+fn events(runner: &mut Runner<'_>, samples: &[i16]) -> Vec<(u64, Vec<u8>)> {
     let mut rest = samples;
     let mut events = Vec::new();
     loop {
@@ -98,9 +116,8 @@ fn events(runner: &mut Runner<'_>, samples: &[i16]) -> Vec<(u64, Vec<u32>)> {
         match pushed.event {
             Some(event) => {
                 assert_eq!(event, Event::Features);
-                let values = runner.features::<f32>().expect("f32 features");
-                let bits = values.iter().map(|x| x.to_bits()).collect();
-                events.push((runner.clock(), bits));
+                let (_, bytes) = runner.features_bytes().expect("features");
+                events.push((runner.clock(), bytes.to_vec()));
             }
             None => {
                 assert!(rest.is_empty());
@@ -136,9 +153,10 @@ proptest! {
     fn any_chunking_gives_the_same_bits(
         seed: u64,
         which in 0..PIPELINES.len(),
+        numeric in 0..NUMERICS,
         chunks in prop::collection::vec(0usize..1500, 1..40),
     ) {
-        let bytes = plan(PIPELINES[which].1);
+        let bytes = plan(PIPELINES[which].1, numeric);
         let plan = Plan::from_bytes(&bytes, all_ops()).expect("valid");
         let samples = signal(8000, seed);
         let (mut a, mut b) = (arena(&plan), arena(&plan));
@@ -160,8 +178,13 @@ proptest! {
     }
 
     #[test]
-    fn a_reset_forgets_everything(seed: u64, which in 0..PIPELINES.len(), cut in 0usize..4000) {
-        let bytes = plan(PIPELINES[which].1);
+    fn a_reset_forgets_everything(
+        seed: u64,
+        which in 0..PIPELINES.len(),
+        numeric in 0..NUMERICS,
+        cut in 0usize..4000,
+    ) {
+        let bytes = plan(PIPELINES[which].1, numeric);
         let plan = Plan::from_bytes(&bytes, all_ops()).expect("valid");
         let mut memory = arena(&plan);
         let mut runner = Runner::new(plan, bytemuck::cast_slice_mut(&mut memory)).expect("fits");
@@ -177,8 +200,7 @@ proptest! {
 
 #[test]
 fn float_samples_give_the_bits_of_the_integers_that_they_are() {
-    for (name, fields) in PIPELINES {
-        let bytes = plan(fields);
+    for (name, bytes) in plans() {
         let plan = Plan::from_bytes(&bytes, all_ops()).expect("valid");
         let samples = signal(4000, 3);
         let (mut a, mut b) = (arena(&plan), arena(&plan));
@@ -191,7 +213,7 @@ fn float_samples_give_the_bits_of_the_integers_that_they_are() {
                 let x = ints.push_i16(rest).expect("no fault");
                 let y = floats.push_f32(float_rest).expect("no fault");
                 assert_eq!(x, y, "{name}");
-                assert_eq!(ints.features::<f32>(), floats.features::<f32>(), "{name}");
+                assert_eq!(ints.features_bytes(), floats.features_bytes(), "{name}");
                 rest = &rest[x.consumed..];
                 float_rest = &float_rest[y.consumed..];
                 if x.event.is_none() {
@@ -204,8 +226,7 @@ fn float_samples_give_the_bits_of_the_integers_that_they_are() {
 
 #[test]
 fn the_arena_is_exact() {
-    for (name, fields) in PIPELINES {
-        let bytes = plan(fields);
+    for (name, bytes) in plans() {
         let plan = Plan::from_bytes(&bytes, all_ops()).expect("valid");
         let need = plan.arena_len();
         let mut memory = vec![0u64; need.div_ceil(8) + 1];
@@ -228,7 +249,7 @@ fn the_arena_is_exact() {
 
 #[test]
 fn a_plan_is_refused_where_it_is_misaligned_or_cut() {
-    let bytes = plan(PIPELINES[0].1);
+    let bytes = plan(PIPELINES[0].1, 0);
     let mut shifted = vec![0u64; bytes.len() / 8 + 4];
     let shifted: &mut [u8] = bytemuck::cast_slice_mut(&mut shifted);
     for offset in 0..16 {
@@ -247,7 +268,7 @@ fn a_plan_is_refused_where_it_is_misaligned_or_cut() {
 
 #[test]
 fn a_plan_says_which_operator_is_not_linked() {
-    let bytes = plan(PIPELINES[0].1);
+    let bytes = plan(PIPELINES[0].1, 0);
     let info = PlanInfo::from_bytes(&bytes).expect("valid");
     for &code in info.op_codes() {
         let ops: Vec<_> = all_ops()
@@ -262,7 +283,7 @@ fn a_plan_says_which_operator_is_not_linked() {
 
 #[test]
 fn every_single_damaged_byte_is_found() {
-    let bytes = plan(PIPELINES[0].1);
+    let bytes = plan(PIPELINES[0].1, 0);
     let mut damaged = PlanBytes::copy_from(&bytes).to_vec();
     for at in 0..damaged.len() {
         damaged[at] ^= 0x40;
@@ -276,7 +297,7 @@ fn every_single_damaged_byte_is_found() {
 /// reached; the ones that are accepted must run without panic, in a bounded time.
 #[test]
 fn mutated_plans_are_refused_or_run() {
-    let seeds: Vec<PlanBytes> = PIPELINES.iter().map(|(_, fields)| plan(fields)).collect();
+    let seeds: Vec<PlanBytes> = plans().map(|(_, plan)| plan).collect();
     let interesting = [
         0u32,
         1,
