@@ -1,10 +1,13 @@
-//! Instructions of one frame on emulated cores, in all and by operator.
+//! Instructions of one frame on emulated cores, in all and by operator, and the cycles that they
+//! would take.
 
+use crate::cycles::{self, Cycles};
 use crate::images::{self, Core, Emulated, M0, M4F};
 use crate::measured::{Measured, PLANS};
 use crate::run::Report;
 use crate::snapshot::{self, Table};
 use serde_json::json;
+use std::path::Path;
 
 const CORES: [Core; 2] = [M4F, M0];
 
@@ -38,8 +41,54 @@ pub(crate) fn all(report: &mut Report) {
             table.rows.extend(rows.unwrap_or_default());
         }
     }
-    let tables = [("executed instructions per frame", &table)];
+    let mut cycles = Table::new(&["plan", "code", "cycles_per_instruction", "cycles"]);
+    for ((plan, core, image), done) in jobs.iter().zip(&done).step_by(PROFILES.len()) {
+        if *core == M4F {
+            let rows = modelled(plan, *core, image, done);
+            let name = format!("count: modelled cycles of {}", plan.name);
+            report.count(&name, rows.is_ok());
+            match rows {
+                Ok(rows) => cycles.rows.extend(rows),
+                Err(why) => eprintln!("{}: {why}", plan.name),
+            }
+        }
+    }
+    let tables = [
+        ("executed instructions per frame", &table),
+        ("modelled cycles per frame, M4F, opt-level s", &cycles),
+    ];
     snapshot::show(report, "count", &tables, &tables);
+}
+
+/// Modelled cycles of a plan's code: for each owner those of an instruction, then those of a frame.
+fn modelled(
+    plan: &Measured,
+    core: Core,
+    image: &Path,
+    counted: &Emulated,
+) -> Result<Vec<Vec<serde_json::Value>>, String> {
+    let counts = parse(&counted.printed).ok_or("it was not counted")?;
+    let &(_, instructions, frames) = counts.first().ok_or("it was not counted")?;
+    let mut all = Cycles::default();
+    let mut rows = Vec::new();
+    let row = |code: &str, cpi: f64, cycles: Option<u64>| {
+        let cpi = (cpi * 1000.0).round() / 1000.0;
+        vec![json!(plan.name), json!(code), json!(cpi), json!(cycles)]
+    };
+    let owners = cycles::model(core.machine, image)?;
+    let kinds = ["op ", "runner", "microfft", "libm", "compiler builtins"];
+    for (owner, cycles) in owners {
+        if cycles.instructions > 0 && kinds.iter().any(|kind| owner.starts_with(kind)) {
+            all.add(cycles);
+            rows.push(row(&owner, cycles.per_instruction(), None));
+        }
+    }
+    let frame = all.per_instruction() * instructions as f64 / frames as f64;
+    rows.insert(
+        0,
+        row("frame", all.per_instruction(), Some(frame.round() as u64)),
+    );
+    Ok(rows)
 }
 
 /// Rows of one plan on one core, from its two images.

@@ -1,6 +1,6 @@
 //! What is in an image: sections, and symbols by whose code they are.
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -57,6 +57,19 @@ pub(crate) fn read(path: &Path) -> Result<Contents, String> {
         owners,
         symbols: file.symbols().map(|symbol| demangled(&symbol)).collect(),
     })
+}
+
+/// Where the functions of an image lie, in order: first address, and whose they are.
+pub(crate) fn functions(path: &Path) -> Result<Vec<(u64, String)>, String> {
+    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    let file = object::File::parse(&*bytes).map_err(|e| e.to_string())?;
+    let mut functions: Vec<(u64, String)> = file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+        .map(|symbol| (symbol.address() & !1, owner(&demangled(&symbol))))
+        .collect();
+    functions.sort();
+    Ok(functions)
 }
 
 fn demangled<'d>(symbol: &impl ObjectSymbol<'d>) -> String {

@@ -1,6 +1,6 @@
 //! Plans and device images, and the emulators that run them.
 
-use crate::run::{Report, cargo, target_dir};
+use crate::run::{Report, cargo, output, target_dir};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -150,6 +150,30 @@ pub(crate) fn emulate(machine: &str, image: &Path, count: bool) -> Emulated {
         failure,
         time: started.elapsed(),
     }
+}
+
+/// Runs an image on an Arm machine and writes the address of every executed instruction to `trace`.
+pub(crate) fn trace(machine: &str, image: &Path, trace: &Path) -> Result<(), String> {
+    let mut qemu = Command::new("qemu-system-arm");
+    let version = output(Command::new("qemu-system-arm").arg("--version")).unwrap_or_default();
+    let major = version
+        .split_whitespace()
+        .find_map(|word| word.split_once('.')?.0.parse::<u32>().ok())
+        .ok_or("qemu-system-arm does not say its version")?;
+    if major >= 9 {
+        qemu.args(["-accel", "tcg,one-insn-per-tb=on"]);
+    } else {
+        qemu.arg("-singlestep");
+    }
+    qemu.args(["-machine", machine, "-display", "none", "-monitor", "none"])
+        .args(["-serial", "none", "-semihosting-config"])
+        .args(["enable=on,target=native", "-d", "exec,nochain", "-D"])
+        .arg(trace)
+        .arg("-kernel")
+        .arg(image);
+    finish(&mut qemu, Instant::now())
+        .map(|_| ())
+        .map_err(|(_, why)| why)
 }
 
 fn finish(qemu: &mut Command, started: Instant) -> Result<String, (String, String)> {

@@ -5,6 +5,7 @@ mod accuracy;
 mod c;
 mod checks;
 mod count;
+mod cycles;
 mod elf;
 mod gates;
 mod images;
