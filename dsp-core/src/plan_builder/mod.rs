@@ -70,9 +70,6 @@ pub struct PlanNotes {
     pub tensors: Vec<(String, Vec<usize>)>,
     /// Names of the steps, in order.
     pub steps: Vec<String>,
-    /// Real value of one unit of the features of a `fixed` plan, for each column.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub feature_scale: Vec<f64>,
     /// How the integers of a `fixed` plan stand for real numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<StageFormat>,
@@ -314,11 +311,6 @@ impl PlanBuilder {
     pub fn features(&mut self, id: TensorId, shape: &[usize]) {
         self.features = Some(id);
         self.notes.feature_shape = shape.into();
-    }
-
-    /// Real value of one unit of each column of integer features.
-    pub fn feature_scale(&mut self, scale: &[f64]) {
-        self.notes.feature_scale = scale.into();
     }
 
     /// The classifier's outputs: `scores` (i16, Q15, one per label) and `decision` (i32,

@@ -77,9 +77,7 @@ pub(super) fn lower(
         None if values.elem != Elem::I16 => chain.narrow(last, values, None)?,
         _ => values,
     };
-    let scale: Vec<f64> = values.columns.iter().map(|c| c.scale).collect();
     plan.features(values.tensor, &[layout.rows, graph.row_len]);
-    plan.feature_scale(&scale);
     if let Some(head) = &graph.head {
         network::add_head(&mut plan, head, values.tensor)?;
     }
