@@ -165,7 +165,9 @@ pub(crate) fn trace(machine: &str, image: &Path, trace: &Path) -> Result<(), Str
     } else {
         qemu.arg("-singlestep");
     }
-    qemu.args(["-machine", machine, "-display", "none", "-monitor", "none"])
+    // Without counted time the program would read, and print, other times at each run.
+    qemu.args(["-icount", "shift=7,align=off,sleep=off"])
+        .args(["-machine", machine, "-display", "none", "-monitor", "none"])
         .args(["-serial", "none", "-semihosting-config"])
         .args(["enable=on,target=native", "-d", "exec,nochain", "-D"])
         .arg(trace)
