@@ -100,7 +100,8 @@ pub const SUM_U64: Op = Op {
 
 /// `x[0] = e[0]`.
 ///
-/// Operands: e (`i32[1]`), x (`i32`, in place). No parameters. Both have the same Q format.
+/// Operands: e (`i32[1]`), x (`i32`, in place). No parameters. Column 0 then has the
+/// format of e: what it stands for is the plan's affair.
 pub const REPLACE_FIRST_I32: Op = Op {
     code: 0x032c,
     name: "REPLACE_FIRST_I32",
