@@ -40,6 +40,10 @@ export! {
     OTO_OP_TOP_RANGE_F32 = dsp::rows::TOP_RANGE_F32;
     OTO_OP_STANDARDISE_F32 = dsp::rows::STANDARDISE_F32;
     OTO_OP_DELTAS_F32 = dsp::rows::DELTAS_F32;
+    OTO_OP_STANDARDISE_SLIDING_F32 = dsp::sliding::STANDARDISE_SLIDING_F32;
+    OTO_OP_STANDARDISE_RUNNING_F32 = dsp::running::STANDARDISE_RUNNING_F32;
+    OTO_OP_PCEN_F32 = dsp::pcen::PCEN_F32;
+    OTO_OP_SUBTRACT_NOISE_F32 = dsp::noise::SUBTRACT_NOISE_F32;
     OTO_OP_RFFT_F32_16 = dsp::rfft::RFFT_F32_16;
     OTO_OP_RFFT_F32_32 = dsp::rfft::RFFT_F32_32;
     OTO_OP_RFFT_F32_64 = dsp::rfft::RFFT_F32_64;
@@ -108,6 +112,13 @@ export! {
     OTO_OP_TOP_RANGE_I32 = dsp::fixed::rows::TOP_RANGE_I32;
     OTO_OP_STANDARDISE_I16 = dsp::fixed::rows::STANDARDISE_I16;
     OTO_OP_DELTAS_I16 = dsp::fixed::rows::DELTAS_I16;
+    OTO_OP_STANDARDISE_SLIDING_I16 = dsp::fixed::sliding::STANDARDISE_SLIDING_I16;
+    OTO_OP_SLIDING_MEAN_I32 = dsp::fixed::sliding::SLIDING_MEAN_I32;
+    OTO_OP_STANDARDISE_RUNNING_I16 = dsp::fixed::running::STANDARDISE_RUNNING_I16;
+    OTO_OP_PCEN_U64 = dsp::fixed::pcen::PCEN_U64;
+    OTO_OP_SUBTRACT_NOISE_U64 = dsp::fixed::noise::SUBTRACT_NOISE_U64;
+    OTO_OP_LEVEL_U64_I32 = dsp::fixed::level::LEVEL_U64_I32;
+    OTO_OP_MIN_MAX_I32 = dsp::fixed::level::MIN_MAX_I32;
     OTO_OP_BIQUAD_I32 = dsp::fixed::filter::BIQUAD_I32;
     OTO_OP_DECIMATE_I32 = dsp::fixed::filter::DECIMATE_I32;
     OTO_OP_STATISTICS_I32 = dsp::fixed::statistics::STATISTICS_I32;
