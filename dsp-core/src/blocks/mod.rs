@@ -3,11 +3,12 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `spectrogram` | spectra over time |
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
-//! | `front_end`, `rows` | fields that `mel` and `mfcc` share |
+//! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
 
 pub(crate) mod classifier;
 pub(crate) mod decide;
@@ -15,14 +16,16 @@ pub(crate) mod front_end;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod rows;
+pub(crate) mod spectrogram;
 
 use crate::ConfigError;
 use crate::config::{Field, Section, Table, choices};
-use crate::graph::{Framing, Stage};
+use crate::graph::{Framing, Source, Stage};
 use crate::input::Input;
 use crate::presets::Preset;
 use mel::{Mel, MelSpec};
 use mfcc::{Mfcc, MfccSpec};
+use spectrogram::{Spectrogram, SpectrogramSpec};
 
 choices! {
     /// Type of a block.
@@ -31,6 +34,8 @@ choices! {
         Mel = "mel",
         /// Mel-frequency cepstral coefficients.
         Mfcc = "mfcc",
+        /// Spectra over time.
+        Spectrogram = "spectrogram",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -71,6 +76,7 @@ impl BlockType {
         match self {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
+            Self::Spectrogram => spectrogram::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -78,24 +84,42 @@ impl BlockType {
 
     /// Whether the block makes features from samples.
     pub(crate) fn makes_features(self) -> bool {
-        matches!(self, Self::Mel | Self::Mfcc)
+        matches!(self, Self::Mel | Self::Mfcc | Self::Spectrogram)
     }
 
     /// The block's own fields, with the meaning of each group.
     pub(crate) fn sections(self) -> Vec<(&'static str, &'static [Field])> {
         use classifier::Classifier;
         use decide::Decide;
-        use front_end::FrontEnd;
+        use front_end::energy::Energy;
+        use front_end::filters::MelFilters;
+        use front_end::frames::Frames;
+        use front_end::log::LogRange;
+        use front_end::spectrum::Spectrum;
         use mfcc::Cepstral;
         use rows::Rows;
         match self {
             Self::Mel => vec![
-                (FrontEnd::ABOUT, FrontEnd::FIELDS),
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (MelFilters::ABOUT, MelFilters::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Mfcc => vec![
-                (FrontEnd::ABOUT, FrontEnd::FIELDS),
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (MelFilters::ABOUT, MelFilters::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
                 (Cepstral::ABOUT, Cepstral::FIELDS),
+                (Energy::ABOUT, Energy::FIELDS),
+                (Rows::ABOUT, Rows::FIELDS),
+            ],
+            Self::Spectrogram => vec![
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
@@ -119,6 +143,7 @@ impl BlockType {
 pub(crate) enum FeatureSpec {
     Mel(MelSpec),
     Mfcc(MfccSpec),
+    Spectrogram(SpectrogramSpec),
 }
 
 impl FeatureSpec {
@@ -133,29 +158,37 @@ impl FeatureSpec {
             error.path = format!("{id}.{}", error.path);
             error
         };
-        if block_type == BlockType::Mfcc {
-            Mfcc::read(table, id)?
+        match block_type {
+            BlockType::Mfcc => Mfcc::read(table, id)?.validate(input).map(Self::Mfcc),
+            BlockType::Spectrogram => Spectrogram::read(table, id)?
                 .validate(input)
-                .map(Self::Mfcc)
-                .map_err(under_id)
-        } else {
-            Mel::read(table, id)?
-                .validate(input)
-                .map(Self::Mel)
-                .map_err(under_id)
+                .map(Self::Spectrogram),
+            _ => Mel::read(table, id)?.validate(input).map(Self::Mel),
+        }
+        .map_err(under_id)
+    }
+
+    fn frames(&self) -> &front_end::frames::FramesSpec {
+        match self {
+            Self::Mel(spec) => &spec.front.frames,
+            Self::Mfcc(spec) => &spec.front.frames,
+            Self::Spectrogram(spec) => &spec.frames,
         }
     }
 
-    fn front(&self) -> &front_end::FrontEndSpec {
-        match self {
-            Self::Mel(spec) => &spec.front,
-            Self::Mfcc(spec) => &spec.front,
-        }
+    /// The input's part of the graph, as the block scales it.
+    pub(crate) fn source(&self, input: &Input) -> Source {
+        self.frames().source(input)
+    }
+
+    /// Checks the number of frames in a window. Paths of errors are names of fields.
+    pub(crate) fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
+        self.frames().check_frames(frames)
     }
 
     /// How samples become frames.
     pub(crate) fn framing(&self, input: &Input) -> Framing {
-        self.front().framing(input)
+        self.frames().framing(input)
     }
 
     /// The stages in order.
@@ -163,21 +196,33 @@ impl FeatureSpec {
         match self {
             Self::Mel(spec) => spec.expand(id),
             Self::Mfcc(spec) => spec.expand(id),
+            Self::Spectrogram(spec) => spec.expand(id),
         }
     }
 
     /// What is allowed but should be known.
     pub(crate) fn warning(&self) -> Option<String> {
-        self.front().empty_filters()
+        match self {
+            Self::Mel(spec) => spec.front.filters.empty(),
+            Self::Mfcc(spec) => spec.front.filters.empty(),
+            Self::Spectrogram(_) => None,
+        }
     }
 
     /// Every field with its value, as TOML.
     pub(crate) fn write(&self) -> Vec<(&'static str, String)> {
-        let (mut fields, cepstral, rows) = match self {
-            Self::Mel(spec) => (spec.front.config.write(), None, &spec.rows),
-            Self::Mfcc(spec) => (spec.front.config.write(), Some(&spec.cepstral), &spec.rows),
+        let (mut fields, rows) = match self {
+            Self::Mel(spec) => {
+                let fields = [spec.front.write(), spec.energy.write()].concat();
+                (fields, &spec.rows)
+            }
+            Self::Mfcc(spec) => {
+                let front = spec.front.write();
+                let fields = [front, spec.cepstral.write(), spec.energy.write()].concat();
+                (fields, &spec.rows)
+            }
+            Self::Spectrogram(spec) => (spec.write(), &spec.rows),
         };
-        fields.extend(cepstral.map(Section::write).unwrap_or_default());
         fields.extend(rows.config.write());
         fields
     }

@@ -1,10 +1,10 @@
-//! What `mel` and `mfcc` do to their rows at the end: normalisation over time and derivatives.
+//! What `spectrogram`, `mel` and `mfcc` do to their rows at the end: normalisation over time and derivatives.
 
 use crate::ConfigError;
 use crate::config::{
     Choice, ChoiceOr, Field, FieldValue, Kind, Mismatch, Node, choices, read_choice_or, section,
 };
-use crate::graph::{Span, Stage, StageKind};
+use crate::graph::{DeltaEdges, DeltaMethod, Span, Stage, StageKind};
 use crate::input::Input;
 
 choices! {
@@ -16,6 +16,69 @@ choices! {
         Mean = "mean",
         /// The mean is subtracted, then divided by the standard deviation plus `cmvn_epsilon`.
         MeanVariance = "mean_variance",
+        /// The mean is subtracted, then divided by the standard deviation that the *centred*
+        /// rows have over the span, plus `cmvn_epsilon`. With a sliding span that is not the
+        /// deviation of the original rows. Edge Impulse, SpeechPy.
+        MeanThenVariance = "mean_then_variance",
+    }
+}
+
+choices! {
+    /// Mapping of all values of a window together.
+    pub(crate) enum WindowScale {
+        /// None.
+        None = "none",
+        /// `(x - min) / (max - min)` over all rows and columns; 0 where they are equal.
+        MinMax = "min_max",
+    }
+}
+
+choices! {
+    /// How derivatives over time are formed.
+    pub(crate) enum Method {
+        /// Deltas of deltas. HTK, python_speech_features, torchaudio.
+        Repeated = "repeated",
+        /// Derivatives of the polynomial of degree 1 and 2 of least squares (Savitzky-Golay).
+        /// librosa.
+        Polynomial = "polynomial",
+    }
+}
+
+choices! {
+    /// What stands before the first and after the last row for derivatives.
+    pub(crate) enum Edges {
+        /// Copies of the first and the last row. HTK, python_speech_features, torchaudio.
+        Nearest = "nearest",
+        /// Nothing: rows at the edges take the derivative of the nearest row that has all
+        /// neighbours. librosa's `interp`.
+        Interp = "interp",
+        /// Rows mirrored about the first and last, which are not repeated. librosa's `mirror`.
+        Mirror = "mirror",
+        /// Zeros. librosa's `constant`.
+        Constant = "constant",
+        /// The rows of the other end. librosa's `wrap`.
+        Wrap = "wrap",
+    }
+}
+
+impl Method {
+    fn graph(self) -> DeltaMethod {
+        match self {
+            Self::Repeated => DeltaMethod::Repeated,
+            Self::Polynomial => DeltaMethod::Polynomial,
+        }
+    }
+}
+
+impl Edges {
+    fn graph(self) -> DeltaEdges {
+        match self {
+            Self::Nearest => DeltaEdges::Nearest,
+            Self::Interp => DeltaEdges::Interp,
+            Self::Mirror => DeltaEdges::Mirror,
+            Self::Constant => DeltaEdges::Constant,
+            Self::Wrap => DeltaEdges::Wrap,
+        }
     }
 }
 
@@ -51,11 +114,17 @@ section! {
         cmvn_span: Span { unit: "rows", range: Some((3.0, 10001.0)), default: "\"window\"" },
         /// Added to the standard deviation, so that constant columns stay finite.
         cmvn_epsilon: f64 { range: Some((1e-12, 1.0)), default: "1e-5" },
+        /// Mapping of all values of a window together, after `cmvn` and before deltas.
+        window_scale: WindowScale { default: "\"none\"" },
         /// Derivatives over time that are appended to each row: 0 for none, 1 for deltas, 2 for
         /// deltas and their deltas.
         deltas: usize { range: Some((0.0, 2.0)), default: "0" },
         /// Rows on each side that a delta is fitted to.
         delta_reach: usize { unit: "rows", range: Some((1.0, 32.0)), default: "2" },
+        /// How derivatives are formed.
+        delta_method: Method { default: "\"repeated\"" },
+        /// What stands before the first and after the last row for derivatives.
+        delta_edges: Edges { default: "\"nearest\"" },
     }
 }
 
@@ -90,6 +159,13 @@ impl Rows {
                 format!("{LATER_ROWS}, or `cmvn = \"none\"`"),
             ));
         }
+        if input.is_stream() && self.window_scale != WindowScale::None {
+            return Err(ConfigError::new(
+                "window_scale",
+                format!("{:?}", self.window_scale.name()),
+                format!("{LATER_ROWS}, or `window_scale = \"none\"`"),
+            ));
+        }
         if input.is_stream() && self.deltas > 0 {
             return Err(ConfigError::new(
                 "deltas",
@@ -108,27 +184,39 @@ impl RowsSpec {
     pub(crate) fn expand(&self, id: &str, stages: &mut Vec<Stage>) {
         let config = &self.config;
         let mut len = stages.last().map_or(0, |stage| stage.len);
-        if config.cmvn != Cmvn::None {
+        let mut push = |name: &str, len: usize, kind: StageKind| {
             stages.push(Stage {
-                name: format!("{id}.cmvn"),
+                name: format!("{id}.{name}"),
                 len,
-                kind: StageKind::Standardise {
-                    span: config.cmvn_span,
-                    variance: config.cmvn == Cmvn::MeanVariance,
-                    epsilon: config.cmvn_epsilon,
-                },
+                kind,
             });
+        };
+        let (span, epsilon) = (config.cmvn_span, config.cmvn_epsilon);
+        if config.cmvn != Cmvn::None {
+            let variance = config.cmvn == Cmvn::MeanVariance;
+            let kind = StageKind::Standardise {
+                span,
+                variance,
+                epsilon,
+            };
+            push("cmvn", len, kind);
+        }
+        if config.cmvn == Cmvn::MeanThenVariance {
+            let kind = StageKind::DivideByDeviation { span, epsilon };
+            push("deviation", len, kind);
+        }
+        if config.window_scale == WindowScale::MinMax {
+            push("window_scale", len, StageKind::MinMax);
         }
         if config.deltas > 0 {
             len *= 1 + config.deltas;
-            stages.push(Stage {
-                name: format!("{id}.deltas"),
-                len,
-                kind: StageKind::Deltas {
-                    order: config.deltas as u8,
-                    reach: config.delta_reach,
-                },
-            });
+            let kind = StageKind::Deltas {
+                order: config.deltas as u8,
+                reach: config.delta_reach,
+                method: config.delta_method.graph(),
+                edges: config.delta_edges.graph(),
+            };
+            push("deltas", len, kind);
         }
     }
 }

@@ -60,7 +60,7 @@ impl<F: Real> FrameChain<F> {
                 chain.add_spectrum(stage, n_fft, stages.next())?;
             } else if let Some(op) = VectorOp::new(stage, chain.len)? {
                 energy |= matches!(op, VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. });
-                if matches!(op, VectorOp::ReplaceFirst) && !energy {
+                if matches!(op, VectorOp::ReplaceFirst | VectorOp::InsertEnergy { .. }) && !energy {
                     return Err(GraphError::new(stage, "there is no log energy before it"));
                 }
                 match &mut chain.spectral {

@@ -190,7 +190,7 @@ impl<F: Real> Executor<F> {
             samples,
             self.source.sample_type,
             self.source.gain,
-            self.framing.pre_emphasis.map(F::of),
+            self.framing.pre_emphasis,
             self.framing.padding,
         );
         let (rows, stride) = (self.frame_count(samples.len()), self.stride);
@@ -248,7 +248,12 @@ impl<F: Real> RowOp<F> {
             return Ok(Self::All(op));
         }
         match VectorOp::new(stage, input)? {
-            Some(VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. } | VectorOp::ReplaceFirst)
+            Some(
+                VectorOp::LogEnergy { .. }
+                | VectorOp::LogSum { .. }
+                | VectorOp::ReplaceFirst
+                | VectorOp::InsertEnergy { .. },
+            )
             | None => Err(GraphError::new(stage, "is not a stage of rows")),
             Some(op) => Ok(Self::Each(op, stage.len)),
         }

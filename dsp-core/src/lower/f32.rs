@@ -2,7 +2,9 @@
 
 use super::{Layout, network};
 use crate::error::LowerError;
-use crate::graph::{self, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
+use crate::graph::{
+    self, DeltaEdges, DeltaMethod, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind,
+};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
@@ -128,7 +130,7 @@ impl Lowering {
         let mut operands = vec![source, frame];
         let mut constant = 1.0;
         match graph.source.gain {
-            Gain::Constant(gain) => constant = gain,
+            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => constant = gain,
             Gain::PeakMagnitude | Gain::PeakMaximum => {
                 let gain = self.plan.tensor("gain", Elem::F32, &[1]);
                 let magnitude = graph.source.gain == Gain::PeakMagnitude;
@@ -159,7 +161,7 @@ impl Lowering {
                 graph::Padding::Edge => frame::Padding::Edge,
             },
             gain: constant as f32,
-            pre_emphasis: graph.framing.pre_emphasis.unwrap_or(0.0) as f32,
+            pre_emphasis: graph.framing.pre_emphasis.map_or(0.0, |p| p.coefficient) as f32,
         };
         self.step(op, "input.frame", &operands, &params.encode());
     }
@@ -187,7 +189,12 @@ impl Lowering {
                     let params = [cols as u32, u32::from(*variance), bits(*epsilon)];
                     self.step(&rows::STANDARDISE_F32, name, &[x], &params);
                 }
-                StageKind::Deltas { order, reach } => {
+                StageKind::Deltas {
+                    order,
+                    reach,
+                    method: DeltaMethod::Repeated,
+                    edges: DeltaEdges::Nearest,
+                } => {
                     let y = self.plan.tensor(name, Elem::F32, &[n_rows, stage.len]);
                     let params = [cols as u32, u32::from(*order), *reach as u32];
                     self.step(&rows::DELTAS_F32, name, &[x, y], &params);
@@ -318,6 +325,14 @@ fn describe(kind: &StageKind) -> &'static str {
     match kind {
         StageKind::Standardise { .. } => "sliding mean and variance normalisation",
         StageKind::LogSum { .. } => "the energy of a spectrum",
+        StageKind::DivideByDeviation { .. } => "division by the deviation",
+        StageKind::SubtractTop => "a logarithm relative to the largest value",
+        StageKind::MinMax => "the map from the smallest and largest value to 0..1",
+        StageKind::Quantise { .. } => "rounding to a number of levels",
+        StageKind::InsertEnergy { .. } => "a column of energy",
+        StageKind::Deltas { .. } => {
+            "a derivative with delta_method = \"polynomial\" or delta_edges other than \"nearest\""
+        }
         _ => "this stage",
     }
 }

@@ -9,7 +9,7 @@ pub mod network;
 
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Framing, Graph, Mode};
+use crate::graph::{Framing, Gain, Graph, Mode};
 use crate::plan_builder::{PlanBuilder, PlanBytes};
 use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 
@@ -83,6 +83,7 @@ struct Layout {
 
 impl Layout {
     fn new(graph: &Graph, clip_len: Option<usize>) -> Result<Self, LowerError> {
+        refuse_what_has_no_operator(graph)?;
         let Framing {
             frame_len,
             hop,
@@ -152,5 +153,25 @@ impl Layout {
             rows: frames,
             row_hop: frames,
         })
+    }
+}
+
+/// What frames are cut from, where no device operator makes it.
+fn refuse_what_has_no_operator(graph: &Graph) -> Result<(), LowerError> {
+    if matches!(graph.source.gain, Gain::IntegersToUnit(_)) {
+        return Err(LowerError::new(
+            "input",
+            "no operator chooses the scale by the samples of a window: set sample_scale to \"none\" \
+             or \"from_int16\"",
+        ));
+    }
+    match graph.framing.pre_emphasis {
+        Some(pre) if pre.circular || pre.shift != 1 => Err(LowerError::new(
+            "input.pre_emphasis",
+            "circular pre-emphasis, or one over several samples, has no operator: it works in the \
+             reference and host numerics; pre_emphasis = \"signal\" with pre_emphasis_shift = 1 has \
+             one",
+        )),
+        _ => Ok(()),
     }
 }

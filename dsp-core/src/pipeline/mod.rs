@@ -100,6 +100,11 @@ impl Pipeline {
                 ),
             ));
         }
+        if let Some(rows) = window_rows {
+            features
+                .check_frames(rows)
+                .map_err(|error| under(id, error))?;
+        }
         let period_ms = |rows: usize| {
             match input.mode {
                 Mode::Stream => Some((rows * framing.hop) as f64),
@@ -165,7 +170,7 @@ impl Pipeline {
         Ok(Self {
             graph: Graph {
                 name: document.name.clone(),
-                source: input.source(),
+                source: features.source(&input),
                 framing,
                 frame: frame.to_vec(),
                 rows: rows.to_vec(),

@@ -15,7 +15,7 @@ mod transform;
 use super::{Layout, network};
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Graph, Head, Span, Stage, StageKind};
+use crate::graph::{DeltaEdges, DeltaMethod, Graph, Head, Span, Stage, StageKind};
 use crate::plan_builder::{Format, PlanBuilder, PlanBytes, TensorId};
 use columns::{Column, Scaling, UNCLAMPED};
 use front::Front;
@@ -224,7 +224,12 @@ impl Chain<'_> {
                 variance,
                 epsilon,
             } => values = self.standardise(name, values, *variance, *epsilon)?,
-            StageKind::Deltas { order, reach } => {
+            StageKind::Deltas {
+                order,
+                reach,
+                method: DeltaMethod::Repeated,
+                edges: DeltaEdges::Nearest,
+            } => {
                 values = self.deltas(stage, values, u32::from(*order), *reach)?;
             }
             StageKind::Standardise { .. } => {

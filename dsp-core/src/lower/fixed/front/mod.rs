@@ -169,7 +169,7 @@ impl<'g> Front<'g> {
     /// The gain of the source.
     fn input(&mut self, plan: &mut PlanBuilder) {
         match self.graph.source.gain {
-            Gain::Constant(gain) => self.gain = gain,
+            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => self.gain = gain,
             Gain::PeakMagnitude | Gain::PeakMaximum => {
                 let magnitude = self.graph.source.gain == Gain::PeakMagnitude;
                 let peak = plan.tensor("peak", Elem::I32, &[1]);
@@ -222,7 +222,7 @@ impl<'g> Front<'g> {
         let tensor = plan.tensor("frame", elem, &[len]);
         let operands = [self.source, tensor];
         if wide {
-            let c = framing.pre_emphasis.unwrap_or(0.0);
+            let c = framing.pre_emphasis.map_or(0.0, |p| p.coefficient);
             self.largest *= 1.0 + c.abs();
             let params = frame::EmphasisParams {
                 frame: params,
@@ -298,7 +298,7 @@ impl<'g> Front<'g> {
     /// Largest magnitude of a value before the transform, in the graph's units.
     fn amplitude(&self) -> f64 {
         let input = match self.graph.source.gain {
-            Gain::Constant(gain) => gain,
+            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => gain,
             Gain::PeakMagnitude => 1.0,
             // The largest sample becomes 1; the smallest may be far below -1.
             Gain::PeakMaximum => 32768.0,

@@ -1,0 +1,95 @@
+//! Block `spectrogram`: spectra over time.
+
+use super::front_end::Stages;
+use super::front_end::frames::{Frames, FramesSpec, Limits};
+use super::front_end::log::LogRange;
+use super::front_end::spectrum::Spectrum;
+use super::rows::{Rows, RowsSpec};
+use crate::ConfigError;
+use crate::config::{Section, Table};
+use crate::graph::Stage;
+use crate::input::Input;
+
+/// Meaning of the block, for the reference.
+pub(crate) const ABOUT: &str = "Spectra over time: power, magnitude or decibels of each FFT bin \
+                                from 0 to half the sample rate.";
+
+/// Fewest samples in a frame or hop that Edge Impulse's block takes.
+const EDGE_IMPULSE_MIN_SAMPLES: usize = 4;
+
+/// Fields of a `spectrogram` block.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Spectrogram {
+    frames: Frames,
+    spectrum: Spectrum,
+    log: LogRange,
+    rows: Rows,
+}
+
+/// A [`Spectrogram`] that has been checked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SpectrogramSpec {
+    pub(crate) frames: FramesSpec,
+    pub(crate) spectrum: Spectrum,
+    pub(crate) log: LogRange,
+    pub(crate) rows: RowsSpec,
+}
+
+impl Spectrogram {
+    pub(crate) fn read(table: &Table, path: &str) -> Result<Self, ConfigError> {
+        Ok(Self {
+            frames: Frames::read(table, path)?,
+            spectrum: Spectrum::read(table, path)?,
+            log: LogRange::read(table, path)?,
+            rows: Rows::read(table, path)?,
+        })
+    }
+
+    pub(crate) fn validate(&self, input: &Input) -> Result<SpectrogramSpec, ConfigError> {
+        let frames = self.frames.validate(input)?;
+        let lengths = [("frame_samples", frames.frame), ("hop_samples", frames.hop)];
+        for (name, samples) in lengths {
+            if frames.config.limits == Limits::EdgeImpulse && samples < EDGE_IMPULSE_MIN_SAMPLES {
+                return Err(ConfigError::new(
+                    name,
+                    samples,
+                    format!(
+                        "`limits = \"edge_impulse\"` expects at least {EDGE_IMPULSE_MIN_SAMPLES} \
+                         samples"
+                    ),
+                ));
+            }
+        }
+        self.log.validate(input)?;
+        Ok(SpectrogramSpec {
+            frames,
+            spectrum: self.spectrum.clone(),
+            log: self.log.clone(),
+            rows: self.rows.validate(input)?,
+        })
+    }
+}
+
+impl SpectrogramSpec {
+    /// The stages in order.
+    pub(crate) fn expand(&self, id: &str) -> Vec<Stage> {
+        let n_fft = self.frames.n_fft;
+        let mut stages = Stages::new(id);
+        self.frames.expand(&mut stages, None);
+        self.spectrum.expand(&mut stages, n_fft, None);
+        self.log.expand(&mut stages, n_fft / 2 + 1);
+        let mut stages = stages.list;
+        self.rows.expand(id, &mut stages);
+        stages
+    }
+
+    /// Every field with its value, as TOML.
+    pub(crate) fn write(&self) -> Vec<(&'static str, String)> {
+        [
+            self.frames.config.write(),
+            self.spectrum.write(),
+            self.log.write(),
+        ]
+        .concat()
+    }
+}
