@@ -8,6 +8,10 @@
 //! through the [`Graph::rows`] stages, which may look at all rows at once; the [`Head`], if any,
 //! classifies the result.
 
+mod recursion;
+
+pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
+
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
@@ -233,6 +237,12 @@ pub enum StageKind {
         /// Whether it comes behind the others, or before them.
         last: bool,
     },
+    /// Per-channel energy normalisation; carries energies from row to row.
+    Pcen(Pcen),
+    /// Spectral subtraction; carries the noise from row to row.
+    SubtractNoise(NoiseSubtraction),
+    /// Normalisation by running mean and variance, which it carries from row to row.
+    StandardiseRunning(RunningNormalisation),
     /// All rows: `y = max(x, max over all rows of x - range)`.
     TopRange {
         /// Largest distance from the maximum.

@@ -95,6 +95,8 @@ impl BlockType {
         use front_end::filters::MelFilters;
         use front_end::frames::Frames;
         use front_end::log::LogRange;
+        use front_end::noise::Noise;
+        use front_end::pcen::Pcen;
         use front_end::spectrum::Spectrum;
         use mfcc::Cepstral;
         use rows::Rows;
@@ -102,16 +104,20 @@ impl BlockType {
             Self::Mel => vec![
                 (Frames::ABOUT, Frames::FIELDS),
                 (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
                 (MelFilters::ABOUT, MelFilters::FIELDS),
                 (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Mfcc => vec![
                 (Frames::ABOUT, Frames::FIELDS),
                 (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
                 (MelFilters::ABOUT, MelFilters::FIELDS),
                 (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Cepstral::ABOUT, Cepstral::FIELDS),
                 (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
@@ -119,7 +125,9 @@ impl BlockType {
             Self::Spectrogram => vec![
                 (Frames::ABOUT, Frames::FIELDS),
                 (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
                 (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],

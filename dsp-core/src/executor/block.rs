@@ -113,6 +113,15 @@ impl<F: Real> FrameChain<F> {
         self.len
     }
 
+    /// Forgets all frames.
+    pub(super) fn restart(&mut self) {
+        let spectral = self.spectral.iter_mut().flat_map(|s| &mut s.ops);
+        self.frame_ops
+            .iter_mut()
+            .chain(spectral)
+            .for_each(VectorOp::restart);
+    }
+
     /// Computes the frames from `first` on: as many as there are rows in `out`, which lie
     /// `stride` values apart.
     pub(super) fn run(
@@ -173,7 +182,7 @@ fn run_block<F: Real>(
             lane.resize(samples.len());
             lane.x.as_flattened_mut().copy_from_slice(samples);
             let mut kept = [F::zero()];
-            for (stage, op) in chain.frame_ops.iter().enumerate() {
+            for (stage, op) in chain.frame_ops.iter_mut().enumerate() {
                 op.apply(lane, &mut kept);
                 tap(trace, stage, lane.lane(0));
             }
@@ -230,7 +239,7 @@ impl<F: Real> Spectral<F> {
         stride: usize,
         trace: &mut Option<&mut Trace<F>>,
     ) {
-        for (i, op) in self.ops.iter().enumerate() {
+        for (i, op) in self.ops.iter_mut().enumerate() {
             op.apply(&mut self.lanes, energy);
             for lane in 0..out.len() / stride {
                 tap(trace, first_stage + i, self.lanes.lane(lane));

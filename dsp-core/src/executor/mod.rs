@@ -5,6 +5,7 @@
 //! * `block`: a block of frames through the frame stages;
 //! * `spectrum`: the FFT of a frame and the power of its bins;
 //! * `vector`: all other stages that map a vector to a vector;
+//! * `recursion`: stages that carry something from row to row;
 //! * `rows`: stages that look at all rows together;
 //! * `real`: the two float types, and the logarithm.
 //!
@@ -14,6 +15,7 @@
 
 mod block;
 mod real;
+mod recursion;
 mod rows;
 mod signal;
 mod spectrum;
@@ -194,6 +196,7 @@ impl<F: Real> Executor<F> {
             self.framing.padding,
         );
         let (rows, stride) = (self.frame_count(samples.len()), self.stride);
+        self.frames.restart();
         let mut values = vec![F::zero(); rows * stride];
         for (i, out) in values.chunks_mut(LANES * stride).enumerate() {
             let trace = trace.as_deref_mut();
@@ -232,7 +235,10 @@ impl<F: Real> Executor<F> {
             len: self.frames.row_len(),
         };
         let first = self.names.len() - self.row_ops.len();
-        for (i, op) in self.row_ops.iter().enumerate() {
+        for (i, op) in self.row_ops.iter_mut().enumerate() {
+            if let RowOp::Each(op, _) = op {
+                op.restart();
+            }
             op.apply(&mut rows, &mut self.row);
             if let Some(trace) = trace.as_deref_mut() {
                 trace[first + i].1.extend(rows.iter().flatten());
@@ -259,7 +265,7 @@ impl<F: Real> RowOp<F> {
         }
     }
 
-    fn apply(&self, rows: &mut Rows<'_, F>, row: &mut Lanes<F, 1>) {
+    fn apply(&mut self, rows: &mut Rows<'_, F>, row: &mut Lanes<F, 1>) {
         match self {
             Self::All(op) => op.apply(rows),
             Self::Each(op, len) => {

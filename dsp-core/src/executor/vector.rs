@@ -6,6 +6,7 @@
 
 use super::GraphError;
 use super::real::{Real, max, min};
+use super::recursion::Recursion;
 use crate::graph::{FilterBank, LogFloor, Matrix, Stage, StageKind};
 
 /// A stage with its tables in the executor's number format.
@@ -38,6 +39,7 @@ pub(super) enum VectorOp<F> {
         wraps: bool,
     },
     ReplaceFirst,
+    Recursion(Recursion<F>),
     InsertEnergy {
         last: bool,
     },
@@ -112,7 +114,10 @@ impl<F: Real> VectorOp<F> {
             ),
             StageKind::ReplaceFirst => (Self::ReplaceFirst, input),
             StageKind::InsertEnergy { last } => (Self::InsertEnergy { last: *last }, input + 1),
-            _ => return Ok(None),
+            kind => match Recursion::new(kind, input) {
+                Some(recursion) => (Self::Recursion(recursion), input),
+                None => return Ok(None),
+            },
         };
         if matches!(op, Self::Window(_)) && output != input {
             return Err(GraphError::new(
@@ -122,6 +127,13 @@ impl<F: Real> VectorOp<F> {
         }
         check_len(stage, output)?;
         Ok(Some(op))
+    }
+
+    /// Forgets all vectors before.
+    pub(super) fn restart(&mut self) {
+        if let Self::Recursion(recursion) = self {
+            recursion.restart();
+        }
     }
 
     /// Inputs that the output depends on, when it is not all of them.
@@ -136,7 +148,7 @@ impl<F: Real> VectorOp<F> {
     /// Applies the operation to the `L` vectors in `lanes.x`, which end there too. `energy` is
     /// what [`StageKind::LogEnergy`] or [`StageKind::LogSum`] keeps for each.
     #[inline(always)]
-    pub(super) fn apply<const L: usize>(&self, lanes: &mut Lanes<F, L>, energy: &mut [F; L]) {
+    pub(super) fn apply<const L: usize>(&mut self, lanes: &mut Lanes<F, L>, energy: &mut [F; L]) {
         let Lanes { x, y } = lanes;
         match self {
             Self::RemoveMean => {
@@ -165,7 +177,7 @@ impl<F: Real> VectorOp<F> {
                 F::ln_in_place(energy);
             }
             Self::Window(window) => {
-                for (x, &w) in x.iter_mut().zip(window) {
+                for (x, &w) in x.iter_mut().zip(window.iter()) {
                     for x in x {
                         *x = *x * w;
                     }
@@ -219,6 +231,7 @@ impl<F: Real> VectorOp<F> {
             }
             Self::InsertEnergy { last: true } => x.push(*energy),
             Self::InsertEnergy { last: false } => x.insert(0, *energy),
+            Self::Recursion(recursion) => recursion.apply(x),
             Self::ReplaceFirst => {
                 if let Some(first) = x.first_mut() {
                     *first = *energy;
