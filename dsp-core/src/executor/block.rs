@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::recursion::ChainOp;
 use super::signal::Signal;
 use super::spectrum::Spectrum;
 use super::vector::{Lanes, VectorOp};
 use super::{GraphError, Real, Trace};
-use crate::graph::{Framing, Stage, StageKind};
+use crate::graph::{self, Stage, StageKind};
 
 /// Frames in a block. A filter bank's sums of 16 `f32` fill two registers of AVX2, four of SSE2.
 pub(super) const LANES: usize = 16;
@@ -17,7 +18,7 @@ pub(super) struct FrameChain<F> {
     hop: usize,
     start: isize,
     /// Stages on a single frame, before the FFT and its window.
-    frame_ops: Vec<VectorOp<F>>,
+    frame_ops: Vec<ChainOp<F>>,
     spectral: Option<Spectral<F>>,
     /// Values in a row.
     len: usize,
@@ -36,19 +37,20 @@ struct Spectral<F> {
     /// Bins that the next stages look at.
     bins: Range<usize>,
     /// Stages on a block of frames.
-    ops: Vec<VectorOp<F>>,
+    ops: Vec<ChainOp<F>>,
     lanes: Lanes<F, LANES>,
 }
 
 impl<F: Real> FrameChain<F> {
-    pub(super) fn new(framing: &Framing, stages: &[Stage]) -> Result<Self, GraphError> {
+    pub(super) fn new(of: &graph::Chain) -> Result<Self, GraphError> {
+        let (framing, stages, axes) = (&of.framing, &of.frame, of.source.axes);
         let mut chain = Self {
-            frame_len: framing.frame_len,
-            hop: framing.hop,
-            start: framing.start,
+            frame_len: of.frame_values(),
+            hop: framing.hop * axes,
+            start: framing.start * axes as isize,
             frame_ops: Vec::new(),
             spectral: None,
-            len: framing.frame_len,
+            len: of.frame_values(),
             stages: stages.len(),
             samples: Vec::new(),
             frame: Lanes::default(),
@@ -58,9 +60,16 @@ impl<F: Real> FrameChain<F> {
         while let Some(stage) = stages.next() {
             if let StageKind::Rfft { n_fft } = stage.kind {
                 chain.add_spectrum(stage, n_fft, stages.next())?;
-            } else if let Some(op) = VectorOp::new(stage, chain.len)? {
-                energy |= matches!(op, VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. });
-                if matches!(op, VectorOp::ReplaceFirst | VectorOp::InsertEnergy { .. }) && !energy {
+            } else if let Some(op) = ChainOp::new(stage, chain.len)? {
+                energy |= matches!(
+                    op,
+                    ChainOp::Vector(VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. })
+                );
+                if matches!(
+                    op,
+                    ChainOp::Vector(VectorOp::ReplaceFirst | VectorOp::InsertEnergy { .. })
+                ) && !energy
+                {
                     return Err(GraphError::new(stage, "there is no log energy before it"));
                 }
                 match &mut chain.spectral {
@@ -73,7 +82,7 @@ impl<F: Real> FrameChain<F> {
             chain.len = stage.len;
         }
         if let Some(spectral) = &mut chain.spectral
-            && let Some(bins) = spectral.ops.first().and_then(VectorOp::inputs)
+            && let Some(bins) = spectral.ops.first().and_then(ChainOp::inputs)
         {
             spectral.bins = bins;
         }
@@ -93,11 +102,11 @@ impl<F: Real> FrameChain<F> {
         // The window is applied on the way into the FFT.
         let window = self
             .frame_ops
-            .pop_if(|op| matches!(op, VectorOp::Window(_)));
+            .pop_if(|op| matches!(op, ChainOp::Vector(VectorOp::Window(_))));
         self.spectral = Some(Spectral {
             window_is_stage: window.is_some(),
             window: match window {
-                Some(VectorOp::Window(window)) => window,
+                Some(ChainOp::Vector(VectorOp::Window(window))) => window,
                 _ => vec![F::one(); self.len],
             },
             bins: 0..spectrum.len(),
@@ -119,7 +128,7 @@ impl<F: Real> FrameChain<F> {
         self.frame_ops
             .iter_mut()
             .chain(spectral)
-            .for_each(VectorOp::restart);
+            .for_each(ChainOp::restart);
     }
 
     /// Computes the frames from `first` on: as many as there are rows in `out`, which lie

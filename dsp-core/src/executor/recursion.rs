@@ -1,7 +1,51 @@
 //! Stages that carry something from row to row.
 
+use super::GraphError;
 use super::real::{Real, max};
-use crate::graph::{NoiseSubtraction, Pcen, RunningNormalisation, StageKind};
+use super::vector::{Lanes, VectorOp, check_len};
+use crate::graph::{NoiseSubtraction, Pcen, RunningNormalisation, Stage, StageKind};
+
+/// A stage on one vector after the other.
+#[derive(Clone, Debug)]
+pub(super) enum ChainOp<F> {
+    Vector(VectorOp<F>),
+    Recursion(Recursion<F>),
+}
+
+impl<F: Real> ChainOp<F> {
+    /// The operation of `stage` on vectors of `input` values; `None` for a stage of another kind.
+    pub(super) fn new(stage: &Stage, input: usize) -> Result<Option<Self>, GraphError> {
+        if let Some(recursion) = Recursion::new(&stage.kind, input) {
+            check_len(stage, input)?;
+            return Ok(Some(Self::Recursion(recursion)));
+        }
+        Ok(VectorOp::new(stage, input)?.map(Self::Vector))
+    }
+
+    /// Forgets all vectors before.
+    pub(super) fn restart(&mut self) {
+        if let Self::Recursion(recursion) = self {
+            recursion.restart();
+        }
+    }
+
+    /// Inputs that the output depends on, when it is not all of them.
+    pub(super) fn inputs(&self) -> Option<std::ops::Range<usize>> {
+        match self {
+            Self::Vector(op) => op.inputs(),
+            Self::Recursion(_) => None,
+        }
+    }
+
+    /// [`VectorOp::apply`] to the next `L` vectors.
+    #[inline(always)]
+    pub(super) fn apply<const L: usize>(&mut self, lanes: &mut Lanes<F, L>, energy: &mut [F; L]) {
+        match self {
+            Self::Vector(op) => op.apply(lanes, energy),
+            Self::Recursion(recursion) => recursion.apply(&mut lanes.x),
+        }
+    }
+}
 
 /// A recursion over rows, with what it keeps.
 #[derive(Clone, Debug)]
@@ -23,7 +67,7 @@ enum Kind {
 
 impl<F: Real> Recursion<F> {
     /// The recursion of a stage on rows of `len` values; `None` for a stage of another kind.
-    pub(super) fn new(stage: &StageKind, len: usize) -> Option<Self> {
+    fn new(stage: &StageKind, len: usize) -> Option<Self> {
         let kind = match *stage {
             StageKind::Pcen(pcen) => Kind::Pcen(pcen),
             StageKind::SubtractNoise(noise) => Kind::Noise(noise),
@@ -39,14 +83,14 @@ impl<F: Real> Recursion<F> {
     }
 
     /// Forgets all rows.
-    pub(super) fn restart(&mut self) {
+    fn restart(&mut self) {
         self.rows = 0;
         self.level.fill(F::zero());
         self.variance.fill(F::zero());
     }
 
     /// Applies the recursion to `L` rows, one after the other, that lie side by side.
-    pub(super) fn apply<const L: usize>(&mut self, x: &mut [[F; L]]) {
+    fn apply<const L: usize>(&mut self, x: &mut [[F; L]]) {
         for lane in 0..L {
             let row = x.iter_mut().map(|x| &mut x[lane]);
             match self.kind {

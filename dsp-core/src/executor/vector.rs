@@ -4,9 +4,11 @@
 //! lanes is vector code without horizontal sums, and the same kernel serves a single vector with
 //! `L = 1`.
 
+use std::sync::Arc;
+
 use super::GraphError;
 use super::real::{Real, max, min};
-use super::recursion::Recursion;
+use super::slices::{self, SliceOp};
 use crate::graph::{FilterBank, LogFloor, Matrix, Stage, StageKind};
 
 /// A stage with its tables in the executor's number format.
@@ -39,10 +41,11 @@ pub(super) enum VectorOp<F> {
         wraps: bool,
     },
     ReplaceFirst,
-    Recursion(Recursion<F>),
     InsertEnergy {
         last: bool,
     },
+    /// Computed one vector at a time.
+    Slices(Arc<dyn SliceOp<F>>),
 }
 
 /// Weights of consecutive inputs.
@@ -114,10 +117,7 @@ impl<F: Real> VectorOp<F> {
             ),
             StageKind::ReplaceFirst => (Self::ReplaceFirst, input),
             StageKind::InsertEnergy { last } => (Self::InsertEnergy { last: *last }, input + 1),
-            kind => match Recursion::new(kind, input) {
-                Some(recursion) => (Self::Recursion(recursion), input),
-                None => return Ok(None),
-            },
+            _ => return Ok(slices::new(stage, input)?.map(Self::Slices)),
         };
         if matches!(op, Self::Window(_)) && output != input {
             return Err(GraphError::new(
@@ -127,13 +127,6 @@ impl<F: Real> VectorOp<F> {
         }
         check_len(stage, output)?;
         Ok(Some(op))
-    }
-
-    /// Forgets all vectors before.
-    pub(super) fn restart(&mut self) {
-        if let Self::Recursion(recursion) = self {
-            recursion.restart();
-        }
     }
 
     /// Inputs that the output depends on, when it is not all of them.
@@ -148,7 +141,7 @@ impl<F: Real> VectorOp<F> {
     /// Applies the operation to the `L` vectors in `lanes.x`, which end there too. `energy` is
     /// what [`StageKind::LogEnergy`] or [`StageKind::LogSum`] keeps for each.
     #[inline(always)]
-    pub(super) fn apply<const L: usize>(&mut self, lanes: &mut Lanes<F, L>, energy: &mut [F; L]) {
+    pub(super) fn apply<const L: usize>(&self, lanes: &mut Lanes<F, L>, energy: &mut [F; L]) {
         let Lanes { x, y } = lanes;
         match self {
             Self::RemoveMean => {
@@ -177,7 +170,7 @@ impl<F: Real> VectorOp<F> {
                 F::ln_in_place(energy);
             }
             Self::Window(window) => {
-                for (x, &w) in x.iter_mut().zip(window.iter()) {
+                for (x, &w) in x.iter_mut().zip(window) {
                     for x in x {
                         *x = *x * w;
                     }
@@ -231,11 +224,25 @@ impl<F: Real> VectorOp<F> {
             }
             Self::InsertEnergy { last: true } => x.push(*energy),
             Self::InsertEnergy { last: false } => x.insert(0, *energy),
-            Self::Recursion(recursion) => recursion.apply(x),
             Self::ReplaceFirst => {
                 if let Some(first) = x.first_mut() {
                     *first = *energy;
                 }
+            }
+            Self::Slices(op) => {
+                let mut vector = Vec::with_capacity(x.len());
+                let mut outputs = Vec::new();
+                for lane in 0..L {
+                    vector.clear();
+                    vector.extend(x.iter().map(|x| x[lane]));
+                    outputs.clear();
+                    op.apply(&vector, &mut outputs);
+                    y.resize(outputs.len(), [F::zero(); L]);
+                    for (y, &output) in y.iter_mut().zip(&outputs) {
+                        y[lane] = output;
+                    }
+                }
+                std::mem::swap(x, y);
             }
         }
     }

@@ -23,6 +23,7 @@ pub(crate) mod pcen;
 pub(crate) mod spectrum;
 
 pub(crate) use energy::KeptEnergy;
+pub(crate) use frames::both;
 pub(crate) use lengths::whole_samples;
 
 use crate::ConfigError;

@@ -30,6 +30,7 @@ pub mod sliding;
 pub mod spectrum;
 pub mod statistics;
 pub mod vector;
+pub mod window;
 
 #[cfg(test)]
 pub(crate) mod probe;
