@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::graph::{
-    Filter, FilterBank, FrameCount, Log, LogFloor, Matrix, SampleType, Span, StageKind,
+    DeltaEdges, DeltaMethod, Filter, FilterBank, FrameCount, Log, LogFloor, Matrix, SampleType,
+    Span, StageKind,
 };
 
 pub(super) fn stage(name: &str, len: usize, kind: StageKind) -> Stage {
