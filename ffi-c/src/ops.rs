@@ -41,6 +41,9 @@ export! {
     OTO_OP_TOP_RANGE_F32 = dsp::rows::TOP_RANGE_F32;
     OTO_OP_STANDARDISE_F32 = dsp::rows::STANDARDISE_F32;
     OTO_OP_DELTAS_F32 = dsp::rows::DELTAS_F32;
+    OTO_OP_SUBTRACT_TOP_F32 = dsp::rows::SUBTRACT_TOP_F32;
+    OTO_OP_MIN_MAX_F32 = dsp::rows::MIN_MAX_F32;
+    OTO_OP_LEVELS_F32 = dsp::vector::LEVELS_F32;
     OTO_OP_STANDARDISE_SLIDING_F32 = dsp::sliding::STANDARDISE_SLIDING_F32;
     OTO_OP_STANDARDISE_RUNNING_F32 = dsp::running::STANDARDISE_RUNNING_F32;
     OTO_OP_PCEN_F32 = dsp::pcen::PCEN_F32;
@@ -120,6 +123,8 @@ export! {
     OTO_OP_SUBTRACT_NOISE_U64 = dsp::fixed::noise::SUBTRACT_NOISE_U64;
     OTO_OP_LEVEL_U64_I32 = dsp::fixed::level::LEVEL_U64_I32;
     OTO_OP_MIN_MAX_I32 = dsp::fixed::level::MIN_MAX_I32;
+    OTO_OP_SUBTRACT_TOP_I32 = dsp::fixed::level::SUBTRACT_TOP_I32;
+    OTO_OP_LEVELS_I32 = dsp::fixed::level::LEVELS_I32;
     OTO_OP_BIQUAD_I32 = dsp::fixed::filter::BIQUAD_I32;
     OTO_OP_DECIMATE_I32 = dsp::fixed::filter::DECIMATE_I32;
     OTO_OP_STATISTICS_I32 = dsp::fixed::statistics::STATISTICS_I32;

@@ -6,6 +6,7 @@
 mod f32;
 mod fixed;
 pub mod network;
+mod standardise;
 
 use crate::deploy::Precision;
 use crate::error::LowerError;

@@ -1,16 +1,16 @@
 //! Lowering to `f32` operators.
 
+mod rows;
 mod slices;
 
-use super::{Layout, network};
+use super::{Layout, network, standardise};
 use crate::error::LowerError;
-use crate::graph::{
-    self, Chain, DeltaEdges, DeltaMethod, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind,
-};
+use crate::graph::{self, Chain, Gain, Graph, LogFloor, SampleType, Stage, StageKind};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
-use otolith_dsp_nostd::ops::{frame, log, matrix, mel, rfft, rows, spectrum, vector};
+use otolith_dsp_nostd::ops::recursion::Restart;
+use otolith_dsp_nostd::ops::{frame, log, matrix, mel, rfft, spectrum, vector};
 
 pub(super) fn lower(
     graph: &Graph,
@@ -44,6 +44,7 @@ pub(super) fn lower(
     let mut lowering = Lowering {
         plan,
         section: Section::Frame,
+        restart: standardise::restart(chain),
         energy: None,
     };
     lowering.frame(chain, layout, source, row)?;
@@ -60,6 +61,8 @@ pub(super) fn lower(
 struct Lowering {
     plan: PlanBuilder,
     section: Section,
+    /// When recursions of the frame section start anew.
+    restart: Restart,
     /// The log energy that a stage kept aside.
     energy: Option<TensorId>,
 }
@@ -178,48 +181,6 @@ impl Lowering {
         self.step(op, "input.frame", &operands, &params.encode());
     }
 
-    /// The decision section's row stages; returns the tensor with the features.
-    fn rows(
-        &mut self,
-        chain: &Chain,
-        n_rows: usize,
-        mut cols: usize,
-        rows: TensorId,
-    ) -> Result<TensorId, LowerError> {
-        let mut x = rows;
-        for stage in &chain.rows {
-            let name = &stage.name;
-            match &stage.kind {
-                StageKind::TopRange { range } => {
-                    self.step(&rows::TOP_RANGE_F32, name, &[x], &[bits(*range)]);
-                }
-                StageKind::Standardise {
-                    span: Span::Window,
-                    variance,
-                    epsilon,
-                } => {
-                    let params = [cols as u32, u32::from(*variance), bits(*epsilon)];
-                    self.step(&rows::STANDARDISE_F32, name, &[x], &params);
-                }
-                StageKind::Deltas {
-                    order,
-                    reach,
-                    method: DeltaMethod::Repeated,
-                    edges: DeltaEdges::Nearest,
-                } => {
-                    let y = self.plan.tensor(name, Elem::F32, &[n_rows, stage.len]);
-                    let params = [cols as u32, u32::from(*order), *reach as u32];
-                    self.step(&rows::DELTAS_F32, name, &[x, y], &params);
-                    x = y;
-                }
-                _ => x = self.vectors(stage, x, n_rows, None)?,
-            }
-            cols = stage.len;
-        }
-        debug_assert_eq!(cols, chain.row_len);
-        Ok(x)
-    }
-
     /// A stage that maps vectors to vectors, for `n_rows` of them at once; `to` is where its
     /// output should go if it does not work in place.
     fn vectors(
@@ -299,7 +260,19 @@ impl Lowering {
                 self.step(&matrix::MATRIX_F32, name, &[x, table, y], &[m.cols as u32]);
                 return Ok(y);
             }
+            StageKind::Quantise { steps, wraps } => {
+                let params = [*steps as u32, u32::from(*wraps)];
+                self.step(&vector::LEVELS_F32, name, &[x], &params);
+            }
+            StageKind::InsertEnergy { last } => {
+                let y = output(&mut self.plan);
+                self.insert_energy(stage, x, *last, y)?;
+                return Ok(y);
+            }
             other => {
+                if self.recursion(stage, x) {
+                    return Ok(x);
+                }
                 if let Some(y) = self.slices(stage, x, to)? {
                     return Ok(y);
                 }
@@ -328,6 +301,10 @@ fn works_in_place(kind: &StageKind) -> bool {
         StageKind::Log(_)
             | StageKind::Affine { .. }
             | StageKind::ReplaceFirst
+            | StageKind::Quantise { .. }
+            | StageKind::Pcen(_)
+            | StageKind::SubtractNoise(_)
+            | StageKind::StandardiseRunning(_)
             | StageKind::LogEnergy { .. }
             | StageKind::LogSum { .. }
             | StageKind::RemoveMean
@@ -338,13 +315,7 @@ fn works_in_place(kind: &StageKind) -> bool {
 /// A stage in words, for errors.
 fn describe(kind: &StageKind) -> &'static str {
     match kind {
-        StageKind::Standardise { .. } => "sliding mean and variance normalisation",
-        StageKind::LogSum { .. } => "the energy of a spectrum",
-        StageKind::DivideByDeviation { .. } => "division by the deviation",
-        StageKind::SubtractTop => "a logarithm relative to the largest value",
-        StageKind::MinMax => "the map from the smallest and largest value to 0..1",
-        StageKind::Quantise { .. } => "rounding to a number of levels",
-        StageKind::InsertEnergy { .. } => "a column of energy",
+        StageKind::DivideByDeviation { .. } => "division by a deviation without its mean",
         StageKind::Deltas { .. } => {
             "a derivative with delta_method = \"polynomial\" or delta_edges other than \"nearest\""
         }

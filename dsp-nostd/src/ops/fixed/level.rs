@@ -1,4 +1,4 @@
-//! Energies as plain integers, and their range.
+//! Energies as plain integers; ranges and levels of values.
 
 use super::log::scaled;
 use super::noise::Level;
@@ -47,6 +47,58 @@ pub const MIN_MAX_I32: Op = Op {
     run: |io| {
         let &[q] = io.step.params()?;
         min_max(io.write(0)?, q);
+        Ok(())
+    },
+};
+
+/// `x = x - max(all x)`, saturating. Operands: x (`i32`, in place). No parameters.
+pub const SUBTRACT_TOP_I32: Op = Op {
+    code: 0x0357,
+    name: "SUBTRACT_TOP_I32",
+    check: |step| {
+        step.expect_operands(1)?;
+        step.count_of_output::<i32>(0)?;
+        step.params::<0>().map(|_| ())
+    },
+    run: |io| {
+        let x = io.write::<i32>(0)?;
+        let top = x.iter().fold(i32::MIN, |top, &x| top.max(x));
+        for x in x {
+            *x = q::sub_i32(*x, top);
+        }
+        Ok(())
+    },
+};
+
+/// `x = level(round(steps x 2^-q))`, ties up, for `x 2^-q` from 0 to 1: `steps` itself, one level
+/// too many, becomes 0 with `wraps`, else `steps - 1`.
+///
+/// Operands: x (`i32`, in place). Parameters: q (1 to 30), steps (2 to 65536), wraps (0 or 1).
+pub const LEVELS_I32: Op = Op {
+    code: 0x0358,
+    name: "LEVELS_I32",
+    check: |step| {
+        step.expect_operands(1)?;
+        step.count_of_output::<i32>(0)?;
+        let &[q, steps, wraps] = step.params()?;
+        let allowed = [
+            (1..=30).contains(&q),
+            (2..=0x1_0000).contains(&steps),
+            wraps <= 1,
+        ];
+        match allowed.iter().position(|&allowed| !allowed) {
+            Some(param) => Err(Fault::BadParam { param: param as u8 }),
+            None => Ok(()),
+        }
+    },
+    run: |io| {
+        let &[q, steps, wraps] = io.step.params()?;
+        let steps = i64::from(steps);
+        let top = if wraps == 1 { 0 } else { steps - 1 };
+        for x in io.write::<i32>(0)? {
+            let level = q::shr(i64::from(*x) * steps, q);
+            *x = q::narrow_i32(if level < steps { level } else { top });
+        }
         Ok(())
     },
 };
@@ -112,6 +164,18 @@ mod tests {
         }
 
         #[test]
+        fn values_become_levels(x in 0i32..=1 << 20, steps in 2u32..300, wraps in 0u32..2) {
+            let mut probe = Probe::default();
+            let operands = [probe.tensor(&[x, 1 << 20])];
+            probe.run(&LEVELS_I32, &operands, &[20, steps, wraps]).expect("runs");
+            let top = if wraps == 1 { 0.0 } else { f64::from(steps) - 1.0 };
+            let exact = (f64::from(x) / f64::from(1 << 20) * f64::from(steps) + 0.5).floor();
+            let exact = if exact < f64::from(steps) { exact } else { top };
+            let y = probe.get::<i32>(operands[0]);
+            prop_assert_eq!((f64::from(y[0]), f64::from(y[1])), (exact, top));
+        }
+
+        #[test]
         fn ranges_become_0_to_1(mut x in prop::collection::vec(any::<i32>(), 1..40), q in 0u32..31) {
             let (low, high) = (x.iter().min().copied(), x.iter().max().copied());
             let low = f64::from(low.expect("values"));
@@ -127,6 +191,17 @@ mod tests {
                 prop_assert!((f64::from(*y) - exact).abs() <= 0.500_001, "{y} {exact}");
             }
         }
+    }
+    #[test]
+    fn the_top_becomes_0() {
+        let mut probe = Probe::default();
+        let operands = [probe.tensor(&[3, -4, i32::MAX, i32::MIN])];
+        probe.run(&SUBTRACT_TOP_I32, &operands, &[]).expect("runs");
+        let least = i32::MIN;
+        assert_eq!(
+            probe.get::<i32>(operands[0]),
+            [3 - i32::MAX, least, 0, least]
+        );
     }
     extern crate std;
 }
