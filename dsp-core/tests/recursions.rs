@@ -158,11 +158,32 @@ fn energies_need_no_logarithm() {
         ),
         ("mel", "window_scale = \"min_max\"\ndeltas = 1"),
         ("mel", "spectral_subtraction = \"mel\""),
-        ("mfcc", "n_coeffs = 13"),
     ] {
         let fields = format!("{MEL}log = \"none\"\n{fields}\n");
         let pipeline = pipeline(block, WINDOW, &fields);
         check(&fields, &pipeline, 90.0, 50.0);
+    }
+}
+
+#[test]
+fn what_energies_without_a_logarithm_cannot_do_is_said() {
+    for (block, fields, stage) in [
+        ("mfcc", "n_coeffs = 13", "features.dct"),
+        ("mel", "cmvn = \"mean_variance\"", "features.cmvn"),
+        (
+            "mel",
+            "cmvn = \"mean\"\ncmvn_span = \"running\"",
+            "features.cmvn",
+        ),
+    ] {
+        let fields = format!("{MEL}log = \"none\"\n{fields}\n");
+        let pipeline = pipeline(block, WINDOW, &fields);
+        let fixed = Numeric::Fixed(Precision::Full);
+        let error = Engine::new(pipeline.graph(), fixed, false)
+            .err()
+            .expect("refused");
+        assert_eq!(error.stage, stage);
+        assert!(error.why.contains("without a logarithm"), "{}", error.why);
     }
 }
 

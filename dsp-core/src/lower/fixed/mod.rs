@@ -26,6 +26,7 @@ use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
 use otolith_dsp_nostd::ops::fixed::{matrix as matrix_op, rows as row_op, scale, vector, window};
 use otolith_dsp_nostd::ops::recursion::Restart;
+use otolith_dsp_nostd::ops::sliding::Deviation;
 use slices::Slices;
 
 pub(super) fn lower(
@@ -77,6 +78,10 @@ pub(super) fn lower(
         .frame
         .last()
         .map_or("row", |stage| stage.name.as_str());
+    if matches!(Standardisation::of(&chain.rows), Some((of, _)) if of.deviation == Deviation::None)
+    {
+        values.columns.iter_mut().for_each(rows::make_room);
+    }
     values = match (form, &graph.head) {
         (RowForm::Int8, Some(head)) => stages.quantise(head, values, Some(row))?,
         (RowForm::Wide, _) if windows => values,
@@ -220,6 +225,13 @@ impl RowStages<'_> {
                     *column = column.affine(*add, *mul, *min, *max);
                 }
                 return Ok(values);
+            }
+            StageKind::Matrix(_) if self.linear => {
+                return Err(LowerError::new(
+                    name.clone(),
+                    "energies without a logarithm span too many bits for a matrix of integers: set \
+                     log = \"ln\" or another, or deploy.numeric = \"f32\"",
+                ));
             }
             StageKind::Matrix(matrix) => {
                 values = self.plain(name, values, false)?;

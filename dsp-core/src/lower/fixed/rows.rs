@@ -24,6 +24,10 @@ impl RowStages<'_> {
         if self.linear {
             return self.remove_linear_means(name, values, of);
         }
+        let mut values = values;
+        if of.deviation == Deviation::None && values.elem != Elem::I16 {
+            values.columns.iter_mut().for_each(make_room);
+        }
         let mut values = self.features(name, values)?;
         let cols = values.columns.len();
         if self.n_rows > row_op::MAX_ROWS {
@@ -48,12 +52,19 @@ impl RowStages<'_> {
         let mut q = 0.0;
         if divides {
             operands.push(self.epsilons(name, &values, of.epsilon));
-            // A value is at most sqrt(rows - 1) standard deviations from the mean.
-            let most = libm::sqrt(rows as f64);
+            // A value is at most sqrt(rows - 1) standard deviations from the mean. Centred rows
+            // have a mean of their own, which only epsilon bounds: what lies beyond four times as
+            // far saturates.
+            let most = match of.deviation {
+                Deviation::Centred if of.span != Span::Window => 4.0,
+                _ => 1.0,
+            };
+            let most = most * libm::sqrt(rows as f64);
             q = libm::floor(libm::log2(f64::from(i16::MAX) / most)).min(15.0);
             values.columns = vec![Column::plain(libm::exp2(-q), -most, most); cols];
         } else {
-            values.columns.iter_mut().for_each(spread);
+            let limit = values.format().limit;
+            values.columns.iter_mut().for_each(|c| spread(c, limit));
         }
         match of.span {
             Span::Window => {
@@ -95,7 +106,8 @@ impl RowStages<'_> {
         let operands = [values.tensor, self.column(name)];
         let params = [values.columns.len() as u32, span as u32];
         self.step(&sliding::SLIDING_MEAN_I32, name, &operands, &params);
-        values.columns.iter_mut().for_each(spread);
+        let limit = values.format().limit;
+        values.columns.iter_mut().for_each(|c| spread(c, limit));
         Ok(values)
     }
 
@@ -141,6 +153,10 @@ impl RowStages<'_> {
                 ),
             ));
         }
+        let mut values = values;
+        if !of.variance && values.elem != Elem::I16 {
+            values.columns.iter_mut().for_each(make_room);
+        }
         let mut values = self.features(name, values)?;
         let cols = values.columns.len();
         let means = format!("{name}.means");
@@ -157,7 +173,8 @@ impl RowStages<'_> {
             out_q = Some(q as u32);
             values.columns = vec![Column::plain(libm::exp2(-q), -most, most); cols];
         } else {
-            values.columns.iter_mut().for_each(spread);
+            let limit = values.format().limit;
+            values.columns.iter_mut().for_each(|c| spread(c, limit));
         }
         let params = running::RunningParams {
             cols: cols as u32,
@@ -290,8 +307,18 @@ impl RowStages<'_> {
     }
 }
 
-/// The column of differences from a mean.
-fn spread(column: &mut Column) {
-    let reach = column.high - column.low;
+/// Widens the bounds of a column such that differences from its mean fit its format. Bounds of
+/// [`Column::differences`] are far wider than any recording already.
+pub(super) fn make_room(column: &mut Column) {
+    if !column.differences {
+        let reach = column.high - column.low;
+        column.low = column.low.min(-reach);
+        column.high = column.high.max(reach);
+    }
+}
+
+/// The column of differences from a mean, which saturate at `limit`.
+fn spread(column: &mut Column, limit: f64) {
+    let reach = (column.high - column.low).min(limit * column.scale);
     (column.low, column.high) = (-reach, reach);
 }
