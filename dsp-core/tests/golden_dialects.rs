@@ -22,7 +22,7 @@ fn check(name: &str, normalise: &str, block: &str) {
     let signal = self::golden("signal.npy");
     let samples: Vec<i16> = signal.values.iter().map(|&x| x as i16).collect();
 
-    let reference = Executor::<f64>::new(pipeline.graph())
+    let reference = Executor::<f64>::new(pipeline.graph().first())
         .expect("a graph that fits together")
         .features(&samples);
     assert_eq!(
@@ -30,7 +30,7 @@ fn check(name: &str, normalise: &str, block: &str) {
         golden.shape[..],
         "{name}"
     );
-    let host = Executor::<f32>::new(pipeline.graph())
+    let host = Executor::<f32>::new(pipeline.graph().first())
         .expect("a graph that fits together")
         .features(&samples);
     let host: Vec<f64> = host.values.into_iter().map(f64::from).collect();

@@ -1,11 +1,12 @@
 //! Block `mel`: log-mel energies.
 
+use super::FeatureSpec;
 use super::front_end::energy::Energy;
 use super::front_end::{FrontEnd, FrontEndSpec, Stages};
 use super::rows::{Rows, RowsSpec};
 use crate::ConfigError;
 use crate::config::{Section, Table};
-use crate::graph::{Stage, StageKind};
+use crate::graph::{Framing, Source, Stage, StageKind};
 use crate::input::Input;
 
 /// Meaning of the block, for the reference.
@@ -48,9 +49,33 @@ impl Mel {
     }
 }
 
-impl MelSpec {
-    /// The stages in order.
-    pub(crate) fn expand(&self, id: &str) -> Vec<Stage> {
+impl FeatureSpec for MelSpec {
+    fn source(&self, input: &Input) -> Source {
+        self.front.frames.source(input)
+    }
+
+    fn framing(&self, input: &Input) -> Framing {
+        self.front.frames.framing(input)
+    }
+
+    fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
+        self.front.frames.check_frames(frames)
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.front.filters.empty()
+    }
+
+    fn write(&self) -> Vec<(&'static str, String)> {
+        [
+            self.front.write(),
+            self.energy.write(),
+            self.rows.config.write(),
+        ]
+        .concat()
+    }
+
+    fn expand(&self, id: &str) -> Vec<Stage> {
         let mut stages = Stages::new(id);
         let energy = self.energy.kept();
         self.front.expand(&mut stages, energy);
@@ -63,4 +88,13 @@ impl MelSpec {
         self.rows.expand(id, &mut stages);
         stages
     }
+}
+
+/// Reads and checks a block.
+pub(crate) fn read(
+    table: &Table,
+    id: &str,
+    input: &Input,
+) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+    Ok(Box::new(Mel::read(table, id)?.validate(input)?))
 }

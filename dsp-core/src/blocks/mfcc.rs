@@ -1,11 +1,12 @@
 //! Block `mfcc`: mel-frequency cepstral coefficients.
 
+use super::FeatureSpec;
 use super::front_end::energy::Energy;
 use super::front_end::{FrontEnd, FrontEndSpec, Stages};
 use super::rows::{Rows, RowsSpec};
 use crate::ConfigError;
 use crate::config::{Section, Table, section};
-use crate::graph::{Stage, StageKind};
+use crate::graph::{Framing, Source, Stage, StageKind};
 use crate::input::Input;
 use crate::tables::dct::{DctNorm, DctType, Lifter, dct};
 
@@ -100,9 +101,34 @@ impl Mfcc {
     }
 }
 
-impl MfccSpec {
-    /// The stages in order.
-    pub(crate) fn expand(&self, id: &str) -> Vec<Stage> {
+impl FeatureSpec for MfccSpec {
+    fn source(&self, input: &Input) -> Source {
+        self.front.frames.source(input)
+    }
+
+    fn framing(&self, input: &Input) -> Framing {
+        self.front.frames.framing(input)
+    }
+
+    fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
+        self.front.frames.check_frames(frames)
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.front.filters.empty()
+    }
+
+    fn write(&self) -> Vec<(&'static str, String)> {
+        [
+            self.front.write(),
+            self.cepstral.write(),
+            self.energy.write(),
+            self.rows.config.write(),
+        ]
+        .concat()
+    }
+
+    fn expand(&self, id: &str) -> Vec<Stage> {
         let cepstral = &self.cepstral;
         let energy = self.energy.kept();
         let mut stages = Stages::new(id);
@@ -138,4 +164,13 @@ impl MfccSpec {
         self.rows.expand(id, &mut stages);
         stages
     }
+}
+
+/// Reads and checks a block.
+pub(crate) fn read(
+    table: &Table,
+    id: &str,
+    input: &Input,
+) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+    Ok(Box::new(Mfcc::read(table, id)?.validate(input)?))
 }

@@ -6,26 +6,29 @@
 //! | `spectrogram` | spectra over time |
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
+//! | `flatten` | statistics of each axis |
+//! | `raw` | the samples themselves |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
+//! | `window` | what blocks of whole windows share |
 
 pub(crate) mod classifier;
 pub(crate) mod decide;
+pub(crate) mod flatten;
 pub(crate) mod front_end;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
+pub(crate) mod raw;
 pub(crate) mod rows;
 pub(crate) mod spectrogram;
+pub(crate) mod window;
 
 use crate::ConfigError;
 use crate::config::{Field, Section, Table, choices};
 use crate::graph::{Framing, Source, Stage};
 use crate::input::Input;
 use crate::presets::Preset;
-use mel::{Mel, MelSpec};
-use mfcc::{Mfcc, MfccSpec};
-use spectrogram::{Spectrogram, SpectrogramSpec};
 
 choices! {
     /// Type of a block.
@@ -36,6 +39,10 @@ choices! {
         Mfcc = "mfcc",
         /// Spectra over time.
         Spectrogram = "spectrogram",
+        /// Statistics of each axis of a window.
+        Flatten = "flatten",
+        /// The samples of a window themselves.
+        Raw = "raw",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -77,6 +84,8 @@ impl BlockType {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
             Self::Spectrogram => spectrogram::ABOUT,
+            Self::Flatten => flatten::ABOUT,
+            Self::Raw => raw::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -84,19 +93,26 @@ impl BlockType {
 
     /// Whether the block makes features from samples.
     pub(crate) fn makes_features(self) -> bool {
-        matches!(self, Self::Mel | Self::Mfcc | Self::Spectrogram)
+        !matches!(self, Self::Classifier | Self::Decide)
+    }
+
+    /// Whether the block turns a whole window, of any number of axes, into one row.
+    fn takes_windows(self) -> bool {
+        matches!(self, Self::Flatten | Self::Raw)
     }
 
     /// The block's own fields, with the meaning of each group.
     pub(crate) fn sections(self) -> Vec<(&'static str, &'static [Field])> {
         use classifier::Classifier;
         use decide::Decide;
+        use flatten::Flatten;
         use front_end::energy::Energy;
         use front_end::filters::MelFilters;
         use front_end::frames::Frames;
         use front_end::log::LogRange;
         use front_end::spectrum::Spectrum;
         use mfcc::Cepstral;
+        use raw::Raw;
         use rows::Rows;
         match self {
             Self::Mel => vec![
@@ -122,6 +138,8 @@ impl BlockType {
                 (LogRange::ABOUT, LogRange::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
+            Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
+            Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -139,91 +157,68 @@ impl BlockType {
 }
 
 /// A block of features that has been checked.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum FeatureSpec {
-    Mel(MelSpec),
-    Mfcc(MfccSpec),
-    Spectrogram(SpectrogramSpec),
-}
-
-impl FeatureSpec {
-    /// Reads and checks a block of features. The path of an error starts with `id`.
-    pub(crate) fn read(
-        block_type: BlockType,
-        table: &Table,
-        id: &str,
-        input: &Input,
-    ) -> Result<Self, ConfigError> {
-        let under_id = |mut error: ConfigError| {
-            error.path = format!("{id}.{}", error.path);
-            error
-        };
-        match block_type {
-            BlockType::Mfcc => Mfcc::read(table, id)?.validate(input).map(Self::Mfcc),
-            BlockType::Spectrogram => Spectrogram::read(table, id)?
-                .validate(input)
-                .map(Self::Spectrogram),
-            _ => Mel::read(table, id)?.validate(input).map(Self::Mel),
-        }
-        .map_err(under_id)
-    }
-
-    fn frames(&self) -> &front_end::frames::FramesSpec {
-        match self {
-            Self::Mel(spec) => &spec.front.frames,
-            Self::Mfcc(spec) => &spec.front.frames,
-            Self::Spectrogram(spec) => &spec.frames,
-        }
-    }
-
-    /// The input's part of the graph, as the block scales it.
-    pub(crate) fn source(&self, input: &Input) -> Source {
-        self.frames().source(input)
-    }
-
-    /// Checks the number of frames in a window. Paths of errors are names of fields.
-    pub(crate) fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
-        self.frames().check_frames(frames)
+pub(crate) trait FeatureSpec: std::fmt::Debug {
+    /// The samples, as the block scales them.
+    fn source(&self, input: &Input) -> Source {
+        input.source()
     }
 
     /// How samples become frames.
-    pub(crate) fn framing(&self, input: &Input) -> Framing {
-        self.frames().framing(input)
+    fn framing(&self, input: &Input) -> Framing;
+
+    /// Checks the number of frames in a window. Paths of errors are names of fields.
+    fn check_frames(&self, _frames: usize) -> Result<(), ConfigError> {
+        Ok(())
     }
 
     /// The stages in order.
-    pub(crate) fn expand(&self, id: &str) -> Vec<Stage> {
-        match self {
-            Self::Mel(spec) => spec.expand(id),
-            Self::Mfcc(spec) => spec.expand(id),
-            Self::Spectrogram(spec) => spec.expand(id),
-        }
+    fn expand(&self, id: &str) -> Vec<Stage>;
+
+    /// Names of the values of a row; empty when their index says it all.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What is allowed but should be known.
-    pub(crate) fn warning(&self) -> Option<String> {
-        match self {
-            Self::Mel(spec) => spec.front.filters.empty(),
-            Self::Mfcc(spec) => spec.front.filters.empty(),
-            Self::Spectrogram(_) => None,
-        }
+    fn warning(&self) -> Option<String> {
+        None
     }
 
     /// Every field with its value, as TOML.
-    pub(crate) fn write(&self) -> Vec<(&'static str, String)> {
-        let (mut fields, rows) = match self {
-            Self::Mel(spec) => {
-                let fields = [spec.front.write(), spec.energy.write()].concat();
-                (fields, &spec.rows)
-            }
-            Self::Mfcc(spec) => {
-                let front = spec.front.write();
-                let fields = [front, spec.cepstral.write(), spec.energy.write()].concat();
-                (fields, &spec.rows)
-            }
-            Self::Spectrogram(spec) => (spec.write(), &spec.rows),
+    fn write(&self) -> Vec<(&'static str, String)>;
+}
+
+impl BlockType {
+    /// Reads and checks a block of features. The path of an error is the whole one.
+    pub(crate) fn features(
+        self,
+        table: &Table,
+        id: &str,
+        input: &Input,
+    ) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+        if self.takes_windows() {
+            window::needs_windows(input, id)?;
+        } else if input.axes.len() > 1 {
+            return Err(ConfigError::new(
+                "input.axes",
+                format!("{:?}", input.axes),
+                format!("block {id:?} takes one axis: expected one name"),
+            ));
+        }
+        let spec = match self {
+            Self::Mel => mel::read(table, id, input),
+            Self::Mfcc => mfcc::read(table, id, input),
+            Self::Spectrogram => spectrogram::read(table, id, input),
+            Self::Flatten => flatten::read(table, id, input),
+            Self::Raw => raw::read(table, id, input),
+            Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
-        fields.extend(rows.config.write());
-        fields
+        spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {
+            true => error,
+            false => ConfigError {
+                path: format!("{id}.{}", error.path),
+                ..error
+            },
+        })
     }
 }

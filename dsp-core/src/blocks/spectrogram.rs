@@ -1,5 +1,6 @@
 //! Block `spectrogram`: spectra over time.
 
+use super::FeatureSpec;
 use super::front_end::Stages;
 use super::front_end::frames::{Frames, FramesSpec, Limits};
 use super::front_end::log::LogRange;
@@ -7,7 +8,7 @@ use super::front_end::spectrum::Spectrum;
 use super::rows::{Rows, RowsSpec};
 use crate::ConfigError;
 use crate::config::{Section, Table};
-use crate::graph::Stage;
+use crate::graph::{Framing, Source, Stage};
 use crate::input::Input;
 
 /// Meaning of the block, for the reference.
@@ -70,9 +71,30 @@ impl Spectrogram {
     }
 }
 
-impl SpectrogramSpec {
-    /// The stages in order.
-    pub(crate) fn expand(&self, id: &str) -> Vec<Stage> {
+impl FeatureSpec for SpectrogramSpec {
+    fn source(&self, input: &Input) -> Source {
+        self.frames.source(input)
+    }
+
+    fn framing(&self, input: &Input) -> Framing {
+        self.frames.framing(input)
+    }
+
+    fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
+        self.frames.check_frames(frames)
+    }
+
+    fn write(&self) -> Vec<(&'static str, String)> {
+        [
+            self.frames.config.write(),
+            self.spectrum.write(),
+            self.log.write(),
+            self.rows.config.write(),
+        ]
+        .concat()
+    }
+
+    fn expand(&self, id: &str) -> Vec<Stage> {
         let n_fft = self.frames.n_fft;
         let mut stages = Stages::new(id);
         self.frames.expand(&mut stages, None);
@@ -82,14 +104,13 @@ impl SpectrogramSpec {
         self.rows.expand(id, &mut stages);
         stages
     }
+}
 
-    /// Every field with its value, as TOML.
-    pub(crate) fn write(&self) -> Vec<(&'static str, String)> {
-        [
-            self.frames.config.write(),
-            self.spectrum.write(),
-            self.log.write(),
-        ]
-        .concat()
-    }
+/// Reads and checks a block.
+pub(crate) fn read(
+    table: &Table,
+    id: &str,
+    input: &Input,
+) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+    Ok(Box::new(Spectrogram::read(table, id)?.validate(input)?))
 }

@@ -212,7 +212,7 @@ impl Frames {
     /// Checks the fields together, and fills in what follows from others. Paths of errors are
     /// names of fields.
     pub(crate) fn validate(&self, input: &Input) -> Result<FramesSpec, ConfigError> {
-        let rate_hz = f64::from(input.rate_hz);
+        let rate_hz = input.rate_hz;
         let (frame, hop) = self.lengths(rate_hz)?;
         let n_fft = self
             .n_fft
@@ -474,7 +474,7 @@ impl FramesSpec {
     }
 }
 
-fn both(field: &str, value: f64, other: &str) -> ConfigError {
+pub(crate) fn both(field: &str, value: f64, other: &str) -> ConfigError {
     ConfigError::new(
         field,
         value,

@@ -19,6 +19,7 @@ mod padding;
 pub(crate) mod spectrum;
 
 pub(crate) use energy::KeptEnergy;
+pub(crate) use frames::both;
 pub(crate) use lengths::whole_samples;
 
 use crate::ConfigError;
