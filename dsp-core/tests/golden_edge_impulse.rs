@@ -70,11 +70,11 @@ fn samples(case: &EdgeImpulseCase) -> Vec<f32> {
 /// The features of a case in `reference` and in `host`.
 fn features(case: &EdgeImpulseCase, pipeline: &Pipeline) -> [Vec<f64>; 2] {
     let samples = samples(case);
-    let reference = Executor::<f64>::new(pipeline.graph())
+    let reference = Executor::<f64>::new(pipeline.graph().first())
         .expect("a graph that fits together")
         .features(&samples)
         .values;
-    let host = Executor::<f32>::new(pipeline.graph())
+    let host = Executor::<f32>::new(pipeline.graph().first())
         .expect("a graph that fits together")
         .features(&samples)
         .values;

@@ -55,12 +55,25 @@ impl FeatureSpec for MelSpec {
         self.front.frames.source(input)
     }
 
+    fn framing(&self, input: &Input) -> Framing {
+        self.front.frames.framing(input)
+    }
+
     fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
         self.front.frames.check_frames(frames)
     }
 
-    fn framing(&self, input: &Input) -> Framing {
-        self.front.frames.framing(input)
+    fn warning(&self) -> Option<String> {
+        self.front.filters.empty()
+    }
+
+    fn write(&self) -> Vec<(&'static str, String)> {
+        [
+            self.front.write(),
+            self.energy.write(),
+            self.rows.config.write(),
+        ]
+        .concat()
     }
 
     fn expand(&self, id: &str) -> Vec<Stage> {
@@ -75,19 +88,6 @@ impl FeatureSpec for MelSpec {
         let mut stages = stages.list;
         self.rows.expand(id, &mut stages);
         stages
-    }
-
-    fn warning(&self) -> Option<String> {
-        self.front.filters.empty()
-    }
-
-    fn write(&self) -> Vec<(&'static str, String)> {
-        [
-            self.front.write(),
-            self.energy.write(),
-            self.rows.config.write(),
-        ]
-        .concat()
     }
 }
 

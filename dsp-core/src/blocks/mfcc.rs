@@ -102,26 +102,17 @@ impl Mfcc {
     }
 }
 
-/// Reads and checks a block.
-pub(crate) fn read(
-    table: &Table,
-    id: &str,
-    input: &Input,
-) -> Result<Box<dyn FeatureSpec>, ConfigError> {
-    Ok(Box::new(Mfcc::read(table, id)?.validate(input)?))
-}
-
 impl FeatureSpec for MfccSpec {
     fn source(&self, input: &Input) -> Source {
         self.front.frames.source(input)
     }
 
-    fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
-        self.front.frames.check_frames(frames)
-    }
-
     fn framing(&self, input: &Input) -> Framing {
         self.front.frames.framing(input)
+    }
+
+    fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
+        self.front.frames.check_frames(frames)
     }
 
     fn warning(&self) -> Option<String> {
@@ -174,4 +165,13 @@ impl FeatureSpec for MfccSpec {
         self.rows.expand(id, &mut stages);
         stages
     }
+}
+
+/// Reads and checks a block.
+pub(crate) fn read(
+    table: &Table,
+    id: &str,
+    input: &Input,
+) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+    Ok(Box::new(Mfcc::read(table, id)?.validate(input)?))
 }

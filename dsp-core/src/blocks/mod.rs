@@ -166,18 +166,18 @@ impl BlockType {
 
 /// A block of features that has been checked.
 pub(crate) trait FeatureSpec: std::fmt::Debug {
-    /// The input's part of the graph, as the block scales it.
+    /// The samples, as the block scales them.
     fn source(&self, input: &Input) -> Source {
         input.source()
     }
+
+    /// How samples become frames.
+    fn framing(&self, input: &Input) -> Framing;
 
     /// Checks the number of frames in a window. Paths of errors are names of fields.
     fn check_frames(&self, _frames: usize) -> Result<(), ConfigError> {
         Ok(())
     }
-
-    /// How samples become frames.
-    fn framing(&self, input: &Input) -> Framing;
 
     /// The stages in order.
     fn expand(&self, id: &str) -> Vec<Stage>;

@@ -89,26 +89,29 @@ impl Spectrogram {
     }
 }
 
-/// Reads and checks a block.
-pub(crate) fn read(
-    table: &Table,
-    id: &str,
-    input: &Input,
-) -> Result<Box<dyn FeatureSpec>, ConfigError> {
-    Ok(Box::new(Spectrogram::read(table, id)?.validate(input)?))
-}
-
 impl FeatureSpec for SpectrogramSpec {
     fn source(&self, input: &Input) -> Source {
         self.frames.source(input)
+    }
+
+    fn framing(&self, input: &Input) -> Framing {
+        self.frames.framing(input)
     }
 
     fn check_frames(&self, frames: usize) -> Result<(), ConfigError> {
         self.frames.check_frames(frames)
     }
 
-    fn framing(&self, input: &Input) -> Framing {
-        self.frames.framing(input)
+    fn write(&self) -> Vec<(&'static str, String)> {
+        [
+            self.frames.config.write(),
+            self.spectrum.write(),
+            self.noise.write(),
+            self.log.write(),
+            self.pcen.write(),
+            self.rows.config.write(),
+        ]
+        .concat()
     }
 
     fn expand(&self, id: &str) -> Vec<Stage> {
@@ -127,16 +130,13 @@ impl FeatureSpec for SpectrogramSpec {
         self.rows.expand(id, &mut stages);
         stages
     }
+}
 
-    fn write(&self) -> Vec<(&'static str, String)> {
-        [
-            self.frames.config.write(),
-            self.spectrum.write(),
-            self.noise.write(),
-            self.log.write(),
-            self.pcen.write(),
-            self.rows.config.write(),
-        ]
-        .concat()
-    }
+/// Reads and checks a block.
+pub(crate) fn read(
+    table: &Table,
+    id: &str,
+    input: &Input,
+) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+    Ok(Box::new(Spectrogram::read(table, id)?.validate(input)?))
 }
