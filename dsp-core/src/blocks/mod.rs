@@ -3,13 +3,14 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `spectrogram` | spectra over time |
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
-//! | `front_end`, `rows` | fields that `mel` and `mfcc` share |
+//! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
 //! | `window` | what blocks of whole windows share |
 
 pub(crate) mod classifier;
@@ -20,11 +21,12 @@ pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod raw;
 pub(crate) mod rows;
+pub(crate) mod spectrogram;
 pub(crate) mod window;
 
 use crate::ConfigError;
 use crate::config::{Field, Section, Table, choices};
-use crate::graph::{Framing, Stage};
+use crate::graph::{Framing, Source, Stage};
 use crate::input::Input;
 use crate::presets::Preset;
 
@@ -35,6 +37,8 @@ choices! {
         Mel = "mel",
         /// Mel-frequency cepstral coefficients.
         Mfcc = "mfcc",
+        /// Spectra over time.
+        Spectrogram = "spectrogram",
         /// Statistics of each axis of a window.
         Flatten = "flatten",
         /// The samples of a window themselves.
@@ -87,6 +91,7 @@ impl BlockType {
         match self {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
+            Self::Spectrogram => spectrogram::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
             Self::Classifier => classifier::ABOUT,
@@ -109,18 +114,44 @@ impl BlockType {
         use classifier::Classifier;
         use decide::Decide;
         use flatten::Flatten;
-        use front_end::FrontEnd;
+        use front_end::energy::Energy;
+        use front_end::filters::MelFilters;
+        use front_end::frames::Frames;
+        use front_end::log::LogRange;
+        use front_end::noise::Noise;
+        use front_end::pcen::Pcen;
+        use front_end::spectrum::Spectrum;
         use mfcc::Cepstral;
         use raw::Raw;
         use rows::Rows;
         match self {
             Self::Mel => vec![
-                (FrontEnd::ABOUT, FrontEnd::FIELDS),
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (MelFilters::ABOUT, MelFilters::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
+                (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Mfcc => vec![
-                (FrontEnd::ABOUT, FrontEnd::FIELDS),
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (MelFilters::ABOUT, MelFilters::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Cepstral::ABOUT, Cepstral::FIELDS),
+                (Energy::ABOUT, Energy::FIELDS),
+                (Rows::ABOUT, Rows::FIELDS),
+            ],
+            Self::Spectrogram => vec![
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
@@ -143,8 +174,18 @@ impl BlockType {
 
 /// A block of features that has been checked.
 pub(crate) trait FeatureSpec: std::fmt::Debug {
+    /// The samples, as the block scales them.
+    fn source(&self, input: &Input) -> Source {
+        input.source()
+    }
+
     /// How samples become frames.
     fn framing(&self, input: &Input) -> Framing;
+
+    /// Checks the number of frames in a window. Paths of errors are names of fields.
+    fn check_frames(&self, _frames: usize) -> Result<(), ConfigError> {
+        Ok(())
+    }
 
     /// The stages in order.
     fn expand(&self, id: &str) -> Vec<Stage>;
@@ -183,6 +224,7 @@ impl BlockType {
         let spec = match self {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),
+            Self::Spectrogram => spectrogram::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),

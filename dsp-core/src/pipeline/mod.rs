@@ -328,7 +328,7 @@ fn check_joined(graph: &Graph, inputs: &[Input]) -> Result<(), ConfigError> {
 fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Chain, ConfigError> {
     let framing = spec.framing(input);
     let stages = spec.expand(&block.id);
-    let source = input.source();
+    let source = spec.source(input);
     let row_len = stages
         .last()
         .map_or(framing.frame_len * source.axes, |stage| stage.len);
@@ -356,6 +356,10 @@ fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Ch
                 chain.framing.extent as f64 * 1000.0 / input.rate_hz
             ),
         ));
+    }
+    if let Some(rows) = chain.window_rows() {
+        spec.check_frames(rows)
+            .map_err(|error| under(&block.id, error))?;
     }
     Ok(chain)
 }

@@ -609,11 +609,10 @@ fn fill_preset(block: &mut BlockTable) -> Result<(), ConfigError> {
         _ => None,
     };
     let origin = Origin::Preset(preset.name, span);
-    let values = Table::parse(preset.fields)?;
+    let values = preset.values(block.block_type)?;
     let fields = block.block_type.fields();
     // All at once, so that a preset's own values do not push each other out.
     let missing: Vec<Entry> = values
-        .entries
         .into_iter()
         .filter(|entry| {
             fields.iter().any(|field| {
