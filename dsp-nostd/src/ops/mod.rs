@@ -120,6 +120,16 @@ pub const ALL: &[&Op] = &[
     &fixed::filter::BIQUAD_I32,
     &fixed::filter::DECIMATE_I32,
     &fixed::statistics::STATISTICS_I32,
+    &fixed::micro::window::MICRO_WINDOW_I16,
+    &fixed::micro::fft::MICRO_RFFT_I16,
+    &fixed::micro::bank::MICRO_FILTER_BANK_U32,
+    &fixed::micro::noise::MICRO_NOISE_REDUCTION_U32,
+    &fixed::micro::gain::MICRO_PCAN_U32,
+    &fixed::micro::log::MICRO_LOG_U32,
+    &fixed::micro::output::MICRO_OUTPUT_I8,
+    &fixed::micro::output::MICRO_OUTPUT_I16,
+    &fixed::micro::output::MICRO_OUTPUT_I32,
+    &fixed::micro::output::MICRO_OUTPUT_F32,
 ];
 
 /// A float parameter: its bits, which must be a finite number.
