@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::micro_frontend::MicroOp;
 use super::signal::Signal;
 use super::spectrum::Spectrum;
 use super::vector::{Lanes, VectorOp};
 use super::{GraphError, Real, Trace};
-use crate::graph::{Framing, Stage, StageKind};
+use crate::graph::{self, Stage, StageKind};
 
 /// Frames in a block. A filter bank's sums of 16 `f32` fill two registers of AVX2, four of SSE2.
 pub(super) const LANES: usize = 16;
@@ -19,6 +20,8 @@ pub(super) struct FrameChain<F> {
     /// Stages on a single frame, before the FFT and its window.
     frame_ops: Vec<VectorOp<F>>,
     spectral: Option<Spectral<F>>,
+    /// The stage that is alone where it is.
+    micro: Option<MicroOp>,
     /// Values in a row.
     len: usize,
     /// Number of stages.
@@ -41,18 +44,27 @@ struct Spectral<F> {
 }
 
 impl<F: Real> FrameChain<F> {
-    pub(super) fn new(framing: &Framing, stages: &[Stage]) -> Result<Self, GraphError> {
+    pub(super) fn new(of: &graph::Chain) -> Result<Self, GraphError> {
+        let (framing, stages, axes) = (&of.framing, &of.frame, of.source.axes);
         let mut chain = Self {
-            frame_len: framing.frame_len,
-            hop: framing.hop,
-            start: framing.start,
+            frame_len: of.frame_values(),
+            hop: framing.hop * axes,
+            start: framing.start * axes as isize,
             frame_ops: Vec::new(),
             spectral: None,
-            len: framing.frame_len,
+            micro: None,
+            len: of.frame_values(),
             stages: stages.len(),
             samples: Vec::new(),
             frame: Lanes::default(),
         };
+        if let [stage] = stages.as_slice() {
+            chain.micro = MicroOp::new(stage, chain.len)?;
+            if chain.micro.is_some() {
+                chain.len = stage.len;
+                return Ok(chain);
+            }
+        }
         let mut energy = false;
         let mut stages = stages.iter();
         while let Some(stage) = stages.next() {
@@ -161,6 +173,17 @@ fn run_block<F: Real>(
 ) {
     chain.fetch(signal, first, out.len() / stride);
     let distance = chain.distance();
+    if let Some(micro) = &mut chain.micro {
+        if first == 0 {
+            micro.reset();
+        }
+        for (i, row) in out.chunks_exact_mut(stride).enumerate() {
+            let row = &mut row[..chain.len];
+            micro.apply(&chain.samples[i * distance..][..chain.frame_len], row);
+            tap(trace, 0, row.iter().copied());
+        }
+        return;
+    }
     let mut energy = [F::zero(); LANES];
     if let Some(spectral) = &mut chain.spectral {
         spectral.lanes.resize(spectral.spectrum.len());

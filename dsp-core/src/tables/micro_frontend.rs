@@ -58,9 +58,7 @@ impl Library {
     /// HTK's mel scale with its natural logarithm.
     fn mel(self, hz: f32) -> f32 {
         match self {
-            Self::TensorFlow | Self::Tflm => {
-                (1127.0 * libm::log1p(f64::from(hz) / 700.0)) as f32
-            }
+            Self::TensorFlow | Self::Tflm => (1127.0 * libm::log1p(f64::from(hz) / 700.0)) as f32,
             Self::EspHome => 1127.0 * libm::log1pf(hz / 700.0),
         }
     }
@@ -227,7 +225,10 @@ mod tests {
                     let [up, down] = [&bank.rising, &bank.falling].map(|w| f64::from(w[bin - 5]));
                     assert!((0.0..=1.0).contains(&(at - 1e-5).max(0.0)), "{bin}");
                     assert!((up / 4096.0 - at).abs() < 3e-4, "{library:?} {bin}");
-                    assert!((4095.0..=4097.0).contains(&(up + down)), "{library:?} {bin}");
+                    assert!(
+                        (4095.0..=4097.0).contains(&(up + down)),
+                        "{library:?} {bin}"
+                    );
                     bin += 1;
                 }
             }

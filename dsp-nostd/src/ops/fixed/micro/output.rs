@@ -18,16 +18,24 @@ pub const MICRO_OUTPUT_I8: Op = Op {
 
 /// The integers, at most 32767.
 ///
-/// Operands: x (`u32[n]`), y (`i16[n]`, written). No parameters.
+/// Operands: x (`u32[n]`), y (`i16[n]`, written). Parameters: codes (0 or 1). With codes, the values
+/// of [`MICRO_OUTPUT_I8`].
 pub const MICRO_OUTPUT_I16: Op = Op {
     code: 0x03d7,
     name: "MICRO_OUTPUT_I16",
-    check: check::<i16>,
+    check: |step| {
+        check_operands::<i16>(step)?;
+        let &[codes] = step.params()?;
+        check_codes(codes, 0)
+    },
     run: |io| {
-        each(io, |x| {
+        let &[codes] = io.step.params()?;
+        if codes != 0 {
+            each(io, |x| i16::from(code(x)))
+        } else {
             let most = i16::MAX as u32;
-            (if x > most { most } else { x }) as i16
-        })
+            each(io, |x| (if x > most { most } else { x }) as i16)
+        }
     },
 };
 
@@ -53,10 +61,7 @@ pub const MICRO_OUTPUT_F32: Op = Op {
         check_operands::<f32>(step)?;
         let &[scale, codes] = step.params()?;
         crate::ops::finite(scale, 0)?;
-        if codes > 1 {
-            return Err(Fault::BadParam { param: 1 });
-        }
-        Ok(())
+        check_codes(codes, 1)
     },
     run: |io| {
         let &[scale, codes] = io.step.params()?;
@@ -103,4 +108,11 @@ fn check_operands<T: crate::format::Element>(step: &Step<'_>) -> Result<(), Faul
         return Err(Fault::WrongLength { operand: 1 });
     }
     step.expect_disjoint(0, 1)
+}
+
+fn check_codes(codes: u32, param: u8) -> Result<(), Fault> {
+    if codes > 1 {
+        return Err(Fault::BadParam { param });
+    }
+    Ok(())
 }

@@ -23,11 +23,9 @@ pub const WINDOW_Q: u32 = 12;
 /// magnitude has no 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peak {
-    /// The largest magnitude, -32768 not counted: the micro-frontend library.
+    /// -32768 is not counted, so that it may wrap: the micro-frontend library.
     Library = 0,
-    /// As TensorFlow Lite Micro's signal operators: a -32768 resets the peak to -32768, and any
-    /// later value above the peak replaces it. A frame that is full scale and negative around its
-    /// middle gets the bits of what follows.
+    /// -32768 is as long as 32767: TensorFlow Lite Micro's signal operators.
     Signal = 1,
 }
 
@@ -41,17 +39,17 @@ impl Peak {
         }
     }
 
-    fn of(self, x: &[i16]) -> i16 {
-        let mut peak = 0i16;
+    /// Bits of the largest magnitude, at most 15.
+    fn bits(self, x: &[i16]) -> u32 {
+        let mut bits = 0;
         for &x in x {
-            peak = match self {
-                Self::Library if x.wrapping_abs() > peak => x.wrapping_abs(),
-                Self::Signal if x > peak => x,
-                Self::Signal if -i32::from(x) > i32::from(peak) => x.wrapping_neg(),
-                _ => peak,
+            bits |= match (self, x) {
+                (Self::Library, i16::MIN) => 0,
+                (Self::Signal, i16::MIN) => i16::MAX as u16,
+                _ => x.unsigned_abs(),
             };
         }
-        peak
+        u16::BITS - bits.leading_zeros()
     }
 }
 
@@ -65,9 +63,7 @@ pub fn weigh(x: &[i16], window: &[i16], rule: Peak, y: &mut [i16]) -> u32 {
     for ((y, &x), &w) in weighted.iter_mut().zip(x).zip(window) {
         *y = ((i32::from(x) * i32::from(w)) >> WINDOW_Q) as i16;
     }
-    let peak = i32::from(rule.of(weighted)) as u32;
-    // A negative peak has all 32 bits: no shift.
-    let shift = 15u32.saturating_sub(u32::BITS - peak.leading_zeros());
+    let shift = 15u32.wrapping_sub(rule.bits(weighted)) & 15;
     for y in weighted {
         *y = y.wrapping_shl(shift);
     }
