@@ -14,7 +14,7 @@ pub(crate) struct Preset {
 }
 
 /// Every preset.
-pub(crate) const ALL: &[Preset] = &[TF_SIGNAL, LIBROSA];
+pub(crate) const ALL: &[Preset] = &[TF_SIGNAL, LIBROSA, MICRO_SPEECH, MICRO_WAKE_WORD];
 
 const CHOICES: &[Choice] = &[
     Choice {
@@ -24,6 +24,14 @@ const CHOICES: &[Choice] = &[
     Choice {
         name: LIBROSA.name,
         doc: LIBROSA.about,
+    },
+    Choice {
+        name: MICRO_SPEECH.name,
+        doc: MICRO_SPEECH.about,
+    },
+    Choice {
+        name: MICRO_WAKE_WORD.name,
+        doc: MICRO_WAKE_WORD.about,
     },
 ];
 
@@ -98,6 +106,22 @@ energy = "none"
 cmvn = "none"
 deltas = 0
 "#,
+};
+
+/// The block `micro_frontend` as micro_speech was trained with it.
+const MICRO_SPEECH: Preset = Preset {
+    name: "micro_speech",
+    about: " The block `micro_frontend` as TensorFlow's micro_speech was trained with it: frames \
+            of 30 ms every 20 ms, the int8 input of its model.",
+    fields: include_str!("presets/micro_speech.toml"),
+};
+
+/// The block `micro_frontend` as microWakeWord is trained and ESPHome runs it.
+const MICRO_WAKE_WORD: Preset = Preset {
+    name: "micro_wake_word",
+    about: " The block `micro_frontend` as microWakeWord is trained (pymicro-features) and as \
+            ESPHome runs it: frames of 30 ms every 10 ms, the int8 input of its models.",
+    fields: include_str!("presets/micro_wake_word.toml"),
 };
 
 impl FieldValue for Preset {

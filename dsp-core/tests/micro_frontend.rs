@@ -2,7 +2,7 @@
 //!
 //! The goldens are made by `fixtures/gen/micro_frontend_golden.py`.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use otolith_dsp_core::deploy::Precision;
 use otolith_dsp_core::engine::{Engine, Features, Numeric, Values};
@@ -96,6 +96,91 @@ fn the_signal_operators_of_tflm_give_the_same_bytes() {
     check(&pipeline(16000, fields, &[]), &signal(), "tflm.npy", 1.0);
 }
 
+#[test]
+fn each_window_starts_without_noise() {
+    let x = signal();
+    let stream = pipeline(16000, "", &[]);
+    let windows = [
+        Override::new("input.mode", "window"),
+        Override::new("input.window_ms", "350"),
+        Override::new("input.window_hop_ms", "200"),
+    ];
+    let windows = pipeline(16000, "", &windows);
+    for numeric in NUMERICS {
+        let found = features(&windows, numeric, &x);
+        assert_eq!([found.windows, found.rows], [9, 17]);
+        let alone = |start: usize| features(&stream, numeric, &x[start..start + 5600]);
+        let expected = (0..9).flat_map(|i| alone(i * 3200).values.to_f64());
+        assert!(expected.eq(found.values.to_f64()), "{numeric:?}");
+    }
+}
+
+#[test]
+fn float_samples_are_rounded_to_16_bits_everywhere() {
+    let x = signal();
+    let floats: Vec<f32> = x.iter().map(|&x| f32::from(x) / 32768.0).collect();
+    let near: Vec<f32> = floats.iter().map(|x| x + 0.3 / 32768.0).collect();
+    let ints = pipeline(16000, "", &[]);
+    let given = [Override::new("input.sample_type", "f32")];
+    let given = pipeline(16000, "", &given);
+    for numeric in NUMERICS {
+        let expected = features(&ints, numeric, &x).values;
+        let mut engine = Engine::new(given.graph(), numeric, false).expect("a plan");
+        let [exact, near] = [&floats, &near].map(|x| engine.features(x.as_slice()));
+        assert_eq!(exact.expect("features").values, expected, "{numeric:?}");
+        assert_eq!(near.expect("features").values, expected, "{numeric:?}");
+    }
+}
+
+#[test]
+fn what_the_arithmetic_cannot_do_is_refused() {
+    let refused = |fields: &str, overrides: &[(&str, &str)], words: &[&str]| {
+        let overrides: Vec<Override> = overrides
+            .iter()
+            .map(|(path, value)| Override::new(*path, *value))
+            .collect();
+        let text = format!(
+            "[pipeline]\nname = \"micro\"\n[input]\nrate_hz = 16000\n[[block]]\n\
+             id = \"features\"\ntype = \"micro_frontend\"\n{fields}"
+        );
+        let error = Pipeline::from_toml(&text, ".".as_ref(), &overrides).expect_err(fields);
+        let error = error.to_string();
+        for word in words {
+            assert!(error.contains(word), "{word:?} is not in: {error}");
+        }
+    };
+    refused(
+        "f_max_hz = 8000\n",
+        &[],
+        &["features.f_max_hz", "less than 8000 Hz"],
+    );
+    refused("f_min_hz = 7500\n", &[], &["features.f_min_hz", "7500"]);
+    refused("frame_ms = 400\n", &[], &["features.frame_ms", "256 ms"]);
+    refused(
+        "smoothing_bits = 2\n",
+        &[],
+        &["features.smoothing_bits", "3"],
+    );
+    refused(
+        "pcan_gain_bits = 14\n",
+        &[],
+        &["features.pcan_gain_bits", "15"],
+    );
+    let scaled = [("input.normalise", "int16_scale")];
+    refused("", &scaled, &["input.normalise", "expected \"none\""]);
+}
+
+fn shared_table() -> String {
+    let file = otolith_fixtures::root().join("fixtures/golden/micro_frontend/shared.csv");
+    std::fs::read_to_string(file).expect("shared.csv")
+}
+
+fn recording(file: &Path) -> Vec<i16> {
+    let mut reader = hound::WavReader::open(file).expect("a recording");
+    let samples = reader.samples().map(|x| x.expect("a sample"));
+    samples.collect()
+}
+
 /// The CRC-32 of zip files.
 fn crc32(bytes: impl Iterator<Item = u8>) -> u32 {
     !bytes.fold(!0, |crc: u32, byte| {
@@ -122,9 +207,8 @@ fn shared_recordings_give_the_same_bytes() {
     let Some(shared) = otolith_fixtures::shared_dir() else {
         return;
     };
-    let data: PathBuf = shared.join("data");
-    let root = otolith_fixtures::root().join("fixtures/golden/micro_frontend/shared.csv");
-    let table = std::fs::read_to_string(root).expect("shared.csv");
+    let data = shared.join("data");
+    let table = shared_table();
     let columns = ["", "hop_ms = 10\n", "library = \"esphome\"\nhop_ms = 10\n"];
     let codes = "library = \"tflm\"\noutput = \"int8\"\n";
     let engines = |rate, fields| {
@@ -138,11 +222,9 @@ fn shared_recordings_give_the_same_bytes() {
     let mut compared = 0;
     for line in table.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
-        let file = data.join(cells[0]);
-        let mut reader = hound::WavReader::open(&file).expect("a recording");
-        let samples: Vec<i16> = reader.samples().map(|x| x.expect("a sample")).collect();
+        let samples = recording(&data.join(cells[0]));
         let digits = cells[2].is_empty();
-        for (i, cell) in cells[1..]
+        for (i, cell) in cells[1..5]
             .iter()
             .filter(|cell| !cell.is_empty())
             .enumerate()
@@ -167,4 +249,56 @@ fn shared_recordings_give_the_same_bytes() {
         NUMERICS.len()
     );
     assert!(compared > 3000, "{compared}");
+}
+
+/// micro_speech, with its own network behind the features that it was trained on.
+#[test]
+fn micro_speech_scores_as_in_tensorflow_lite_micro() {
+    let Some(shared) = otolith_fixtures::shared_dir() else {
+        return;
+    };
+    let model = shared.join("models/micro_speech_quantized.tflite");
+    let text = format!(
+        "[pipeline]\nname = \"micro_speech\"\n[input]\nrate_hz = 16000\nmode = \"window\"\n\
+         window_ms = 1000\nsample_type = \"i16\"\n[[block]]\ntype = \"micro_frontend\"\n\
+         preset = \"micro_speech\"\n[[block]]\ntype = \"classifier\"\nmodel = {model:?}\n\
+         labels = [\"silence\", \"unknown\", \"yes\", \"no\"]\n[[block]]\ntype = \"decide\"\n\
+         average = 1\nrefractory_ms = 0\n"
+    );
+    let pipeline = Pipeline::from_toml(&text, ".".as_ref(), &[]).expect("valid");
+    let mut engines =
+        NUMERICS.map(|numeric| Engine::new(pipeline.graph(), numeric, false).expect("a plan"));
+    let (mut clips, mut right, mut words) = (0, 0, 0);
+    for line in shared_table().lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        if cells[5].is_empty() {
+            continue;
+        }
+        let samples = recording(&shared.join("data").join(cells[0]));
+        for engine in &mut engines {
+            let said = engine.classify(samples.as_slice()).expect("scores");
+            let [said] = said.as_slice() else {
+                panic!("{} classifications", said.len());
+            };
+            // Scores of the network are multiples of 1/256 from 0.
+            let codes = said.scores.iter().map(|s| (s * 256.0).round() as i32 - 128);
+            let found: String = codes.map(|c| format!("{:02x}", c as i8)).collect();
+            assert_eq!(found, cells[5], "{} {:?}", cells[0], engine.numeric());
+        }
+        clips += 1;
+        let best = |word: &str| {
+            let bytes: Vec<i8> = (0..4)
+                .map(|i| u8::from_str_radix(&cells[5][2 * i..][..2], 16).expect("hex") as i8)
+                .collect();
+            let most = bytes.iter().max();
+            (word == "yes" && bytes.get(2) == most) || (word == "no" && bytes.get(3) == most)
+        };
+        let word = cells[0].split('/').nth(2).unwrap_or("");
+        if word == "yes" || word == "no" {
+            words += 1;
+            right += usize::from(best(word));
+        }
+    }
+    println!("{clips} clips: all scores equal; {right} of {words} words heard");
+    assert!(clips > 400, "{clips}");
 }
