@@ -147,9 +147,11 @@ impl Pipeline {
                 labels,
                 ..
             } = classifier;
+            let codes = graph.chains.iter().all(Chain::gives_codes);
             graph.head = Some(Head {
                 name: block.id.clone(),
                 model,
+                codes,
                 rows,
                 row_hop: hop_rows,
                 labels,
