@@ -6,8 +6,8 @@
 //! beyond it. For a sine of frequency `f` whose moments are `h` apart the error is at most
 //! `(pi f h)^2 / 2` of its amplitude: 1.2 % at a twentieth of the rate, 4.9 % at a tenth.
 //!
-//! A recording at a higher rate is interpolated to a whole multiple of the pipeline's rate and then
-//! decimated with a steep linear-phase low-pass, so that nothing folds into the band.
+//! A recording at a higher rate is interpolated to a whole multiple of the pipeline's rate, four times
+//! its own where the ratio is not whole, and then decimated with a steep linear-phase low-pass, so that nothing folds into the band.
 
 use rubato::audioadapter_buffers::owned::InterleavedOwned;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
@@ -22,6 +22,11 @@ const MAX_RATIO: f64 = 128.0;
 /// comes from wrong time stamps.
 const MAX_GROWTH: f64 = 256.0;
 const MIN_LIMIT: f64 = 65536.0;
+
+/// Samples between two moments where the rates' ratio is not whole. What lines between moments add
+/// to a signal of frequency `f` lies around multiples of the rate; what folds into the band is then
+/// below `(f / (4 rate))^2` of the signal.
+const OVERSAMPLING: usize = 4;
 
 /// Output samples that the decimator makes at once: many, so that its filter is steep.
 const DECIMATOR_CHUNK: usize = 1024;
@@ -64,11 +69,12 @@ impl Sensor {
                 "rates may differ by a factor of {MAX_RATIO}"
             )));
         }
-        let factor = if time::other_rate(found_hz, self.rate_hz) && ratio > 1.0 {
-            // Within the clocks' tolerance of a whole number it is that number.
-            (ratio - ratio * 0.005).ceil().max(1.0) as usize
-        } else {
+        let factor = if !time::other_rate(found_hz, self.rate_hz) || ratio < 1.0 {
             1
+        } else if time::same_clock(ratio.round(), ratio) {
+            ratio.round() as usize
+        } else {
+            OVERSAMPLING * ratio.ceil() as usize
         };
         let samples = (length_s * self.rate_hz + 1e-6).floor() + 1.0;
         if samples * factor as f64 > (moments as f64 * MAX_GROWTH).max(MIN_LIMIT) {
