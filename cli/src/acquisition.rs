@@ -71,7 +71,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Acquisition, AcquisitionError> {
         let mut rest = bytes;
         let file = ciborium::from_reader(&mut rest).map_err(|error| {
             AcquisitionError::Cbor(match error {
-                ciborium::de::Error::Io(_) => "the file is cut short, or a length in it lies".into(),
+                ciborium::de::Error::Io(_) => {
+                    "the file is cut short, or a length in it lies".into()
+                }
                 ciborium::de::Error::Syntax(at) => format!("not CBOR at byte {at}"),
                 ciborium::de::Error::Semantic(Some(at), why) => format!("{why} (byte {at})"),
                 ciborium::de::Error::Semantic(None, why) => why,
@@ -152,7 +154,10 @@ enum Shape {
     Unknown,
     Rows(usize),
     /// The first moment that has another number of values than the first one.
-    Ragged { at: usize, found: usize },
+    Ragged {
+        at: usize,
+        found: usize,
+    },
 }
 
 impl<'de> Deserialize<'de> for Values {

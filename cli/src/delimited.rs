@@ -19,7 +19,11 @@ pub(crate) enum CsvError {
     #[error(
         "line {line} has {found} columns, {first} of them in the first line: every line has one cell for each column"
     )]
-    Columns { line: u64, found: usize, first: usize },
+    Columns {
+        line: u64,
+        found: usize,
+        first: usize,
+    },
     #[error("line {line}{column}: {found} is not a number; only the first line may be a header")]
     NotANumber {
         line: u64,
@@ -29,6 +33,15 @@ pub(crate) enum CsvError {
     },
     #[error("line {line}{column}: {found} is not a finite number")]
     NotFinite {
+        line: u64,
+        column: String,
+        found: String,
+    },
+    #[error(
+        "line {line}{column}: {found} is not a time stamp; expected numbers of s, ms, us or ns, at every line (dates \
+         have to be converted)"
+    )]
+    Stamp {
         line: u64,
         column: String,
         found: String,
@@ -63,7 +76,9 @@ impl<'a> Delimited<'a> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match bytes {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(CsvError::Encoding("UTF-16")),
-            [b'P', b'K', 3, 4, ..] => return Err(CsvError::NotText("a spreadsheet or zip archive")),
+            [b'P', b'K', 3, 4, ..] => {
+                return Err(CsvError::NotText("a spreadsheet or zip archive"));
+            }
             _ => {}
         }
         let delimiter = delimiter(bytes);
@@ -75,7 +90,11 @@ impl<'a> Delimited<'a> {
             .from_reader(bytes);
         let mut table = Self {
             reader,
-            lines: Lines { bytes, at: 0, line: 1 },
+            lines: Lines {
+                bytes,
+                at: 0,
+                line: 1,
+            },
             names: Vec::new(),
             columns: 0,
             decimal_comma: delimiter != b',',
@@ -85,17 +104,23 @@ impl<'a> Delimited<'a> {
         if table.advance()?.is_none() {
             return Err(CsvError::Empty);
         }
-        let is_text = |cell: &[u8]| {
-            matches!(number(cell, table.decimal_comma), Cell::Text)
-        };
+        let is_text = |cell: &[u8]| matches!(number(cell, table.decimal_comma), Cell::Text);
         if table.record.iter().any(is_text) {
             let names = table.record.iter();
-            table.names = names.map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+            table.names = names
+                .map(|c| String::from_utf8_lossy(c).into_owned())
+                .collect();
         } else {
             table.pending = true;
         }
         table.columns = table.record.len();
-        if table.columns > 1 && table.record.iter().next_back().is_some_and(<[u8]>::is_empty) {
+        if table.columns > 1
+            && table
+                .record
+                .iter()
+                .next_back()
+                .is_some_and(<[u8]>::is_empty)
+        {
             table.columns -= 1;
             table.names.truncate(table.columns);
         }
@@ -124,32 +149,61 @@ impl<'a> Delimited<'a> {
     pub(crate) fn number(&self, column: usize) -> Result<f64, CsvError> {
         let cell = self.record.get(column).unwrap_or_default();
         let line = self.lines.line;
-        let place = || match self.columns {
-            1 => String::new(),
-            _ => match self.names.get(column) {
-                Some(name) => format!(", column {}", shown(name.as_bytes())),
-                None => format!(", column {column} (from 0)"),
-            },
-        };
         match number(cell, self.decimal_comma) {
             Cell::Number(x) => Ok(x),
             Cell::Missing => Ok(f64::NAN),
             Cell::Infinite => Err(CsvError::NotFinite {
                 line,
-                column: place(),
+                column: self.place(column),
                 found: shown(cell),
             }),
             Cell::Text => Err(CsvError::NotANumber {
                 line,
-                column: place(),
+                column: self.place(column),
                 found: shown(cell),
             }),
         }
     }
 
-    /// The text in a column of the current line, in quotes, for messages.
-    pub(crate) fn cell(&self, column: usize) -> String {
+    /// The number in a column of the current line, which may not be missing.
+    pub(crate) fn present(&self, column: usize) -> Result<f64, CsvError> {
+        let x = self.number(column)?;
+        if x.is_nan() {
+            return Err(CsvError::NotANumber {
+                line: self.lines.line,
+                column: self.place(column),
+                found: self.text(column),
+            });
+        }
+        Ok(x)
+    }
+
+    /// The time stamp in a column of the current line.
+    pub(crate) fn stamp(&self, column: usize) -> Result<f64, CsvError> {
+        match self.number(column) {
+            Ok(x) if x.is_finite() => Ok(x),
+            _ => Err(CsvError::Stamp {
+                line: self.lines.line,
+                column: self.place(column),
+                found: self.text(column),
+            }),
+        }
+    }
+
+    /// The text in a column of the current line, in quotes and not too long.
+    fn text(&self, column: usize) -> String {
         shown(self.record.get(column).unwrap_or_default())
+    }
+
+    /// A column for messages, empty when there is but one.
+    fn place(&self, column: usize) -> String {
+        match self.columns {
+            1 => String::new(),
+            _ => match self.names.get(column) {
+                Some(name) => format!(", column {}", shown(name.as_bytes())),
+                None => format!(", column {column} (from 0)"),
+            },
+        }
     }
 
     /// Reads a line that is not blank.
