@@ -82,12 +82,7 @@ impl<'a> Delimited<'a> {
             _ => {}
         }
         let delimiter = delimiter(bytes);
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .delimiter(delimiter)
-            .from_reader(bytes);
+        let reader = reader(bytes, delimiter);
         let mut table = Self {
             reader,
             lines: Lines {
@@ -114,13 +109,7 @@ impl<'a> Delimited<'a> {
             table.pending = true;
         }
         table.columns = table.record.len();
-        if table.columns > 1
-            && table
-                .record
-                .iter()
-                .next_back()
-                .is_some_and(<[u8]>::is_empty)
-        {
+        if table.columns > 1 && trailing(bytes, delimiter, table.pending)? {
             table.columns -= 1;
             table.names.truncate(table.columns);
         }
@@ -219,6 +208,38 @@ impl<'a> Delimited<'a> {
             }
         }
     }
+}
+
+fn reader(bytes: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .delimiter(delimiter)
+        .from_reader(bytes)
+}
+
+/// Whether a delimiter stands behind the last cell: the last name of the header is empty, or, without
+/// a header, the last cells of the first two lines are; in one alone a value may be missing.
+fn trailing(bytes: &[u8], delimiter: u8, headless: bool) -> Result<bool, CsvError> {
+    let mut reader = reader(bytes, delimiter);
+    let lines = if headless { 2 } else { 1 };
+    let filled = |record: &ByteRecord| record.iter().any(|cell| !cell.is_empty());
+    let mut seen = 0;
+    for record in reader.byte_records() {
+        let record = record?;
+        if !filled(&record) {
+            continue;
+        }
+        seen += 1;
+        if !record.iter().next_back().is_some_and(<[u8]>::is_empty) {
+            return Ok(false);
+        }
+        if seen == lines {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 /// Counts lines, since the reader's own count stands still at blank ones.
