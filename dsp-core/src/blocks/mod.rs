@@ -63,6 +63,14 @@ pub(crate) const BLOCK_FIELDS: &[Field] = &[
     },
 ];
 
+/// Where blocks of features take their samples from.
+pub(crate) const INPUT_FIELD: Field = Field {
+    name: "input",
+    doc: "Id of the input that the block takes its samples from.",
+    derived: "the first input",
+    ..Field::PLAIN
+};
+
 /// The field that blocks of features have besides their own.
 pub(crate) const PRESET_FIELD: Field = Field {
     name: "preset",
@@ -124,10 +132,10 @@ impl BlockType {
 
     /// Every field that the block can have.
     pub(crate) fn fields(self) -> Vec<&'static Field> {
-        let preset = self.makes_features().then_some(&PRESET_FIELD);
+        let common = [&INPUT_FIELD, &PRESET_FIELD];
         BLOCK_FIELDS
             .iter()
-            .chain(preset)
+            .chain(common.into_iter().filter(|_| self.makes_features()))
             .chain(self.sections().into_iter().flat_map(|(_, fields)| fields))
             .collect()
     }
@@ -167,7 +175,7 @@ impl BlockType {
             window::needs_windows(input, id)?;
         } else if input.axes.len() > 1 {
             return Err(ConfigError::new(
-                "input.axes",
+                format!("{}.axes", input.id),
                 format!("{:?}", input.axes),
                 format!("block {id:?} takes one axis: expected one name"),
             ));
@@ -179,6 +187,7 @@ impl BlockType {
             Self::Raw => raw::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
+        // Paths of fields that are missing are whole already.
         spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {
             true => error,
             false => ConfigError {

@@ -2,7 +2,7 @@
 
 mod slices;
 
-use super::{Layout, network};
+use super::{Layout, lanes, network};
 use crate::error::LowerError;
 use crate::graph::{self, Chain, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
@@ -10,45 +10,23 @@ use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
 use otolith_dsp_nostd::ops::{frame, log, matrix, mel, rfft, rows, spectrum, vector};
 
-pub(super) fn lower(
-    graph: &Graph,
-    chain: &Chain,
-    layout: &Layout,
-) -> Result<PlanBytes, LowerError> {
-    let mut plan = PlanBuilder::new(&graph.name, Numeric::F32);
-    plan.rate_hz(chain.source.rate_hz);
-    let elem = match chain.source.sample_type {
-        SampleType::I16 => Elem::I16,
-        SampleType::F32 => Elem::F32,
-    };
-    let axes = chain.source.axes;
-    let source = plan.source(
-        elem,
-        layout.window * axes,
-        layout.hop * axes,
-        layout.prime * axes,
-    );
-    let frame_row_len = chain
-        .frame
-        .last()
-        .map_or(chain.frame_values(), |stage| stage.len);
-    let (rows, row) = plan.rows(
-        Elem::F32,
-        layout.rows,
-        frame_row_len,
-        layout.row_hop,
-        layout.frames,
-    );
+pub(super) fn lower(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes, LowerError> {
     let mut lowering = Lowering {
-        plan,
+        plan: PlanBuilder::new(&graph.name, Numeric::F32),
         section: Section::Frame,
         energy: None,
     };
-    lowering.frame(chain, layout, source, row)?;
-    lowering.section = Section::Decision;
-    let features = lowering.rows(chain, layout.rows, frame_row_len, rows)?;
+    let features = match graph.chains.as_slice() {
+        [chain] => {
+            let layout = Layout::new(chain, graph.head.as_ref(), clip_len)?;
+            let features = lowering.chain(chain, &layout, None)?;
+            let shape = [layout.rows, chain.row_len];
+            lowering.plan.features(features, &shape);
+            features
+        }
+        _ => lowering.joined(graph)?,
+    };
     let mut plan = lowering.plan;
-    plan.features(features, &[layout.rows, chain.row_len]);
     if let Some(head) = &graph.head {
         network::add_head(&mut plan, head, features)?;
     }
@@ -63,6 +41,60 @@ struct Lowering {
 }
 
 impl Lowering {
+    /// All chains, and their features one behind the other.
+    fn joined(&mut self, graph: &Graph) -> Result<TensorId, LowerError> {
+        let mut parts = Vec::new();
+        for (i, (chain, start)) in lanes(graph).into_iter().enumerate() {
+            let shared = (i > 0).then(|| self.plan.lane(chain.input)).flatten();
+            let layout = Layout::new(chain, None, None)?;
+            self.section = Section::Frame;
+            self.energy = None;
+            let features = self.chain(chain, &layout, shared)?;
+            parts.push((features, start, layout.rows * chain.row_len));
+        }
+        let row_len = graph.row_len();
+        let all = self.plan.tensor("joined", Elem::F32, &[1, row_len]);
+        for (features, start, len) in parts {
+            let x = self
+                .plan
+                .view("joined.from", features, 0, Elem::F32, &[len]);
+            let y = self
+                .plan
+                .view("joined.to", all, start * 4, Elem::F32, &[len]);
+            self.step(&vector::COPY_F32, "joined", &[x, y], &[]);
+        }
+        self.plan.features(all, &[1, row_len]);
+        Ok(all)
+    }
+
+    /// From samples to the features of one chain, in a lane of their own.
+    fn chain(
+        &mut self,
+        chain: &Chain,
+        layout: &Layout,
+        shared: Option<TensorId>,
+    ) -> Result<TensorId, LowerError> {
+        let elem = match chain.source.sample_type {
+            SampleType::I16 => Elem::I16,
+            SampleType::F32 => Elem::F32,
+        };
+        let source = layout.source(&mut self.plan, chain, elem, shared);
+        let frame_row_len = chain
+            .frame
+            .last()
+            .map_or(chain.frame_values(), |stage| stage.len);
+        let (rows, row) = self.plan.rows(
+            Elem::F32,
+            layout.rows,
+            frame_row_len,
+            layout.row_hop,
+            layout.frames,
+        );
+        self.frame(chain, layout, source, row)?;
+        self.section = Section::Decision;
+        self.rows(chain, layout.rows, frame_row_len, rows)
+    }
+
     fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
         self.plan.step(self.section, op, name, tensors, params);
     }

@@ -13,7 +13,7 @@ mod matrix;
 mod slices;
 mod transform;
 
-use super::{Layout, network};
+use super::{Layout, lanes, network};
 use crate::deploy::Precision;
 use crate::error::LowerError;
 use crate::graph::{Chain, Graph, Head, Span, Stage, StageKind};
@@ -27,25 +27,90 @@ use slices::Slices;
 
 pub(super) fn lower(
     graph: &Graph,
-    chain: &Chain,
-    layout: &Layout,
+    clip_len: Option<usize>,
     precision: Precision,
 ) -> Result<PlanBytes, LowerError> {
     let mut plan = PlanBuilder::new(&graph.name, Numeric::Fixed);
-    plan.rate_hz(chain.source.rate_hz);
-    let axes = chain.source.axes;
-    let source = plan.source(
-        Elem::I16,
-        layout.window * axes,
-        layout.hop * axes,
-        layout.prime * axes,
-    );
+    let head = graph.head.as_ref();
+    let features = match graph.chains.as_slice() {
+        [chain] => {
+            let layout = Layout::new(chain, head, clip_len)?;
+            let values = lower_chain(&mut plan, chain, &layout, precision, head, None)?;
+            plan.features(values.tensor, &[layout.rows, chain.row_len]);
+            values.tensor
+        }
+        _ => joined(&mut plan, graph, precision)?,
+    };
+    if let Some(head) = head {
+        network::add_head(&mut plan, head, features)?;
+    }
+    plan.finish()
+}
+
+/// All chains, and their features one behind the other: in 32 bits, or int8 for a classifier.
+fn joined(
+    plan: &mut PlanBuilder,
+    graph: &Graph,
+    precision: Precision,
+) -> Result<TensorId, LowerError> {
+    let mut parts = Vec::new();
+    for (i, (chain, start)) in lanes(graph).into_iter().enumerate() {
+        let shared = (i > 0).then(|| plan.lane(chain.input)).flatten();
+        let layout = Layout::new(chain, None, None)?;
+        let values = lower_chain(plan, chain, &layout, precision, None, shared)?;
+        parts.push((values, start, layout.rows));
+    }
+    let row_len = graph.row_len();
+    let elem = graph.head.as_ref().map_or(Elem::I32, |_| Elem::I8);
+    let all = plan.tensor("joined", elem, &[1, row_len]);
+    let mut columns = vec![Column::plain(1.0, 0.0, 0.0); row_len];
+    for (mut values, start, rows) in parts {
+        let part: Vec<Column> = (0..rows).flat_map(|_| values.columns.clone()).collect();
+        let len = part.len();
+        let x = plan.view("joined.from", values.tensor, 0, values.elem, &[len]);
+        let to = plan.view("joined.to", all, start * elem.size(), elem, &[len]);
+        values.tensor = x;
+        values.columns = part;
+        let values = match &graph.head {
+            Some(head) => RowStages::joined(plan).quantise(head, values, Some(to))?,
+            None => {
+                let mut slices = Slices {
+                    plan,
+                    section: Section::Decision,
+                };
+                slices.wide("joined", values, Some(to))?
+            }
+        };
+        columns[start..start + len].copy_from_slice(&values.columns);
+    }
+    let values = Values {
+        tensor: all,
+        elem,
+        columns,
+        energy: None,
+    };
+    plan.format(Section::Decision, "joined", all, values.format());
+    plan.features(all, &[1, row_len]);
+    Ok(all)
+}
+
+/// From samples to the features of one chain, in a lane of their own. With a head they are int8
+/// at the model's scale.
+fn lower_chain(
+    plan: &mut PlanBuilder,
+    chain: &Chain,
+    layout: &Layout,
+    precision: Precision,
+    head: Option<&Head>,
+    shared: Option<TensorId>,
+) -> Result<Values, LowerError> {
+    let source = layout.source(plan, chain, Elem::I16, shared);
     let row_len = chain
         .frame
         .last()
         .map_or(chain.frame_values(), |stage| stage.len);
     let windows = slices::applies(chain);
-    let form = RowForm::of(chain, graph.head.as_ref(), windows);
+    let form = RowForm::of(chain, head, windows);
     let (rows, row) = plan.rows(
         form.elem(),
         layout.rows,
@@ -55,13 +120,16 @@ pub(super) fn lower(
     );
     let wide_row = (form == RowForm::Wide).then_some(row);
     let (mut values, after) = if windows {
-        let mut slices = Slices { plan: &mut plan };
+        let mut slices = Slices {
+            plan,
+            section: Section::Frame,
+        };
         (slices.run(chain, source, wide_row)?, chain.frame.len())
     } else {
-        Front::new(chain, layout, precision, source).run(&mut plan, wide_row)?
+        Front::new(chain, layout, precision, source).run(plan, wide_row)?
     };
     let mut stages = RowStages {
-        plan: &mut plan,
+        plan,
         section: Section::Frame,
         n_rows: 1,
         bits: 6 + front::log_q(chain),
@@ -73,7 +141,7 @@ pub(super) fn lower(
         .frame
         .last()
         .map_or("row", |stage| stage.name.as_str());
-    values = match (form, &graph.head) {
+    values = match (form, head) {
         (RowForm::Int8, Some(head)) => stages.quantise(head, values, Some(row))?,
         (RowForm::Wide, _) if windows => values,
         (RowForm::Wide, _) => stages.keep(last, values, row)?,
@@ -87,17 +155,12 @@ pub(super) fn lower(
         values = stages.stage(stage, values)?;
     }
     let last = chain.rows.last().map_or(last, |stage| stage.name.as_str());
-    values = match &graph.head {
-        Some(head) if form != RowForm::Int8 => stages.quantise(head, values, None)?,
-        None if windows => stages.settle(last, values)?,
-        None if values.elem != Elem::I16 => stages.narrow(last, values, None)?,
-        _ => values,
-    };
-    plan.features(values.tensor, &[layout.rows, chain.row_len]);
-    if let Some(head) = &graph.head {
-        network::add_head(&mut plan, head, values.tensor)?;
+    match head {
+        Some(head) if form != RowForm::Int8 => stages.quantise(head, values, None),
+        None if windows => stages.settle(last, values),
+        None if values.elem != Elem::I16 => stages.narrow(last, values, None),
+        _ => Ok(values),
     }
-    plan.finish()
 }
 
 /// What the frame section leaves in its row.
@@ -168,7 +231,17 @@ struct RowStages<'b> {
     bits: i32,
 }
 
-impl RowStages<'_> {
+impl<'b> RowStages<'b> {
+    /// For features that are joined.
+    fn joined(plan: &'b mut PlanBuilder) -> Self {
+        Self {
+            plan,
+            section: Section::Decision,
+            n_rows: 1,
+            bits: 30,
+        }
+    }
+
     fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
         self.plan.step(self.section, op, name, tensors, params);
     }
