@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json, json};
 use thiserror::Error;
 
-use crate::blocks::{BLOCK_FIELDS, BlockType, PRESET_FIELD};
+use crate::blocks::{BLOCK_FIELDS, BlockType, INPUT_FIELD, PRESET_FIELD};
 use crate::config::{Choice, Field, Kind, Section, Table, Value, nearest};
 use crate::deploy::{Budget, DeployConfig};
 use crate::input::InputConfig;
-use crate::pipeline::PIPELINE_FIELDS;
+use crate::pipeline::{INPUT_ID_FIELD, PIPELINE_FIELDS};
 use crate::presets;
 
 /// A path that names nothing.
@@ -72,13 +72,23 @@ fn table_topic(name: &'static str, about: &str, fields: &'static [Field]) -> Top
 fn topics() -> Vec<Topic> {
     let mut topics = vec![
         table_topic("pipeline", "The pipeline as a whole.", PIPELINE_FIELDS),
-        table_topic("input", InputConfig::ABOUT, InputConfig::FIELDS),
+        Topic {
+            groups: vec![
+                group("", InputConfig::FIELDS),
+                Group {
+                    about: "Of several inputs.".to_owned(),
+                    fields: vec![&INPUT_ID_FIELD],
+                },
+            ],
+            ..table_topic("input", InputConfig::ABOUT, InputConfig::FIELDS)
+        },
     ];
     for &block in BlockType::ALL {
         let common = Group {
             about: "Every block has these.".to_owned(),
             fields: BLOCK_FIELDS
                 .iter()
+                .chain(block.makes_features().then_some(&INPUT_FIELD))
                 .chain(block.makes_features().then_some(&PRESET_FIELD))
                 .collect(),
         };
@@ -396,7 +406,7 @@ pub fn json_schema() -> Json {
         "required": ["pipeline", "input", "block"],
         "properties": {
             "pipeline": one("pipeline"),
-            "input": one("input"),
+            "input": { "oneOf": [one("input"), { "type": "array", "items": one("input") }] },
             "block": { "type": "array", "items": { "oneOf": blocks } },
             "deploy": deploy,
         },

@@ -41,10 +41,11 @@ impl Mel {
     pub(crate) fn validate(&self, input: &Input) -> Result<MelSpec, ConfigError> {
         let front = self.front.validate(input)?;
         self.energy.validate(&front.log)?;
+        let rows = self.rows.validate(input, &front.frames)?;
         Ok(MelSpec {
             front,
             energy: self.energy.clone(),
-            rows: self.rows.validate(input)?,
+            rows,
         })
     }
 }

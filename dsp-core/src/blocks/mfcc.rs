@@ -92,11 +92,12 @@ impl Mfcc {
                  `energy_position = \"first\"`",
             ));
         }
+        let rows = self.rows.validate(input, &front.frames)?;
         Ok(MfccSpec {
             front,
             energy: self.energy.clone(),
             cepstral: cepstral.clone(),
-            rows: self.rows.validate(input)?,
+            rows,
         })
     }
 }

@@ -6,6 +6,7 @@
 //! | `spectrogram` | spectra over time |
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
+//! | `micro_frontend` | TensorFlow's micro-frontend |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
 //! | `classifier` | a network |
@@ -19,6 +20,7 @@ pub(crate) mod flatten;
 pub(crate) mod front_end;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
+pub(crate) mod micro_frontend;
 pub(crate) mod raw;
 pub(crate) mod rows;
 pub(crate) mod spectrogram;
@@ -39,6 +41,8 @@ choices! {
         Mfcc = "mfcc",
         /// Spectra over time.
         Spectrogram = "spectrogram",
+        /// TensorFlow's micro-frontend, bit for bit.
+        MicroFrontend = "micro_frontend",
         /// Statistics of each axis of a window.
         Flatten = "flatten",
         /// The samples of a window themselves.
@@ -67,6 +71,14 @@ pub(crate) const BLOCK_FIELDS: &[Field] = &[
     },
 ];
 
+/// Where blocks of features take their samples from.
+pub(crate) const INPUT_FIELD: Field = Field {
+    name: "input",
+    doc: "Id of the input that the block takes its samples from.",
+    derived: "the first input",
+    ..Field::PLAIN
+};
+
 /// The field that blocks of features have besides their own.
 pub(crate) const PRESET_FIELD: Field = Field {
     name: "preset",
@@ -84,6 +96,7 @@ impl BlockType {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
             Self::Spectrogram => spectrogram::ABOUT,
+            Self::MicroFrontend => micro_frontend::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
             Self::Classifier => classifier::ABOUT,
@@ -110,24 +123,31 @@ impl BlockType {
         use front_end::filters::MelFilters;
         use front_end::frames::Frames;
         use front_end::log::LogRange;
+        use front_end::noise::Noise;
+        use front_end::pcen::Pcen;
         use front_end::spectrum::Spectrum;
         use mfcc::Cepstral;
+        use micro_frontend::MicroConfig;
         use raw::Raw;
         use rows::Rows;
         match self {
             Self::Mel => vec![
                 (Frames::ABOUT, Frames::FIELDS),
                 (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
                 (MelFilters::ABOUT, MelFilters::FIELDS),
                 (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Mfcc => vec![
                 (Frames::ABOUT, Frames::FIELDS),
                 (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
                 (MelFilters::ABOUT, MelFilters::FIELDS),
                 (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Cepstral::ABOUT, Cepstral::FIELDS),
                 (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
@@ -135,9 +155,12 @@ impl BlockType {
             Self::Spectrogram => vec![
                 (Frames::ABOUT, Frames::FIELDS),
                 (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
                 (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
+            Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
@@ -147,10 +170,10 @@ impl BlockType {
 
     /// Every field that the block can have.
     pub(crate) fn fields(self) -> Vec<&'static Field> {
-        let preset = self.makes_features().then_some(&PRESET_FIELD);
+        let common = [&INPUT_FIELD, &PRESET_FIELD];
         BLOCK_FIELDS
             .iter()
-            .chain(preset)
+            .chain(common.into_iter().filter(|_| self.makes_features()))
             .chain(self.sections().into_iter().flat_map(|(_, fields)| fields))
             .collect()
     }
@@ -200,7 +223,7 @@ impl BlockType {
             window::needs_windows(input, id)?;
         } else if input.axes.len() > 1 {
             return Err(ConfigError::new(
-                "input.axes",
+                format!("{}.axes", input.id),
                 format!("{:?}", input.axes),
                 format!("block {id:?} takes one axis: expected one name"),
             ));
@@ -209,10 +232,12 @@ impl BlockType {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),
             Self::Spectrogram => spectrogram::read(table, id, input),
+            Self::MicroFrontend => micro_frontend::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
+        // Paths of fields that are missing are whole already.
         spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {
             true => error,
             false => ConfigError {

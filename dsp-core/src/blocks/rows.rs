@@ -1,10 +1,11 @@
 //! What `spectrogram`, `mel` and `mfcc` do to their rows at the end: normalisation over time and derivatives.
 
+use super::front_end::frames::FramesSpec;
 use crate::ConfigError;
 use crate::config::{
     Choice, ChoiceOr, Field, FieldValue, Kind, Mismatch, Node, choices, read_choice_or, section,
 };
-use crate::graph::{DeltaEdges, DeltaMethod, Span, Stage, StageKind};
+use crate::graph::{DeltaEdges, DeltaMethod, RunningNormalisation, Span, Stage, StageKind};
 use crate::input::Input;
 
 choices! {
@@ -82,15 +83,32 @@ impl Edges {
     }
 }
 
-impl FieldValue for Span {
-    const KIND: Kind = Kind::IntegerOr(&[Choice {
-        name: "window",
-        doc: " All rows of the window.",
-    }]);
+/// Rows over which `cmvn` takes its statistics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum CmvnSpan {
+    Window,
+    Running,
+    Sliding(usize),
+}
+
+impl FieldValue for CmvnSpan {
+    const KIND: Kind = Kind::IntegerOr(&[
+        Choice {
+            name: "window",
+            doc: " All rows of the window.",
+        },
+        Choice {
+            name: "running",
+            doc: " The rows so far: the first `1 / a` of them count alike, and older rows fade \
+                  from then on, each row having the weight `a = 1 - exp(-hop / cmvn_time_ms)`. \
+                  For streams; it starts anew with each window.",
+        },
+    ]);
 
     fn read(node: &Node, field: &Field) -> Result<Self, Mismatch> {
         Ok(match read_choice_or(node, field)? {
-            ChoiceOr::Choice(_) => Self::Window,
+            ChoiceOr::Choice(0) => Self::Window,
+            ChoiceOr::Choice(_) => Self::Running,
             ChoiceOr::Value(rows) => Self::Sliding(rows),
         })
     }
@@ -98,20 +116,23 @@ impl FieldValue for Span {
     fn write(&self) -> Option<String> {
         match self {
             Self::Window => Some("\"window\"".to_owned()),
+            Self::Running => Some("\"running\"".to_owned()),
             Self::Sliding(rows) => rows.write(),
         }
     }
 }
 
 section! {
-    /// What happens to the rows of a window together. All of it looks at rows that come later, so
-    /// it needs `mode = "window"` or `mode = "clip"`.
+    /// What happens to the rows of a window together. All of it but a running `cmvn` looks at rows
+    /// that come later, so it needs `mode = "window"` or `mode = "clip"`.
     pub(crate) struct Rows {
         /// Normalisation of each column over time.
         cmvn: Cmvn { default: "\"none\"" },
-        /// Rows over which `cmvn` takes its statistics: the whole window, or an odd number of
-        /// rows around each row, mirrored at the ends.
-        cmvn_span: Span { unit: "rows", range: Some((3.0, 10001.0)), default: "\"window\"" },
+        /// Rows over which `cmvn` takes its statistics: the whole window, the rows so far, or an
+        /// odd number of rows around each row, mirrored at the ends.
+        cmvn_span: CmvnSpan { unit: "rows", range: Some((3.0, 10001.0)), default: "\"window\"" },
+        /// Time over which `cmvn_span = "running"` forgets.
+        cmvn_time_ms: f64 { unit: "ms", range: Some((1.0, 600000.0)), default: "3000.0" },
         /// Added to the standard deviation, so that constant columns stay finite.
         cmvn_epsilon: f64 { range: Some((1e-12, 1.0)), default: "1e-5" },
         /// Mapping of all values of a window together, after `cmvn` and before deltas.
@@ -132,12 +153,18 @@ section! {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RowsSpec {
     pub(crate) config: Rows,
+    /// Time between two rows.
+    hop_ms: f64,
 }
 
 impl Rows {
     /// Checks the fields together. Paths of errors are names of fields.
-    pub(crate) fn validate(&self, input: &Input) -> Result<RowsSpec, ConfigError> {
-        if let Span::Sliding(rows) = self.cmvn_span
+    pub(crate) fn validate(
+        &self,
+        input: &Input,
+        frames: &FramesSpec,
+    ) -> Result<RowsSpec, ConfigError> {
+        if let CmvnSpan::Sliding(rows) = self.cmvn_span
             && rows % 2 == 0
         {
             return Err(ConfigError::new(
@@ -152,11 +179,20 @@ impl Rows {
         }
         const LATER_ROWS: &str = "it looks at rows that come later, which a stream does not have \
                                   yet: use `mode = \"window\"` or `mode = \"clip\"` in `[input]`";
-        if input.is_stream() && self.cmvn != Cmvn::None {
+        let running = self.cmvn_span == CmvnSpan::Running;
+        if input.is_stream() && self.cmvn != Cmvn::None && !running {
             return Err(ConfigError::new(
                 "cmvn",
                 format!("{:?}", self.cmvn.name()),
-                format!("{LATER_ROWS}, or `cmvn = \"none\"`"),
+                format!("{LATER_ROWS}, or `cmvn_span = \"running\"`, or `cmvn = \"none\"`"),
+            ));
+        }
+        if running && self.cmvn == Cmvn::MeanThenVariance {
+            return Err(ConfigError::new(
+                "cmvn",
+                "\"mean_then_variance\"",
+                "a running deviation is always that of centred rows: expected \"mean_variance\", \
+                 or another `cmvn_span`",
             ));
         }
         if input.is_stream() && self.window_scale != WindowScale::None {
@@ -175,6 +211,7 @@ impl Rows {
         }
         Ok(RowsSpec {
             config: self.clone(),
+            hop_ms: 1000.0 * frames.hop as f64 / frames.rate_hz,
         })
     }
 }
@@ -191,13 +228,24 @@ impl RowsSpec {
                 kind,
             });
         };
-        let (span, epsilon) = (config.cmvn_span, config.cmvn_epsilon);
+        let epsilon = config.cmvn_epsilon;
+        let variance = config.cmvn == Cmvn::MeanVariance;
+        let span = match config.cmvn_span {
+            CmvnSpan::Sliding(rows) => Span::Sliding(rows),
+            CmvnSpan::Window | CmvnSpan::Running => Span::Window,
+        };
         if config.cmvn != Cmvn::None {
-            let variance = config.cmvn == Cmvn::MeanVariance;
-            let kind = StageKind::Standardise {
-                span,
-                variance,
-                epsilon,
+            let kind = match config.cmvn_span {
+                CmvnSpan::Running => StageKind::StandardiseRunning(RunningNormalisation {
+                    alpha: -libm::expm1(-self.hop_ms / config.cmvn_time_ms),
+                    variance,
+                    epsilon,
+                }),
+                _ => StageKind::Standardise {
+                    span,
+                    variance,
+                    epsilon,
+                },
             };
             push("cmvn", len, kind);
         }

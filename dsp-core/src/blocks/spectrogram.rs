@@ -4,6 +4,8 @@ use super::FeatureSpec;
 use super::front_end::Stages;
 use super::front_end::frames::{Frames, FramesSpec, Limits};
 use super::front_end::log::LogRange;
+use super::front_end::noise::{Noise, SpectralSubtraction};
+use super::front_end::pcen::Pcen;
 use super::front_end::spectrum::Spectrum;
 use super::rows::{Rows, RowsSpec};
 use crate::ConfigError;
@@ -23,7 +25,9 @@ const EDGE_IMPULSE_MIN_SAMPLES: usize = 4;
 pub(crate) struct Spectrogram {
     frames: Frames,
     spectrum: Spectrum,
+    noise: Noise,
     log: LogRange,
+    pcen: Pcen,
     rows: Rows,
 }
 
@@ -32,7 +36,9 @@ pub(crate) struct Spectrogram {
 pub(crate) struct SpectrogramSpec {
     pub(crate) frames: FramesSpec,
     pub(crate) spectrum: Spectrum,
+    pub(crate) noise: Noise,
     pub(crate) log: LogRange,
+    pub(crate) pcen: Pcen,
     pub(crate) rows: RowsSpec,
 }
 
@@ -41,7 +47,9 @@ impl Spectrogram {
         Ok(Self {
             frames: Frames::read(table, path)?,
             spectrum: Spectrum::read(table, path)?,
+            noise: Noise::read(table, path)?,
             log: LogRange::read(table, path)?,
+            pcen: Pcen::read(table, path)?,
             rows: Rows::read(table, path)?,
         })
     }
@@ -62,11 +70,21 @@ impl Spectrogram {
             }
         }
         self.log.validate(input)?;
+        if self.noise.spectral_subtraction == SpectralSubtraction::Mel {
+            return Err(ConfigError::new(
+                "spectral_subtraction",
+                "\"mel\"",
+                "a spectrogram has no mel filters: expected \"none\" or \"spectrum\"",
+            ));
+        }
+        let rows = self.rows.validate(input, &frames)?;
         Ok(SpectrogramSpec {
             frames,
             spectrum: self.spectrum.clone(),
+            noise: self.noise.clone(),
             log: self.log.clone(),
-            rows: self.rows.validate(input)?,
+            pcen: self.pcen.clone(),
+            rows,
         })
     }
 }
@@ -88,7 +106,9 @@ impl FeatureSpec for SpectrogramSpec {
         [
             self.frames.config.write(),
             self.spectrum.write(),
+            self.noise.write(),
             self.log.write(),
+            self.pcen.write(),
             self.rows.config.write(),
         ]
         .concat()
@@ -99,7 +119,13 @@ impl FeatureSpec for SpectrogramSpec {
         let mut stages = Stages::new(id);
         self.frames.expand(&mut stages, None);
         self.spectrum.expand(&mut stages, n_fft, None);
-        self.log.expand(&mut stages, n_fft / 2 + 1);
+        let bins = n_fft / 2 + 1;
+        self.noise
+            .expand(&mut stages, SpectralSubtraction::Spectrum, bins);
+        if self.log.is_pcen() {
+            self.pcen.expand(&mut stages, &self.frames, bins);
+        }
+        self.log.expand(&mut stages, bins);
         let mut stages = stages.list;
         self.rows.expand(id, &mut stages);
         stages

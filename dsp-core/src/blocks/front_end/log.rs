@@ -24,6 +24,8 @@ choices! {
         DbPower = "db_power",
         /// Decibels of a magnitude: `20 log10(x)`.
         DbMagnitude = "db_magnitude",
+        /// No logarithm, but per-channel energy normalisation: the fields `pcen_*`.
+        Pcen = "pcen",
     }
 }
 
@@ -180,7 +182,9 @@ impl LogRange {
                 "levels need values from 0 to 1: expected `rescale = \"clamp\"`, or \"none\"",
             ));
         }
-        if self.log == LogKind::None && self.log_reference == LogReference::Top {
+        if matches!(self.log, LogKind::None | LogKind::Pcen)
+            && self.log_reference == LogReference::Top
+        {
             return Err(ConfigError::new(
                 "log_reference",
                 "\"top\"",
@@ -212,6 +216,11 @@ impl LogRange {
         Ok(())
     }
 
+    /// Whether per-channel energy normalisation stands in for the logarithm.
+    pub(crate) fn is_pcen(&self) -> bool {
+        self.log == LogKind::Pcen
+    }
+
     /// Whether a stage looks at all rows.
     pub(crate) fn looks_at_all_rows(&self) -> bool {
         self.log_reference == LogReference::Top || self.top_range != Limit::None
@@ -240,7 +249,7 @@ impl LogRange {
     fn log(&self) -> Option<Log> {
         let epsilon = self.log_epsilon;
         let scale = match self.log {
-            LogKind::None => return None,
+            LogKind::None | LogKind::Pcen => return None,
             LogKind::Ln => 1.0,
             LogKind::Log10 => 1.0 / LN_10,
             LogKind::DbPower => 10.0 / LN_10,

@@ -6,6 +6,8 @@
 //! | `frames` | scale, pre-emphasis, framing, window |
 //! | `spectrum` | FFT, power or magnitude |
 //! | `filters` | mel filters |
+//! | `noise` | spectral subtraction |
+//! | `pcen` | per-channel energy normalisation |
 //! | `log` | logarithm, its range, mapping to 0..1 |
 //! | `energy` | energy of a frame, which is kept aside |
 //! | `lengths` | from milliseconds to samples |
@@ -15,7 +17,9 @@ pub(crate) mod filters;
 pub(crate) mod frames;
 mod lengths;
 pub(crate) mod log;
+pub(crate) mod noise;
 mod padding;
+pub(crate) mod pcen;
 pub(crate) mod spectrum;
 
 pub(crate) use energy::KeptEnergy;
@@ -29,6 +33,8 @@ use crate::input::Input;
 use filters::{MelFilters, MelFiltersSpec};
 use frames::{Frames, FramesSpec};
 use log::LogRange;
+use noise::{Noise, SpectralSubtraction};
+use pcen::Pcen;
 use spectrum::Spectrum;
 
 choices! {
@@ -71,8 +77,10 @@ impl Stages {
 pub(crate) struct FrontEnd {
     frames: Frames,
     spectrum: Spectrum,
+    noise: Noise,
     filters: MelFilters,
     log: LogRange,
+    pcen: Pcen,
 }
 
 /// A [`FrontEnd`] that has been checked.
@@ -80,8 +88,10 @@ pub(crate) struct FrontEnd {
 pub(crate) struct FrontEndSpec {
     pub(crate) frames: FramesSpec,
     pub(crate) spectrum: Spectrum,
+    pub(crate) noise: Noise,
     pub(crate) filters: MelFiltersSpec,
     pub(crate) log: LogRange,
+    pub(crate) pcen: Pcen,
 }
 
 impl FrontEnd {
@@ -89,8 +99,10 @@ impl FrontEnd {
         Ok(Self {
             frames: Frames::read(table, path)?,
             spectrum: Spectrum::read(table, path)?,
+            noise: Noise::read(table, path)?,
             filters: MelFilters::read(table, path)?,
             log: LogRange::read(table, path)?,
+            pcen: Pcen::read(table, path)?,
         })
     }
 
@@ -103,8 +115,10 @@ impl FrontEnd {
         Ok(FrontEndSpec {
             frames,
             spectrum: self.spectrum.clone(),
+            noise: self.noise.clone(),
             filters,
             log: self.log.clone(),
+            pcen: self.pcen.clone(),
         })
     }
 }
@@ -118,8 +132,16 @@ impl FrontEndSpec {
     /// Appends the stages from a frame to its log-mel values; `energy` is kept aside on the way.
     pub(crate) fn expand(&self, stages: &mut Stages, energy: Option<KeptEnergy>) {
         self.frames.expand(stages, energy);
-        self.spectrum.expand(stages, self.frames.n_fft, energy);
+        let n_fft = self.frames.n_fft;
+        self.spectrum.expand(stages, n_fft, energy);
+        self.noise
+            .expand(stages, SpectralSubtraction::Spectrum, n_fft / 2 + 1);
         self.filters.expand(stages);
+        self.noise
+            .expand(stages, SpectralSubtraction::Mel, self.n_mels());
+        if self.log.is_pcen() {
+            self.pcen.expand(stages, &self.frames, self.n_mels());
+        }
         self.log.expand(stages, self.n_mels());
     }
 
@@ -128,8 +150,10 @@ impl FrontEndSpec {
         [
             self.frames.config.write(),
             self.spectrum.write(),
+            self.noise.write(),
             self.filters.config.write(),
             self.log.write(),
+            self.pcen.write(),
         ]
         .concat()
     }

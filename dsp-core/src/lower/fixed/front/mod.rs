@@ -1,6 +1,7 @@
 //! From the source window to logarithms of energies.
 
 mod energies;
+mod recursion;
 
 use super::Values;
 use super::columns::Column;
@@ -22,6 +23,14 @@ pub(super) fn log_q(chain: &Chain) -> i32 {
     let mut stages = chain.frame.iter().chain(&chain.rows);
     let matrix = stages.any(|stage| matches!(stage.kind, StageKind::Matrix(_)));
     if matrix { 10 } else { 14 }
+}
+
+/// Whether the energies of frames become features without a logarithm.
+pub(super) fn is_linear(chain: &Chain) -> bool {
+    !chain
+        .frame
+        .iter()
+        .any(|stage| matches!(stage.kind, StageKind::Log(_) | StageKind::Pcen(_)))
 }
 
 /// The frame, before the transform.
@@ -143,6 +152,15 @@ impl<'g> Front<'g> {
                     self.mel(plan, stage, bank, bins);
                     self.spectrum_format(plan, name, bins);
                 }
+                (StageKind::SubtractNoise(noise), Some(bins)) => {
+                    self.subtract_noise(plan, stage, noise, bins)?;
+                    self.spectrum_format(plan, name, bins);
+                }
+                (StageKind::Pcen(pcen), Some(bands)) => {
+                    let to = row.filter(|_| i + 1 == stages.len());
+                    let values = self.pcen(plan, stage, pcen, bands, to)?;
+                    return Ok((values, i + 1));
+                }
                 (StageKind::Log(log), Some(bands)) => {
                     let to = row.filter(|_| i + 1 == stages.len());
                     let n = stage.len;
@@ -156,14 +174,24 @@ impl<'g> Front<'g> {
                     plan.format(Section::Frame, name, tensor, values.format());
                     return Ok((values, i + 1));
                 }
+                (_, Some(bins)) if i > 0 => {
+                    let before = &stages[i - 1];
+                    let values = self.linear(plan, &before.name, before.len, bins, None)?;
+                    return Ok((values, i));
+                }
                 _ => return Err(unsupported(stage)),
             }
         }
-        Err(LowerError::new(
-            stages.last().map_or("frame", |stage| stage.name.as_str()),
-            "an integer plan ends its features behind a logarithm, where every level keeps its \
-             digits: set log = \"ln\" or another, or deploy.numeric = \"f32\"",
-        ))
+        match (stages.last(), &spectrum) {
+            (Some(last), Some(bins)) => {
+                let values = self.linear(plan, &last.name, last.len, bins, row)?;
+                Ok((values, stages.len()))
+            }
+            _ => Err(LowerError::new(
+                stages.last().map_or("frame", |stage| stage.name.as_str()),
+                "an integer plan makes its features from spectra: set deploy.numeric = \"f32\"",
+            )),
+        }
     }
 
     /// The gain of the source.
