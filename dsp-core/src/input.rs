@@ -191,6 +191,8 @@ section! {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
+    /// Its id: `input` for the only one.
+    pub id: String,
     /// Sample rate in hertz.
     pub rate_hz: f64,
     /// Names of a sensor's axes; empty for audio.
@@ -215,7 +217,7 @@ pub struct Input {
 
 impl InputConfig {
     /// Checks the fields together. Paths of errors are names of fields.
-    pub(crate) fn validate(&self) -> Result<Input, ConfigError> {
+    pub(crate) fn validate(&self, id: &str) -> Result<Input, ConfigError> {
         let rate = self.rate_hz;
         let mut config = self.clone();
         let (axes, full_scale) = self.sensor()?;
@@ -284,6 +286,7 @@ impl InputConfig {
             ));
         }
         Ok(Input {
+            id: id.to_owned(),
             rate_hz: self.rate_hz,
             axes,
             full_scale,

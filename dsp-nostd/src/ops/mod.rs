@@ -10,6 +10,7 @@
 //! | `0x0120..=0x012f` | log-mel and cepstrum |
 //! | `0x0130..=0x013f` | all rows together |
 //! | `0x0140 + log2 n` | real FFT of n points |
+//! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
@@ -20,8 +21,13 @@ pub mod frame;
 pub mod log;
 pub mod matrix;
 pub mod mel;
+pub mod noise;
+pub mod pcen;
+pub mod recursion;
 pub mod rfft;
 pub mod rows;
+pub mod running;
+pub mod sliding;
 pub mod spectrum;
 pub mod vector;
 pub mod window;
@@ -51,6 +57,13 @@ pub const ALL: &[&Op] = &[
     &rows::TOP_RANGE_F32,
     &rows::STANDARDISE_F32,
     &rows::DELTAS_F32,
+    &rows::SUBTRACT_TOP_F32,
+    &rows::MIN_MAX_F32,
+    &vector::LEVELS_F32,
+    &sliding::STANDARDISE_SLIDING_F32,
+    &running::STANDARDISE_RUNNING_F32,
+    &pcen::PCEN_F32,
+    &noise::SUBTRACT_NOISE_F32,
     &rfft::RFFT_F32_16,
     &rfft::RFFT_F32_32,
     &rfft::RFFT_F32_64,
@@ -119,6 +132,15 @@ pub const ALL: &[&Op] = &[
     &fixed::rows::TOP_RANGE_I32,
     &fixed::rows::STANDARDISE_I16,
     &fixed::rows::DELTAS_I16,
+    &fixed::sliding::STANDARDISE_SLIDING_I16,
+    &fixed::sliding::SLIDING_MEAN_I32,
+    &fixed::running::STANDARDISE_RUNNING_I16,
+    &fixed::pcen::PCEN_U64,
+    &fixed::noise::SUBTRACT_NOISE_U64,
+    &fixed::level::LEVEL_U64_I32,
+    &fixed::level::MIN_MAX_I32,
+    &fixed::level::SUBTRACT_TOP_I32,
+    &fixed::level::LEVELS_I32,
     &fixed::filter::BIQUAD_I32,
     &fixed::filter::DECIMATE_I32,
     &fixed::statistics::STATISTICS_I32,
