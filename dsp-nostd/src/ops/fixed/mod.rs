@@ -25,4 +25,4 @@ pub mod statistics;
 pub mod vector;
 
 #[cfg(test)]
-mod probe;
+pub(crate) mod probe;
