@@ -14,7 +14,8 @@ fn main() {
         println!("memory: this system has no /proc/self/status; not measured");
         return;
     };
-    let mut executor = Executor::<f32>::new(&log_mel(Mode::Clip)).expect("the chain is sound");
+    let mut executor =
+        Executor::<f32>::new(log_mel(Mode::Clip).first()).expect("the chain is sound");
     let start = Instant::now();
     let features = executor.features(&samples);
     let elapsed = start.elapsed().as_secs_f64();

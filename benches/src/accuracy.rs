@@ -125,7 +125,7 @@ pub fn measure(
         .map(|(field, value)| Override::new(format!("features.{field}"), *value))
         .collect();
     let pipeline = Pipeline::from_toml(TEXT, ".".as_ref(), &overrides).expect("a pipeline");
-    let framing = &pipeline.graph().framing;
+    let framing = &pipeline.graph().first().framing;
     let engine = |numeric| Engine::new(pipeline.graph(), numeric, false);
     let mut reference = engine(Numeric::Reference)?;
     let mut fixed = engine(Numeric::Fixed(precision))?;

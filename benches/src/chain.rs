@@ -4,8 +4,8 @@
 use std::f64::consts::{PI, TAU};
 
 use otolith_dsp_core::graph::{
-    Filter, FilterBank, FrameCount, Framing, Gain, Graph, Log, LogFloor, Matrix, Mode, Padding,
-    SampleType, Source, Stage, StageKind,
+    Chain, Filter, FilterBank, FrameCount, Framing, Gain, Graph, Log, LogFloor, Matrix, Mode,
+    Padding, SampleType, Source, Stage, StageKind,
 };
 
 /// Samples in a frame.
@@ -40,24 +40,29 @@ pub fn log_mel(mode: Mode) -> Graph {
     ];
     Graph {
         name: "log_mel".to_owned(),
-        source: Source {
-            rate_hz: 16_000.0,
-            sample_type: SampleType::F32,
-            mode,
-            gain: Gain::Constant(1.0),
-        },
-        framing: Framing {
-            frame_len: FRAME,
-            hop: HOP,
-            start: 0,
-            extent: FRAME,
-            count: FrameCount::Inside,
-            padding: Padding::Zero,
-            pre_emphasis: None,
-        },
-        frame,
-        rows: vec![],
-        row_len: MELS,
+        chains: vec![Chain {
+            input: 0,
+            source: Source {
+                rate_hz: 16_000.0,
+                axes: 1,
+                sample_type: SampleType::F32,
+                mode,
+                gain: Gain::Constant(1.0),
+            },
+            framing: Framing {
+                frame_len: FRAME,
+                hop: HOP,
+                start: 0,
+                extent: FRAME,
+                count: FrameCount::Inside,
+                padding: Padding::Zero,
+                pre_emphasis: None,
+            },
+            frame,
+            rows: vec![],
+            row_len: MELS,
+            names: vec![],
+        }],
         head: None,
     }
 }
@@ -76,10 +81,10 @@ pub fn mfcc(mode: Mode) -> Graph {
         values: values.collect(),
     };
     graph.name = "mfcc".to_owned();
-    graph
+    graph.chains[0]
         .frame
         .push(stage("dct", COEFFS, StageKind::Matrix(dct)));
-    graph.row_len = COEFFS;
+    graph.chains[0].row_len = COEFFS;
     graph
 }
 

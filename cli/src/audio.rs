@@ -12,7 +12,7 @@ use thiserror::Error;
 #[derive(Debug)]
 pub(crate) struct Recording {
     /// Samples of each channel per second; `None` for a CSV file, which does not say.
-    pub(crate) rate_hz: Option<u32>,
+    pub(crate) rate_hz: Option<f64>,
     pub(crate) channels: usize,
     pub(crate) samples: Stored,
 }
@@ -149,7 +149,7 @@ fn read_wav(bytes: &[u8]) -> Result<Recording, AudioError> {
         }
     };
     Ok(Recording {
-        rate_hz: Some(spec.sample_rate),
+        rate_hz: Some(f64::from(spec.sample_rate)),
         channels: spec.channels.into(),
         samples,
     })

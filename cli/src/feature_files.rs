@@ -31,18 +31,14 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(graph: &Graph) -> Self {
-        let rate = graph.source.rate_hz;
-        let framing = &graph.framing;
-        let last = graph.rows.last().or(graph.frame.last());
-        let block = last.map_or("features", |stage| {
-            stage.name.split('.').next().unwrap_or(&stage.name)
-        });
-        let (window_s, by_window) = match graph.source.mode {
+        let rate = graph.first().source.rate_hz;
+        let framing = &graph.first().framing;
+        let (window_s, by_window) = match graph.first().source.mode {
             Mode::Window { hop, .. } => (hop as f64 / rate, true),
             Mode::Stream | Mode::Clip => (0.0, false),
         };
         Self {
-            names: (0..graph.row_len).map(|i| format!("{block}_{i}")).collect(),
+            names: graph.names(),
             window_s,
             first_s: (framing.start as f64 + framing.frame_len as f64 / 2.0) / rate,
             row_s: framing.hop as f64 / rate,
@@ -101,6 +97,9 @@ impl<W: Write> CsvRows<W> {
                         Values::I16 { values, scale } => {
                             format!("{:?}", f64::from(values[i]) * scale[i % scale.len()])
                         }
+                        Values::I32 { values, scale } => {
+                            format!("{:?}", f64::from(values[i]) * scale[i % scale.len()])
+                        }
                     })?;
                 }
                 self.writer.write_record(None::<&[u8]>)?;
@@ -127,7 +126,7 @@ impl Stack {
     pub(crate) fn new(entries: &[Entry], ragged: bool) -> Result<Self, Failure> {
         let row_len = entries.first().map_or(0, |e| e.features.row_len) as u64;
         let scale = |entry: &Entry| match &entry.features.values {
-            Values::I16 { scale, .. } => Some(scale.clone()),
+            Values::I16 { scale, .. } | Values::I32 { scale, .. } => Some(scale.clone()),
             _ => None,
         };
         if let Some([a, b]) = entries.array_windows().find(|[a, b]| scale(a) != scale(b)) {
@@ -205,6 +204,7 @@ pub(crate) fn write_npy(out: &mut impl Write, entries: &[Entry], stack: &Stack) 
     match entries.first().map(|e| &e.features.values) {
         Some(Values::F64(_)) => all_of!(Values::F64(v) => v),
         Some(Values::I16 { .. }) => all_of!(Values::I16 { values, .. } => values),
+        Some(Values::I32 { .. }) => all_of!(Values::I32 { values, .. } => values),
         _ => all_of!(Values::F32(v) => v),
     }
 }
@@ -246,7 +246,9 @@ pub(crate) fn write_npz(
     zip.numbers("time_s", &times)?;
     let names: Vec<&str> = layout.names.iter().map(String::as_str).collect();
     zip.texts("names", &names)?;
-    if let Some(Values::I16 { scale, .. }) = entries.first().map(|e| &e.features.values) {
+    if let Some(Values::I16 { scale, .. } | Values::I32 { scale, .. }) =
+        entries.first().map(|e| &e.features.values)
+    {
         let scale: Vec<f32> = scale.iter().map(|&s| s as f32).collect();
         zip.numbers("scale", &scale)?;
     }

@@ -45,7 +45,7 @@ pub(crate) struct Prepared {
 
 /// Rates in hertz that audio is converted from. Others are more likely damage than audio, and
 /// converting from a few hertz makes gigabytes of kilobytes.
-const CONVERTIBLE_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+const CONVERTIBLE_HZ: std::ops::RangeInclusive<f64> = 1_000.0..=768_000.0;
 
 impl Project {
     pub(crate) fn load(args: &PipelineArgs) -> Result<Self, Failure> {

@@ -9,7 +9,7 @@ mod values;
 
 use crate::deploy::{Deploy, DeviceNumeric, Precision};
 use crate::error::{EngineError, LowerError};
-use crate::executor::{Executor, Real, Samples};
+use crate::executor::{Executor, GraphError, Real, Samples};
 use crate::graph::{Graph, Mode};
 use crate::lower;
 use crate::plan_builder::PlanBytes;
@@ -117,8 +117,9 @@ pub struct Engine {
 }
 
 enum Front {
-    Reference(Executor<f64>),
-    Host(Executor<f32>),
+    /// One executor for each chain.
+    Reference(Vec<Executor<f64>>),
+    Host(Vec<Executor<f32>>),
     Device(Device),
 }
 
@@ -129,10 +130,10 @@ impl Engine {
     /// # Errors
     /// [`LowerError`] when the graph has no plan in this numeric.
     pub fn new(graph: &Graph, numeric: Numeric, pad_tail: bool) -> Result<Self, LowerError> {
-        let inconsistent = |e: crate::executor::GraphError| LowerError::new(e.stage, e.why);
+        let inconsistent = |e: GraphError| LowerError::new(e.stage, e.why);
         let front = match numeric {
-            Numeric::Reference => Front::Reference(Executor::new(graph).map_err(inconsistent)?),
-            Numeric::Host => Front::Host(Executor::new(graph).map_err(inconsistent)?),
+            Numeric::Reference => Front::Reference(executors(graph).map_err(inconsistent)?),
+            Numeric::Host => Front::Host(executors(graph).map_err(inconsistent)?),
             Numeric::F32 => Front::Device(Device::new(graph, None)?),
             Numeric::Fixed(precision) => Front::Device(Device::new(graph, Some(precision))?),
         };
@@ -169,30 +170,30 @@ impl Engine {
         samples: impl Into<Samples<'a>>,
     ) -> Result<Features, EngineError> {
         let samples = samples.into();
+        let (axes, row_len) = (self.axes(), self.graph.row_len());
         let spans = self.spans(samples.len());
-        let features = match &mut self.front {
-            Front::Reference(executor) => {
-                executed(executor, samples, &spans).map(|(w, r, v)| (w, r, Values::F64(v)))
-            }
-            Front::Host(executor) => {
-                executed(executor, samples, &spans).map(|(w, r, v)| (w, r, Values::F32(v)))
-            }
-            Front::Device(device) => {
-                let padded = spans.last().map_or(0, |&(_, end)| end);
-                let (events, values) = device.features(&self.graph, samples, padded)?;
-                let per_event = values.len().checked_div(events).unwrap_or(0) / self.graph.row_len;
-                let (windows, rows) = match self.graph.source.mode {
-                    Mode::Stream => (1, events),
-                    _ => (events, per_event),
-                };
-                Some((windows, rows, values))
-            }
-        };
+        let features =
+            match &mut self.front {
+                Front::Reference(executors) => executed(executors, samples, axes, &spans)
+                    .map(|(w, r, v)| (w, r, Values::F64(v))),
+                Front::Host(executors) => executed(executors, samples, axes, &spans)
+                    .map(|(w, r, v)| (w, r, Values::F32(v))),
+                Front::Device(device) => {
+                    let padded = spans.last().map_or(0, |&(_, end)| end * axes);
+                    let (events, values) = device.features(&self.graph, samples, padded)?;
+                    let per_event = values.len().checked_div(events).unwrap_or(0) / row_len;
+                    let (windows, rows) = match self.mode() {
+                        Mode::Stream => (1, events),
+                        _ => (events, per_event),
+                    };
+                    Some((windows, rows, values))
+                }
+            };
         match features {
             Some((windows, rows, values)) if windows * rows > 0 => Ok(Features {
                 windows,
                 rows,
-                row_len: self.graph.row_len,
+                row_len,
                 values,
             }),
             _ => Err(self.too_short(samples.len())),
@@ -213,20 +214,22 @@ impl Engine {
             return Err(EngineError::NoClassifier);
         };
         let head_rows = head.rows;
-        let total = samples.len() as u64;
+        let axes = self.axes();
+        let total = (samples.len() / axes) as u64;
         let mut said = Vec::new();
         let spans = self.spans(samples.len());
         if let Front::Device(device) = &mut self.front {
-            let padded = spans.last().map_or(0, |&(_, end)| end);
-            let plan = device.whole(&self.graph, samples.len())?;
+            let padded = spans.last().map_or(0, |&(_, end)| end * axes);
+            let plan = device.whole(&self.graph, samples.len() / axes)?;
             run_plan(&plan, samples, padded, |runner, event| {
-                said.push(classification(runner, event, runner.clock().min(total)));
+                let heard = runner.clock() / axes as u64;
+                said.push(classification(runner, event, heard.min(total)));
             })?;
         } else {
             let features = self.features(samples)?;
             let head = self.head.clone().ok_or(EngineError::NoClassifier)?;
             let row_len = features.row_len as u64;
-            let framing = &self.graph.framing;
+            let framing = &self.graph.first().framing;
             let mut decisions = 0usize;
             let values = features.values.to_f32();
             run_plan(
@@ -234,7 +237,7 @@ impl Engine {
                 Samples::from(values.as_slice()),
                 0,
                 |runner, event| {
-                    let heard = match self.graph.source.mode {
+                    let heard = match self.mode() {
                         Mode::Stream => {
                             let rows = runner.clock() / row_len;
                             let last = (rows.max(1) - 1) as usize * framing.hop;
@@ -248,8 +251,8 @@ impl Engine {
             )?;
         }
         if said.is_empty() {
-            let framing = &self.graph.framing;
-            return Err(match self.graph.source.mode {
+            let framing = &self.graph.first().framing;
+            return Err(match self.mode() {
                 Mode::Stream => EngineError::TooShort {
                     samples: samples.len(),
                     need: ((head_rows - 1) * framing.hop + framing.frame_len)
@@ -273,10 +276,12 @@ impl Engine {
         samples: impl Into<Samples<'a>>,
     ) -> Result<Vec<StageTrace>, EngineError> {
         let samples = samples.into();
-        let padded = self.spans(samples.len()).last().map_or(0, |&(_, end)| end);
+        let axes = self.axes();
+        let spans = self.spans(samples.len());
+        let padded = spans.last().map_or(0, |&(_, end)| end * axes);
         match &mut self.front {
             Front::Device(device) => trace::trace(
-                &device.featured(&self.graph, samples.len())?,
+                &device.featured(&self.graph, samples.len() / axes)?,
                 samples,
                 padded,
             ),
@@ -284,10 +289,20 @@ impl Engine {
         }
     }
 
-    /// Start and end of each window of a recording of `len` samples; the last end may lie behind
-    /// the recording.
-    fn spans(&self, len: usize) -> Vec<(usize, usize)> {
-        match self.graph.source.mode {
+    fn mode(&self) -> Mode {
+        self.graph.first().source.mode
+    }
+
+    /// Values in each sample.
+    fn axes(&self) -> usize {
+        self.graph.first().source.axes
+    }
+
+    /// Start and end of each window, in samples, of a recording of `values` values; the last end
+    /// may lie behind the recording.
+    fn spans(&self, values: usize) -> Vec<(usize, usize)> {
+        let len = values / self.axes();
+        match self.mode() {
             Mode::Stream | Mode::Clip => vec![(0, len)],
             Mode::Window { len: window, hop } => {
                 let whole = len.checked_sub(window).map_or(0, |rest| 1 + rest / hop);
@@ -305,42 +320,52 @@ impl Engine {
     }
 
     fn too_short(&self, samples: usize) -> EngineError {
-        let framing = &self.graph.framing;
-        let (need, what) = match self.graph.source.mode {
+        let framing = &self.graph.first().framing;
+        let (need, what) = match self.mode() {
             Mode::Window { len, .. } => (len, "one window"),
             _ => (framing.frame_len, "one frame"),
         };
         EngineError::TooShort {
-            samples,
+            samples: samples / self.axes(),
             need,
             what,
         }
     }
 }
 
-/// Windows, rows per window and values of `spans` of `samples`.
+fn executors<F: Real>(graph: &Graph) -> Result<Vec<Executor<F>>, GraphError> {
+    graph.chains.iter().map(Executor::new).collect()
+}
+
+/// Windows, rows per window and values of `spans` of `samples`. Several executors give one row
+/// together.
 fn executed<F: Real>(
-    executor: &mut Executor<F>,
+    executors: &mut [Executor<F>],
     samples: Samples<'_>,
+    axes: usize,
     spans: &[(usize, usize)],
 ) -> Option<(usize, usize, Vec<F>)> {
     let mut all = Vec::new();
     let mut rows = 0;
+    let joined = executors.len() > 1;
     for &(start, end) in spans {
-        let features = if end <= samples.len() {
-            executor.features(samples.slice(start, end))
-        } else {
-            // The same type again, so that the padded window has the bits of an unpadded one.
-            match samples.slice(start, samples.len()) {
-                Samples::F32(part) => executor.features(&padded(part, end - start)),
-                Samples::I16(part) => executor.features(&padded(part, end - start)),
+        let (start, end) = (start * axes, end * axes);
+        for executor in &mut *executors {
+            let features = if end <= samples.len() {
+                executor.features(samples.slice(start, end))
+            } else {
+                // The same type again, so that the padded window has the bits of an unpadded one.
+                match samples.slice(start, samples.len()) {
+                    Samples::F32(part) => executor.features(&padded(part, end - start)),
+                    Samples::I16(part) => executor.features(&padded(part, end - start)),
+                }
+            };
+            rows = if joined { 1 } else { features.rows };
+            if all.is_empty() {
+                all = features.values;
+            } else {
+                all.extend(features.values);
             }
-        };
-        rows = features.rows;
-        if all.is_empty() {
-            all = features.values;
-        } else {
-            all.extend(features.values);
         }
     }
     (rows > 0).then_some((spans.len(), rows, all))

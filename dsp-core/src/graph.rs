@@ -3,16 +3,29 @@
 //! Blocks expand into a [`Graph`]; three consumers read it: the executor (`reference`, `host`),
 //! the f32 lowering and the fixed-point lowering. All tables are f64.
 //!
-//! A graph is a chain. Samples are cut into frames ([`Source`], [`Framing`]); each frame runs
-//! through the [`Graph::frame`] stages and becomes a row; the rows of one window or decision run
-//! through the [`Graph::rows`] stages, which may look at all rows at once; the [`Head`], if any,
-//! classifies the result.
+//! A graph is one [`Chain`] for each block of features, and a [`Head`], if any, that classifies
+//! what they give. In a chain, samples are cut into frames ([`Source`], [`Framing`]); each frame
+//! runs through the [`Chain::frame`] stages and becomes a row; the rows of one window or decision
+//! run through the [`Chain::rows`] stages, which may look at all rows at once. Several chains work
+//! on windows: their rows, one after the other, are one row of features.
 
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     /// Name of the pipeline.
     pub name: String,
+    /// One for each block of features, at least one. Several have windows ([`Mode::Window`]) that
+    /// come at the same times.
+    pub chains: Vec<Chain>,
+    /// Classifier and decision.
+    pub head: Option<Head>,
+}
+
+/// One block of features: from samples to rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    /// Which of the pipeline's inputs the samples come from, counted from 0.
+    pub input: usize,
     /// The samples.
     pub source: Source,
     /// How samples become frames.
@@ -24,15 +37,19 @@ pub struct Graph {
     pub rows: Vec<Stage>,
     /// Values in a row of features, after all stages.
     pub row_len: usize,
-    /// Classifier and decision.
-    pub head: Option<Head>,
+    /// Names of the values of a row; empty when their index says it all.
+    pub names: Vec<String>,
 }
 
-/// The samples that a graph takes.
+/// The samples that a chain takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// Sample rate in hertz.
     pub rate_hz: f64,
+    /// Values in each sample, one for each axis of a sensor: at least 1. All lengths, of windows
+    /// and frames too, count samples; a frame of `n` samples is a vector of `n * axes` values,
+    /// those of one sample side by side.
+    pub axes: usize,
     /// Sample type at the input. With [`SampleType::I16`], float samples are rounded to 16 bits
     /// first, in every numeric.
     pub sample_type: SampleType,
@@ -201,6 +218,18 @@ pub enum StageKind {
     /// `y = x` but for `y[0]`, the value that [`StageKind::LogEnergy`] or
     /// [`StageKind::LogSum`] kept.
     ReplaceFirst,
+    /// `y[i] = x[first + i * step]`: one axis of a window, or some of its values.
+    Select {
+        /// Index of the first value.
+        first: usize,
+        /// Distance between two values.
+        step: usize,
+    },
+    /// `y[i]` is statistic `i` of `x`.
+    Statistics(Vec<Statistic>),
+    /// Every branch gets `x`; `y` is what they give, one after the other. An empty branch gives
+    /// `x` itself. Branches may fork again.
+    Fork(Vec<Vec<Stage>>),
     /// All rows: `y = max(x, max over all rows of x - range)`.
     TopRange {
         /// Largest distance from the maximum.
@@ -233,6 +262,27 @@ impl StageKind {
             Self::TopRange { .. } | Self::Standardise { .. } | Self::Deltas { .. }
         )
     }
+}
+
+/// A statistic of a vector `x` of `n` values. Moments are those of the population:
+/// `m_k = sum (x - mean)^k / n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Statistic {
+    /// `sum x / n`.
+    Mean,
+    /// Smallest value.
+    Minimum,
+    /// Largest value.
+    Maximum,
+    /// `sqrt(sum x^2 / n)`.
+    Rms,
+    /// `sqrt(m_2)`.
+    StandardDeviation,
+    /// `m_3 / m_2^1.5`; 0 for a constant.
+    Skewness,
+    /// `m_4 / m_2^2 - 3`; -3 for a constant.
+    Kurtosis,
 }
 
 /// Rows over which statistics are taken.
@@ -322,6 +372,66 @@ pub struct Decide {
     pub refractory: usize,
     /// For each label, whether it may be decided for.
     pub fires: Vec<bool>,
+}
+
+impl Graph {
+    /// The first chain: the only one, but for graphs that join several.
+    pub fn first(&self) -> &Chain {
+        &self.chains[0]
+    }
+
+    /// Values in a row of features: those of the only chain, or the windows of all chains, one
+    /// after the other.
+    pub fn row_len(&self) -> usize {
+        match self.chains.as_slice() {
+            [only] => only.row_len,
+            chains => chains
+                .iter()
+                .map(|chain| chain.window_rows().unwrap_or(1) * chain.row_len)
+                .sum(),
+        }
+    }
+}
+
+impl Graph {
+    /// Names of the values of a row of features: those of the blocks, where they have names, else
+    /// the block's id and an index.
+    pub fn names(&self) -> Vec<String> {
+        let joined = self.chains.len() > 1;
+        let mut names = Vec::new();
+        for chain in &self.chains {
+            let last = chain.rows.last().or(chain.frame.last());
+            let block = last.map_or("features", |stage| {
+                stage.name.split('.').next().unwrap_or(&stage.name)
+            });
+            let rows = chain.window_rows().filter(|_| joined).unwrap_or(1);
+            for row in 0..rows {
+                for column in 0..chain.row_len {
+                    names.push(match (chain.names.get(column), rows > 1) {
+                        (Some(name), false) => name.clone(),
+                        (Some(name), true) => format!("{name}_{row}"),
+                        (None, _) => format!("{block}_{}", row * chain.row_len + column),
+                    });
+                }
+            }
+        }
+        names
+    }
+}
+
+impl Chain {
+    /// Rows in each window, for [`Mode::Window`].
+    pub fn window_rows(&self) -> Option<usize> {
+        match self.source.mode {
+            Mode::Window { len, .. } => Some(self.framing.frames(len)),
+            Mode::Stream | Mode::Clip => None,
+        }
+    }
+
+    /// Values in the vector that the frame stages start from.
+    pub fn frame_values(&self) -> usize {
+        self.framing.frame_len * self.source.axes
+    }
 }
 
 impl Framing {

@@ -5,17 +5,22 @@ use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 use thiserror::Error;
 
 use crate::ConfigError;
-use crate::blocks::front_end::whole_samples;
+use crate::blocks::front_end::{both, whole_samples};
 use crate::config::{
     Choice, ChoiceOr, Field, FieldValue, Kind, Mismatch, Node, choices, read_choice_or, section,
 };
 use crate::graph::{Gain, Mode, SampleType, Source};
+
+/// Most axes of a sensor.
+const MAX_AXES: usize = 64;
 
 choices! {
     /// What a pipeline listens to.
     pub(crate) enum InputKind {
         /// Audio samples at a fixed rate.
         Audio = "audio",
+        /// A sensor of one or more axes at a fixed rate, such as an accelerometer.
+        Sensor = "sensor",
     }
 }
 
@@ -145,7 +150,16 @@ section! {
         /// What the pipeline listens to.
         kind: InputKind { default: "\"audio\"" },
         /// Sample rate that the pipeline works at.
-        rate_hz: usize { unit: "Hz", range: Some((1.0, 768000.0)) },
+        rate_hz: f64 { unit: "Hz", range: Some((0.001, 768000.0)) },
+        /// Names of the axes, in the order of their values in a sample, with `kind = "sensor"`.
+        axes: Option<Vec<String>> { derived: "one axis" },
+        /// Physical value that stands for the sample 32768, such as `4.0` for an accelerometer of
+        /// 4 g: samples are divided by it when they are read, and blocks see physical values.
+        /// Give this or `unit_per_lsb`, with `kind = "sensor"`.
+        full_scale: Option<f64> { range: Some((1e-9, 1e9)), instead_of: "unit_per_lsb", derived: "1.0" },
+        /// Physical value of one step of 16-bit samples: `full_scale / 32768`. Give this or
+        /// `full_scale`, with `kind = "sensor"`.
+        unit_per_lsb: Option<f64> { range: Some((1e-13, 1e5)), instead_of: "full_scale", derived: "`full_scale / 32768`" },
         /// What happens to recordings with several channels: `"mono"` refuses them, `"mix"` takes
         /// the mean, a number takes that channel, counted from 0.
         channels: Channels { range: Some((0.0, 255.0)), default: "\"mono\"" },
@@ -153,11 +167,16 @@ section! {
         resample: Resample { default: "\"refuse\"" },
         /// How a recording is divided.
         mode: ModeKind { default: "\"stream\"" },
-        /// Length of a window, with `mode = "window"`. It must be a whole number of samples.
-        window_ms: Option<f64> { unit: "ms", range: Some((0.01, 60000.0)), derived: "required with `mode = \"window\"`" },
+        /// Length of a window, with `mode = "window"`. It must be a whole number of samples. Give
+        /// this or `window_samples`.
+        window_ms: Option<f64> { unit: "ms", range: Some((0.01, 3600000.0)), instead_of: "window_samples", derived: "required with `mode = \"window\"`" },
+        /// Length of a window in samples. Give this or `window_ms`.
+        window_samples: Option<usize> { unit: "samples", range: Some((1.0, 1e6)), instead_of: "window_ms", derived: "of `window_ms`" },
         /// Time between the starts of two windows, with `mode = "window"`. It must be a whole
         /// number of samples.
-        window_hop_ms: Option<f64> { unit: "ms", range: Some((0.01, 60000.0)), derived: "`window_ms`: windows side by side" },
+        window_hop_ms: Option<f64> { unit: "ms", range: Some((0.01, 3600000.0)), instead_of: "window_hop_samples", derived: "the length of a window: windows side by side" },
+        /// Samples between the starts of two windows. Give this or `window_hop_ms`.
+        window_hop_samples: Option<usize> { unit: "samples", range: Some((1.0, 1e6)), instead_of: "window_hop_ms", derived: "of `window_hop_ms`" },
         /// Type of the samples.
         sample_type: SampleType { default: "\"f32\"" },
         /// Scale of the samples. `peak` and `max` look at a whole window.
@@ -173,7 +192,11 @@ section! {
 #[non_exhaustive]
 pub struct Input {
     /// Sample rate in hertz.
-    pub rate_hz: u32,
+    pub rate_hz: f64,
+    /// Names of a sensor's axes; empty for audio.
+    pub axes: Vec<String>,
+    /// Physical value of the sample 32768; 1 for audio.
+    pub full_scale: f64,
     /// What happens to recordings with several channels.
     pub channels: Channels,
     /// What happens to recordings with another sample rate.
@@ -193,34 +216,51 @@ pub struct Input {
 impl InputConfig {
     /// Checks the fields together. Paths of errors are names of fields.
     pub(crate) fn validate(&self) -> Result<Input, ConfigError> {
-        let rate = self.rate_hz as f64;
+        let rate = self.rate_hz;
         let mut config = self.clone();
+        let (axes, full_scale) = self.sensor()?;
         let mode = match self.mode {
             ModeKind::Window => {
-                let Some(window_ms) = self.window_ms else {
-                    return Err(ConfigError::new(
-                        "window_ms",
-                        "no value",
-                        "`mode = \"window\"` needs it: give the length of a window in ms, such as \
-                         `window_ms = 1000`",
-                    ));
+                let given = [self.window_ms.is_some(), self.window_samples.is_some()];
+                let len = match (self.window_ms, self.window_samples) {
+                    (Some(ms), None) => whole_samples("window_ms", ms, rate)?,
+                    (None, Some(samples)) => samples,
+                    (Some(ms), Some(_)) => return Err(both("window_ms", ms, "window_samples")),
+                    (None, None) => {
+                        return Err(ConfigError::new(
+                            "window_ms",
+                            "no value",
+                            "`mode = \"window\"` needs it: give the length of a window in ms, \
+                             such as `window_ms = 1000`, or in samples as `window_samples`",
+                        ));
+                    }
                 };
-                let hop_ms = self.window_hop_ms.unwrap_or(window_ms);
-                config.window_hop_ms = Some(hop_ms);
-                Mode::Window {
-                    len: whole_samples("window_ms", window_ms, rate)?,
-                    hop: whole_samples("window_hop_ms", hop_ms, rate)?,
-                }
+                let hop = match (self.window_hop_ms, self.window_hop_samples) {
+                    (Some(ms), None) => whole_samples("window_hop_ms", ms, rate)?,
+                    (None, Some(samples)) => samples,
+                    (Some(ms), Some(_)) => {
+                        return Err(both("window_hop_ms", ms, "window_hop_samples"));
+                    }
+                    (None, None) => {
+                        config.window_hop_ms = self.window_ms;
+                        config.window_hop_samples = given[1].then_some(len);
+                        len
+                    }
+                };
+                Mode::Window { len, hop }
             }
             ModeKind::Stream | ModeKind::Clip => {
+                let as_f64 = |samples: Option<usize>| samples.map(|samples| samples as f64);
                 let unused = [
                     ("window_ms", self.window_ms),
+                    ("window_samples", as_f64(self.window_samples)),
                     ("window_hop_ms", self.window_hop_ms),
+                    ("window_hop_samples", as_f64(self.window_hop_samples)),
                 ];
-                if let Some((name, Some(ms))) = unused.into_iter().find(|(_, ms)| ms.is_some()) {
+                if let Some((name, Some(value))) = unused.into_iter().find(|(_, v)| v.is_some()) {
                     return Err(ConfigError::new(
                         name,
-                        ms,
+                        value,
                         format!(
                             "it has no meaning with `mode = \"{}\"`: remove it, or use `mode = \
                              \"window\"`",
@@ -244,7 +284,9 @@ impl InputConfig {
             ));
         }
         Ok(Input {
-            rate_hz: self.rate_hz as u32,
+            rate_hz: self.rate_hz,
+            axes,
+            full_scale,
             channels: self.channels,
             resample: self.resample,
             mode,
@@ -253,6 +295,53 @@ impl InputConfig {
             tail: self.tail,
             config,
         })
+    }
+
+    /// Names of the axes and the full scale.
+    fn sensor(&self) -> Result<(Vec<String>, f64), ConfigError> {
+        if self.kind == InputKind::Audio {
+            let first = [
+                ("axes", self.axes.as_ref().map(|axes| format!("{axes:?}"))),
+                ("full_scale", self.full_scale.map(|x| x.to_string())),
+                ("unit_per_lsb", self.unit_per_lsb.map(|x| x.to_string())),
+            ];
+            return match first.into_iter().find_map(|(name, v)| Some((name, v?))) {
+                None => Ok((Vec::new(), 1.0)),
+                Some((name, value)) => Err(ConfigError::new(
+                    name,
+                    value,
+                    "audio has one channel of samples in [-1, 1): remove it, or set `kind = \
+                     \"sensor\"`",
+                )),
+            };
+        }
+        let axes = self.axes.clone().unwrap_or_else(|| vec!["x".to_owned()]);
+        let twice = axes
+            .iter()
+            .enumerate()
+            .any(|(i, name)| name.is_empty() || axes[..i].contains(name));
+        if axes.is_empty() || axes.len() > MAX_AXES || twice {
+            return Err(ConfigError::new(
+                "axes",
+                format!("{axes:?}"),
+                format!(
+                    "expected from 1 to {MAX_AXES} different names, such as [\"ax\", \"ay\", \"az\"]"
+                ),
+            ));
+        }
+        if self.normalise != Normalise::None && self.normalise != Normalise::Int16Scale {
+            return Err(ConfigError::new(
+                "normalise",
+                format!("{:?}", self.normalise.name()),
+                "the axes of a sensor keep their proportions: expected \"none\" or \"int16_scale\"",
+            ));
+        }
+        match (self.full_scale, self.unit_per_lsb) {
+            (Some(full), None) => Ok((axes, full)),
+            (None, Some(unit)) => Ok((axes, unit * 32768.0)),
+            (None, None) => Ok((axes, 1.0)),
+            (Some(full), Some(_)) => Err(both("full_scale", full, "unit_per_lsb")),
+        }
     }
 }
 
@@ -292,17 +381,17 @@ pub enum InputError {
     )]
     Rate {
         /// Rate of the recording.
-        found_hz: u32,
+        found_hz: f64,
         /// Rate of the pipeline.
-        wanted_hz: u32,
+        wanted_hz: f64,
     },
     /// A rate that the converter cannot convert from.
     #[error("cannot convert from {found_hz} Hz to {wanted_hz} Hz: {why}")]
     Convert {
         /// Rate of the recording.
-        found_hz: u32,
+        found_hz: f64,
         /// Rate of the pipeline.
-        wanted_hz: u32,
+        wanted_hz: f64,
         /// The reason.
         why: String,
     },
@@ -332,14 +421,23 @@ impl Input {
         self.mode == Mode::Stream
     }
 
+    /// Names of the values of a sample: the axes of a sensor, or `x`.
+    pub(crate) fn axis_names(&self) -> Vec<String> {
+        match self.axes.as_slice() {
+            [] => vec!["x".to_owned()],
+            axes => axes.to_vec(),
+        }
+    }
+
     /// The input's part of the graph.
     pub(crate) fn source(&self) -> Source {
         Source {
-            rate_hz: f64::from(self.rate_hz),
+            rate_hz: self.rate_hz,
+            axes: self.axes.len().max(1),
             sample_type: self.sample_type,
             mode: self.mode,
             gain: match self.normalise {
-                Normalise::None => Gain::Constant(1.0),
+                Normalise::None => Gain::Constant(self.full_scale),
                 Normalise::Int16Scale => Gain::Constant(32768.0),
                 Normalise::Peak => Gain::PeakMagnitude,
                 Normalise::Max => Gain::PeakMaximum,
@@ -361,7 +459,7 @@ impl Input {
         &self,
         interleaved: &[f32],
         channels: usize,
-        rate_hz: u32,
+        rate_hz: f64,
     ) -> Result<Prepared, InputError> {
         let mut notes = Vec::new();
         if let Some(at) = interleaved.iter().position(|x| !x.is_finite()) {
@@ -431,15 +529,21 @@ impl Input {
 /// Moments that the converter works on at once: large, so that its filter is steep.
 const CONVERTER_CHUNK: usize = 4096;
 
-fn convert(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Result<Vec<f32>, InputError> {
+fn convert(samples: Vec<f32>, found_hz: f64, wanted_hz: f64) -> Result<Vec<f32>, InputError> {
     if samples.is_empty() {
         return Ok(samples);
     }
     let failed = |why: String| InputError::Convert {
-        found_hz: from_hz,
-        wanted_hz: to_hz,
+        found_hz,
+        wanted_hz,
         why,
     };
+    let whole = |rate: f64| {
+        (rate.fract() == 0.0 && (1.0..=768_000.0).contains(&rate))
+            .then_some(rate as u32)
+            .ok_or_else(|| failed("only whole rates up to 768000 Hz are converted".to_owned()))
+    };
+    let (from_hz, to_hz) = (whole(found_hz)?, whole(wanted_hz)?);
     let wanted = (samples.len() as u64 * u64::from(to_hz) + u64::from(from_hz) / 2)
         / u64::from(from_hz.max(1));
     let mut resampler = Fft::<f64>::new_custom(

@@ -245,7 +245,7 @@ fn chunks_and_resets_change_nothing() {
 fn every_column_has_a_scale() {
     for (name, pipeline) in pipelines() {
         let scale = feature_scale(&plan(pipeline.graph())).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(scale.len(), pipeline.graph().row_len, "{name}");
+        assert_eq!(scale.len(), pipeline.graph().row_len(), "{name}");
         assert!(
             scale.iter().all(|s| s.is_finite() && *s > 0.0),
             "{name}: {scale:?}"

@@ -20,7 +20,7 @@ fn check(block: &str, golden: &Array) {
     let signal = self::golden("signal.npy");
     let samples: Vec<i16> = signal.values.iter().map(|&x| x as i16).collect();
 
-    let reference = Executor::<f64>::new(pipeline.graph())
+    let reference = Executor::<f64>::new(pipeline.graph().first())
         .expect("a graph that fits together")
         .features(&samples);
     assert_eq!([reference.rows, reference.row_len], golden.shape[..]);
@@ -28,7 +28,7 @@ fn check(block: &str, golden: &Array) {
     println!("reference {error:.1e}: {block}");
     assert!(error < 1e-6, "reference: {error:e}");
 
-    let host = Executor::<f32>::new(pipeline.graph())
+    let host = Executor::<f32>::new(pipeline.graph().first())
         .expect("a graph that fits together")
         .features(&samples);
     let host: Vec<f64> = host.values.into_iter().map(f64::from).collect();

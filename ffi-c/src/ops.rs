@@ -32,6 +32,7 @@ export! {
     OTO_OP_AFFINE_F32 = dsp::vector::AFFINE_F32;
     OTO_OP_REPLACE_FIRST_F32 = dsp::vector::REPLACE_FIRST_F32;
     OTO_OP_COPY_F32 = dsp::vector::COPY_F32;
+    OTO_OP_SELECT_F32 = dsp::window::SELECT_F32;
     OTO_OP_POWER_F32 = dsp::spectrum::POWER_F32;
     OTO_OP_MAGNITUDE_F32 = dsp::spectrum::MAGNITUDE_F32;
     OTO_OP_MEL_F32 = dsp::mel::MEL_F32;
@@ -125,6 +126,8 @@ export! {
     OTO_OP_BIQUAD_I32 = dsp::fixed::filter::BIQUAD_I32;
     OTO_OP_DECIMATE_I32 = dsp::fixed::filter::DECIMATE_I32;
     OTO_OP_STATISTICS_I32 = dsp::fixed::statistics::STATISTICS_I32;
+    OTO_OP_SELECT_I16_I32 = dsp::fixed::window::SELECT_I16_I32;
+    OTO_OP_SELECT_I32 = dsp::fixed::window::SELECT_I32;
     OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;
     OTO_OP_DEPTHWISE_CONV_2D_I8 = net::depthwise::DEPTHWISE_CONV_2D_I8;
     OTO_OP_FULLY_CONNECTED_I8 = net::fully_connected::FULLY_CONNECTED_I8;

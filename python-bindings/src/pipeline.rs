@@ -78,7 +78,7 @@ impl Pipeline {
     /// Sample rate in hertz.
     #[getter]
     fn rate_hz(&self) -> f64 {
-        self.inner.graph().source.rate_hz
+        self.inner.graph().first().source.rate_hz
     }
 
     /// Labels of the classifier; empty without one.
@@ -108,7 +108,7 @@ impl Pipeline {
         })?;
         let mut shape = vec![features.rows, features.row_len];
         if matches!(
-            self.inner.graph().source.mode,
+            self.inner.graph().first().source.mode,
             core::graph::Mode::Window { .. }
         ) {
             shape.insert(0, features.windows);
@@ -116,6 +116,9 @@ impl Pipeline {
         match features.values {
             Values::F32(values) => values.into_pyarray(py).reshape(shape).map(Bound::into_any),
             Values::F64(values) => values.into_pyarray(py).reshape(shape).map(Bound::into_any),
+            Values::I32 { values, .. } => {
+                values.into_pyarray(py).reshape(shape).map(Bound::into_any)
+            }
             Values::I16 { values, .. } => {
                 values.into_pyarray(py).reshape(shape).map(Bound::into_any)
             }
@@ -139,7 +142,7 @@ impl Pipeline {
                     .map_err(errors::lower)?;
                 feature_scale(&plan).map_err(errors::lower)?
             }
-            _ => vec![1.0; self.inner.graph().row_len],
+            _ => vec![1.0; self.inner.graph().row_len()],
         };
         Ok(scale.into_pyarray(py))
     }
@@ -177,8 +180,8 @@ impl Pipeline {
         format!(
             "Pipeline({:?}, {} Hz, {} values per row{})",
             graph.name,
-            graph.source.rate_hz,
-            graph.row_len,
+            graph.first().source.rate_hz,
+            graph.row_len(),
             match &graph.head {
                 Some(head) => format!(", {} labels", head.labels.len()),
                 None => String::new(),

@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Check, console: &Console) -> Result<Status, Failure> {
         flash_bytes: kib(deploy.budget.flash_kib),
         ram_bytes: kib(deploy.budget.ram_kib),
     };
-    let (plan, no_plan) = if pipeline.graph().source.mode == Mode::Clip {
+    let (plan, no_plan) = if pipeline.graph().first().source.mode == Mode::Clip {
         let why = "input.mode = \"clip\" has no fixed length, so there is no plan for a device: it runs on the host";
         (None, Some(why.to_owned()))
     } else {

@@ -10,7 +10,7 @@ use crate::table::Table;
 use otolith_dsp_core::EngineError;
 use otolith_dsp_core::engine::{Engine, Numeric, StageTrace};
 use otolith_dsp_core::executor::{Executor, Real, Samples};
-use otolith_dsp_core::graph::{Graph, Mode, Stage, StageKind};
+use otolith_dsp_core::graph::{Chain, Graph, Mode, Stage, StageKind};
 use otolith_dsp_core::input::Tail;
 use otolith_dsp_nostd::q::f32_to_i16;
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     let graph = project.pipeline.without_head();
     let mut samples = recording.samples;
     if let (Mode::Window { len, hop }, Tail::Pad) =
-        (graph.source.mode, project.pipeline.input().tail)
+        (graph.first().source.mode, project.pipeline.input().tail)
     {
         samples.pad(whole_windows(samples.len(), len, hop));
     }
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     engine.features(samples.as_samples()).map_err(failure)?;
 
     let reference = trace::<f64>(&graph, samples)?;
-    let stages = graph.frame.iter().chain(&graph.rows);
+    let stages = graph.first().frame.iter().chain(&graph.first().rows);
     let mut skipped = Vec::new();
     let mut errors = Vec::new();
     match numeric {
@@ -176,10 +176,10 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
 
 /// The output of every stage, over all whole windows.
 fn trace<F: Real>(graph: &Graph, samples: &Stored) -> Result<Vec<Vec<F>>, Failure> {
-    let mut executor = Executor::<F>::new(graph)
+    let mut executor = Executor::<F>::new(graph.first())
         .map_err(|error| Failure::usage(format!("the graph contradicts itself: {error}")))?;
     let mut all: Vec<Vec<F>> = Vec::new();
-    for window in windows(graph.source.mode, samples.as_samples()) {
+    for window in windows(graph.first().source.mode, samples.as_samples()) {
         for (stage, (_, values)) in executor.trace(window).into_iter().enumerate() {
             match all.get_mut(stage) {
                 Some(before) => before.extend(values),
@@ -212,11 +212,15 @@ fn whole_windows(n: usize, len: usize, hop: usize) -> usize {
 
 /// The graph up to its first `n` stages.
 fn prefix(graph: &Graph, n: usize, row_len: usize) -> Graph {
-    let in_frame = n.min(graph.frame.len());
+    let chain = graph.first();
+    let in_frame = n.min(chain.frame.len());
     Graph {
-        frame: graph.frame[..in_frame].to_vec(),
-        rows: graph.rows[..n - in_frame].to_vec(),
-        row_len,
+        chains: vec![Chain {
+            frame: chain.frame[..in_frame].to_vec(),
+            rows: chain.rows[..n - in_frame].to_vec(),
+            row_len,
+            ..chain.clone()
+        }],
         head: None,
         ..graph.clone()
     }

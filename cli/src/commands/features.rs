@@ -127,7 +127,7 @@ pub(crate) fn run(args: &Features, console: &Console) -> Result<Status, Failure>
                 rows.flush()
             })?;
             let rows = entries.iter().map(|e| e.features.windows * e.features.rows);
-            vec![rows.sum::<usize>() as u64, graph.row_len as u64]
+            vec![rows.sum::<usize>() as u64, graph.row_len() as u64]
         }
         Form::Npy => {
             let stack = Stack::new(&entries, false)?;

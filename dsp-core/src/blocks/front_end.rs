@@ -334,7 +334,7 @@ impl FrontEnd {
     /// Checks the fields together, and fills in what follows from others. Paths of errors are
     /// names of fields.
     pub(crate) fn validate(&self, input: &Input) -> Result<FrontEndSpec, ConfigError> {
-        let rate_hz = f64::from(input.rate_hz);
+        let rate_hz = input.rate_hz;
         let frame = match (self.frame_ms, self.frame_samples) {
             (Some(ms), Some(_)) => return Err(both("frame_ms", ms, "frame_samples")),
             (None, None) => return Err(neither("frame_ms", "frame_samples")),
@@ -476,7 +476,7 @@ impl FrontEnd {
     }
 }
 
-fn both(field: &str, value: f64, other: &str) -> ConfigError {
+pub(crate) fn both(field: &str, value: f64, other: &str) -> ConfigError {
     ConfigError::new(
         field,
         value,

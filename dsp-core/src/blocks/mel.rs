@@ -2,6 +2,7 @@
 
 use std::f64::consts::LN_10;
 
+use super::FeatureSpec;
 use super::front_end::{
     DcRemoval, FftPosition, FramingRule, FrontEnd, FrontEndSpec, Limit, LogFloorRule, LogKind,
     PreEmphasis, Rescale, Spectrum, SpectrumNorm,
@@ -49,13 +50,35 @@ impl Mel {
     }
 }
 
-impl MelSpec {
-    /// The stages in order.
-    pub(crate) fn expand(&self, id: &str) -> Vec<Stage> {
+impl FeatureSpec for MelSpec {
+    fn framing(&self, input: &Input) -> Framing {
+        self.front.framing(input)
+    }
+
+    fn expand(&self, id: &str) -> Vec<Stage> {
         let mut stages = self.front.expand(id, None);
         self.rows.expand(id, &mut stages);
         stages
     }
+
+    fn warning(&self) -> Option<String> {
+        self.front.empty_filters()
+    }
+
+    fn write(&self) -> Vec<(&'static str, String)> {
+        let mut fields = self.front.config.write();
+        fields.extend(self.rows.config.write());
+        fields
+    }
+}
+
+/// Reads and checks a block.
+pub(crate) fn read(
+    table: &Table,
+    id: &str,
+    input: &Input,
+) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+    Ok(Box::new(Mel::read(table, id)?.validate(input)?))
 }
 
 impl FrontEndSpec {

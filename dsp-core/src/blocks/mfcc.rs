@@ -1,10 +1,11 @@
 //! Block `mfcc`: mel-frequency cepstral coefficients.
 
+use super::FeatureSpec;
 use super::front_end::{FrontEnd, FrontEndSpec, Limit};
 use super::rows::{Rows, RowsSpec};
 use crate::ConfigError;
 use crate::config::{Section, Table, choices, section};
-use crate::graph::{Stage, StageKind};
+use crate::graph::{Framing, Stage, StageKind};
 use crate::input::Input;
 use crate::tables::dct::{DctNorm, DctType, Lifter, dct};
 
@@ -120,9 +121,32 @@ impl Mfcc {
     }
 }
 
-impl MfccSpec {
-    /// The stages in order.
-    pub(crate) fn expand(&self, id: &str) -> Vec<Stage> {
+/// Reads and checks a block.
+pub(crate) fn read(
+    table: &Table,
+    id: &str,
+    input: &Input,
+) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+    Ok(Box::new(Mfcc::read(table, id)?.validate(input)?))
+}
+
+impl FeatureSpec for MfccSpec {
+    fn framing(&self, input: &Input) -> Framing {
+        self.front.framing(input)
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.front.empty_filters()
+    }
+
+    fn write(&self) -> Vec<(&'static str, String)> {
+        let mut fields = self.front.config.write();
+        fields.extend(self.cepstral.write());
+        fields.extend(self.rows.config.write());
+        fields
+    }
+
+    fn expand(&self, id: &str) -> Vec<Stage> {
         let cepstral = &self.cepstral;
         let floor = cepstral.energy_floor;
         let energy = match cepstral.energy {

@@ -5,24 +5,28 @@
 //! |---|---|
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
+//! | `flatten` | statistics of each axis |
+//! | `raw` | the samples themselves |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields that `mel` and `mfcc` share |
+//! | `window` | what blocks of whole windows share |
 
 pub(crate) mod classifier;
 pub(crate) mod decide;
+pub(crate) mod flatten;
 pub(crate) mod front_end;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
+pub(crate) mod raw;
 pub(crate) mod rows;
+pub(crate) mod window;
 
 use crate::ConfigError;
 use crate::config::{Field, Section, Table, choices};
 use crate::graph::{Framing, Stage};
 use crate::input::Input;
 use crate::presets::Preset;
-use mel::{Mel, MelSpec};
-use mfcc::{Mfcc, MfccSpec};
 
 choices! {
     /// Type of a block.
@@ -31,6 +35,10 @@ choices! {
         Mel = "mel",
         /// Mel-frequency cepstral coefficients.
         Mfcc = "mfcc",
+        /// Statistics of each axis of a window.
+        Flatten = "flatten",
+        /// The samples of a window themselves.
+        Raw = "raw",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -71,6 +79,8 @@ impl BlockType {
         match self {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
+            Self::Flatten => flatten::ABOUT,
+            Self::Raw => raw::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -78,15 +88,22 @@ impl BlockType {
 
     /// Whether the block makes features from samples.
     pub(crate) fn makes_features(self) -> bool {
-        matches!(self, Self::Mel | Self::Mfcc)
+        !matches!(self, Self::Classifier | Self::Decide)
+    }
+
+    /// Whether the block turns a whole window, of any number of axes, into one row.
+    fn takes_windows(self) -> bool {
+        matches!(self, Self::Flatten | Self::Raw)
     }
 
     /// The block's own fields, with the meaning of each group.
     pub(crate) fn sections(self) -> Vec<(&'static str, &'static [Field])> {
         use classifier::Classifier;
         use decide::Decide;
+        use flatten::Flatten;
         use front_end::FrontEnd;
         use mfcc::Cepstral;
+        use raw::Raw;
         use rows::Rows;
         match self {
             Self::Mel => vec![
@@ -98,6 +115,8 @@ impl BlockType {
                 (Cepstral::ABOUT, Cepstral::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
+            Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
+            Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -115,70 +134,57 @@ impl BlockType {
 }
 
 /// A block of features that has been checked.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum FeatureSpec {
-    Mel(MelSpec),
-    Mfcc(MfccSpec),
-}
-
-impl FeatureSpec {
-    /// Reads and checks a block of features. The path of an error starts with `id`.
-    pub(crate) fn read(
-        block_type: BlockType,
-        table: &Table,
-        id: &str,
-        input: &Input,
-    ) -> Result<Self, ConfigError> {
-        let under_id = |mut error: ConfigError| {
-            error.path = format!("{id}.{}", error.path);
-            error
-        };
-        if block_type == BlockType::Mfcc {
-            Mfcc::read(table, id)?
-                .validate(input)
-                .map(Self::Mfcc)
-                .map_err(under_id)
-        } else {
-            Mel::read(table, id)?
-                .validate(input)
-                .map(Self::Mel)
-                .map_err(under_id)
-        }
-    }
-
-    fn front(&self) -> &front_end::FrontEndSpec {
-        match self {
-            Self::Mel(spec) => &spec.front,
-            Self::Mfcc(spec) => &spec.front,
-        }
-    }
-
+pub(crate) trait FeatureSpec: std::fmt::Debug {
     /// How samples become frames.
-    pub(crate) fn framing(&self, input: &Input) -> Framing {
-        self.front().framing(input)
-    }
+    fn framing(&self, input: &Input) -> Framing;
 
     /// The stages in order.
-    pub(crate) fn expand(&self, id: &str) -> Vec<Stage> {
-        match self {
-            Self::Mel(spec) => spec.expand(id),
-            Self::Mfcc(spec) => spec.expand(id),
-        }
+    fn expand(&self, id: &str) -> Vec<Stage>;
+
+    /// Names of the values of a row; empty when their index says it all.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What is allowed but should be known.
-    pub(crate) fn warning(&self) -> Option<String> {
-        self.front().empty_filters()
+    fn warning(&self) -> Option<String> {
+        None
     }
 
     /// Every field with its value, as TOML.
-    pub(crate) fn write(&self) -> Vec<(&'static str, String)> {
-        let (mut fields, cepstral, rows) = match self {
-            Self::Mel(spec) => (spec.front.config.write(), None, &spec.rows),
-            Self::Mfcc(spec) => (spec.front.config.write(), Some(&spec.cepstral), &spec.rows),
+    fn write(&self) -> Vec<(&'static str, String)>;
+}
+
+impl BlockType {
+    /// Reads and checks a block of features. The path of an error is the whole one.
+    pub(crate) fn features(
+        self,
+        table: &Table,
+        id: &str,
+        input: &Input,
+    ) -> Result<Box<dyn FeatureSpec>, ConfigError> {
+        if self.takes_windows() {
+            window::needs_windows(input, id)?;
+        } else if input.axes.len() > 1 {
+            return Err(ConfigError::new(
+                "input.axes",
+                format!("{:?}", input.axes),
+                format!("block {id:?} takes one axis: expected one name"),
+            ));
+        }
+        let spec = match self {
+            Self::Mel => mel::read(table, id, input),
+            Self::Mfcc => mfcc::read(table, id, input),
+            Self::Flatten => flatten::read(table, id, input),
+            Self::Raw => raw::read(table, id, input),
+            Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
-        fields.extend(cepstral.map(Section::write).unwrap_or_default());
-        fields.extend(rows.config.write());
-        fields
+        spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {
+            true => error,
+            false => ConfigError {
+                path: format!("{id}.{}", error.path),
+                ..error
+            },
+        })
     }
 }

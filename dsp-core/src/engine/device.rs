@@ -28,7 +28,7 @@ impl Device {
             whole: None,
             features: None,
         };
-        if graph.source.mode != Mode::Clip {
+        if graph.first().source.mode != Mode::Clip {
             device.whole(graph, 0)?;
         }
         Ok(device)
@@ -58,7 +58,7 @@ impl Device {
         samples: Samples<'_>,
         padded: usize,
     ) -> Result<(usize, Values), EngineError> {
-        let plan = self.featured(graph, samples.len())?;
+        let plan = self.featured(graph, samples.len() / graph.first().source.axes)?;
         let mut events = 0;
         if self.precision.is_none() {
             let mut values = Vec::new();
@@ -69,6 +69,14 @@ impl Device {
             return Ok((events, Values::F32(values)));
         }
         let scale = feature_scale(&plan)?;
+        if PlanInfo::from_bytes(&plan).is_ok_and(|info| features_are(&info, Elem::I32)) {
+            let mut values = Vec::new();
+            run_plan(&plan, samples, padded, |runner, _| {
+                events += 1;
+                values.extend_from_slice(runner.features::<i32>().unwrap_or(&[]));
+            })?;
+            return Ok((events, Values::I32 { values, scale }));
+        }
         let mut values = Vec::new();
         run_plan(&plan, samples, padded, |runner, _| {
             events += 1;
@@ -84,7 +92,7 @@ fn cached(
     graph: &Graph,
     len: usize,
 ) -> Result<PlanBytes, LowerError> {
-    let key = match graph.source.mode {
+    let key = match graph.first().source.mode {
         Mode::Clip => len,
         _ => 0,
     };
@@ -101,7 +109,15 @@ fn cached(
     Ok(plan)
 }
 
-/// Real value of one unit of each column of the `i16` features of a `fixed` plan, one for each
+/// Whether the plan's features have elements of type `elem`.
+fn features_are(info: &PlanInfo<'_>, elem: Elem) -> bool {
+    let id = usize::from(info.header().features);
+    info.tensors()
+        .get(id)
+        .is_some_and(|record| record.elem == elem as u8)
+}
+
+/// Real value of one unit of each column of the `i16` or `i32` features of a `fixed` plan, one for each
 /// column.
 ///
 /// # Errors
@@ -112,7 +128,6 @@ pub fn feature_scale(plan: &PlanBytes) -> Result<Vec<f64>, LowerError> {
     let notes: PlanNotes = serde_json::from_slice(info.info()).map_err(|_| unknown())?;
     let header = info.header();
     let records = info.tensors();
-    let features = records.get(usize::from(header.features));
     let row_len = notes.feature_shape.last().copied().ok_or_else(unknown)?;
     // Rows are filled one by one: what holds for the row holds for all of them.
     let is_features = |tensor: usize| {
@@ -126,10 +141,9 @@ pub fn feature_scale(plan: &PlanBytes) -> Result<Vec<f64>, LowerError> {
         .formats
         .iter()
         .rfind(|format| is_features(format.tensor));
-    match (format, features) {
-        (Some(format), Some(features))
-            if features.elem == Elem::I16 as u8 && !format.scale.is_empty() =>
-        {
+    let integers = features_are(&info, Elem::I16) || features_are(&info, Elem::I32);
+    match format {
+        Some(format) if integers && !format.scale.is_empty() => {
             Ok(format.scale.iter().copied().cycle().take(row_len).collect())
         }
         _ => Err(unknown()),

@@ -14,6 +14,13 @@ pub enum Values {
         /// Real value of one unit of each column of a row, `2^-q` for Q format `q`.
         scale: Vec<f64>,
     },
+    /// Of `fixed`, for blocks of windows: the device's integers.
+    I32 {
+        /// The integers; value `i` belongs to column `i % scale.len()`.
+        values: Vec<i32>,
+        /// Real value of one unit of each column of a row.
+        scale: Vec<f64>,
+    },
 }
 
 impl Values {
@@ -24,6 +31,7 @@ impl Values {
             Self::F32(values) => values.clone(),
             Self::F64(values) => values.iter().map(|&x| x as f32).collect(),
             Self::I16 { values, scale } => scaled(values, scale).map(|x| x as f32).collect(),
+            Self::I32 { values, scale } => scaled(values, scale).map(|x| x as f32).collect(),
         }
     }
 
@@ -33,6 +41,7 @@ impl Values {
             Self::F32(values) => values.iter().map(|&x| x.into()).collect(),
             Self::F64(values) => values.clone(),
             Self::I16 { values, scale } => scaled(values, scale).collect(),
+            Self::I32 { values, scale } => scaled(values, scale).collect(),
         }
     }
 
@@ -42,6 +51,7 @@ impl Values {
             Self::F32(values) => values.len(),
             Self::F64(values) => values.len(),
             Self::I16 { values, .. } => values.len(),
+            Self::I32 { values, .. } => values.len(),
         }
     }
 
@@ -51,11 +61,14 @@ impl Values {
     }
 }
 
-fn scaled<'a>(values: &'a [i16], scale: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+fn scaled<'a, T: Copy + Into<f64>>(
+    values: &'a [T],
+    scale: &'a [f64],
+) -> impl Iterator<Item = f64> + 'a {
     values
         .iter()
         .zip(scale.iter().cycle())
-        .map(|(&x, s)| f64::from(x) * s)
+        .map(|(&x, s)| x.into() * s)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::signal::Signal;
 use super::spectrum::Spectrum;
 use super::vector::{Lanes, VectorOp};
 use super::{GraphError, Real, Trace};
-use crate::graph::{Framing, Stage, StageKind};
+use crate::graph::{self, Stage, StageKind};
 
 /// Frames in a block. A filter bank's sums of 16 `f32` fill two registers of AVX2, four of SSE2.
 pub(super) const LANES: usize = 16;
@@ -41,14 +41,15 @@ struct Spectral<F> {
 }
 
 impl<F: Real> FrameChain<F> {
-    pub(super) fn new(framing: &Framing, stages: &[Stage]) -> Result<Self, GraphError> {
+    pub(super) fn new(of: &graph::Chain) -> Result<Self, GraphError> {
+        let (framing, stages, axes) = (&of.framing, &of.frame, of.source.axes);
         let mut chain = Self {
-            frame_len: framing.frame_len,
-            hop: framing.hop,
-            start: framing.start,
+            frame_len: of.frame_values(),
+            hop: framing.hop * axes,
+            start: framing.start * axes as isize,
             frame_ops: Vec::new(),
             spectral: None,
-            len: framing.frame_len,
+            len: of.frame_values(),
             stages: stages.len(),
             samples: Vec::new(),
             frame: Lanes::default(),

@@ -1,10 +1,12 @@
-//! Runs a [`Graph`] on the host, in `f64` (the `reference` numeric) or `f32` (the `host`
+//! Runs a [`Chain`] of a graph on the host, in `f64` (the `reference` numeric) or `f32` (the `host`
 //! numeric), with one generic body.
 //!
 //! * `signal`: samples as the frames see them, converted, scaled, pre-emphasised and padded;
 //! * `block`: a block of frames through the frame stages;
 //! * `spectrum`: the FFT of a frame and the power of its bins;
 //! * `vector`: all other stages that map a vector to a vector;
+//! * `slices`: those of them that work on one vector at a time;
+//! * `statistics`: statistics of a vector;
 //! * `rows`: stages that look at all rows together;
 //! * `real`: the two float types, and the logarithm.
 //!
@@ -16,7 +18,9 @@ mod block;
 mod real;
 mod rows;
 mod signal;
+mod slices;
 mod spectrum;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod vector;
@@ -30,7 +34,7 @@ use self::block::{FrameChain, LANES};
 use self::rows::{Rows, RowsOp};
 use self::signal::Signal;
 use self::vector::{Lanes, VectorOp};
-use crate::graph::{Framing, Gain, Graph, Mode, Padding, Source, Stage};
+use crate::graph::{Chain, FrameCount, Framing, Gain, Mode, Padding, Source, Stage};
 
 /// A graph that contradicts itself, which blocks never expand to.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -74,12 +78,12 @@ impl<F> Features<F> {
     }
 }
 
-/// Computes the features of a graph; its classifier is not run.
+/// Computes the features of a chain.
 ///
 /// ```
-/// # use otolith_dsp_core::{executor::{Executor, GraphError}, graph::Graph};
-/// # fn rows(graph: &Graph, samples: &[f32]) -> Result<(), GraphError> {
-/// let mut host = Executor::<f32>::new(graph)?;
+/// # use otolith_dsp_core::{executor::{Executor, GraphError}, graph::Chain};
+/// # fn rows(chain: &Chain, samples: &[f32]) -> Result<(), GraphError> {
+/// let mut host = Executor::<f32>::new(chain)?;
 /// for window in host.windows(samples) {
 ///     println!("{} rows of {}", window.rows, window.row_len);
 /// }
@@ -110,35 +114,35 @@ enum RowOp<F> {
 type Trace<F> = Vec<(String, Vec<F>)>;
 
 impl<F: Real> Executor<F> {
-    /// Prepares a graph: converts its tables and plans its FFT.
+    /// Prepares a chain: converts its tables and plans its FFT.
     ///
     /// # Errors
     /// [`GraphError`] when the stages do not fit together. No graph that comes from a validated
     /// pipeline does that.
-    pub fn new(graph: &Graph) -> Result<Self, GraphError> {
-        check_source(graph)?;
-        let frames = FrameChain::new(&graph.framing, &graph.frame)?;
+    pub fn new(chain: &Chain) -> Result<Self, GraphError> {
+        check_source(chain)?;
+        let frames = FrameChain::new(chain)?;
         let mut len = frames.row_len();
         let mut stride = len;
-        let mut row_ops = Vec::with_capacity(graph.rows.len());
-        for stage in &graph.rows {
+        let mut row_ops = Vec::with_capacity(chain.rows.len());
+        for stage in &chain.rows {
             row_ops.push(RowOp::new(stage, len)?);
             len = stage.len;
             stride = stride.max(len);
         }
-        if len != graph.row_len {
+        if len != chain.row_len {
             return Err(GraphError::at(
                 "row_len",
                 format!(
                     "is {}, but the last stage gives {len} values",
-                    graph.row_len
+                    chain.row_len
                 ),
             ));
         }
-        let stages = graph.frame.iter().chain(&graph.rows);
+        let stages = chain.frame.iter().chain(&chain.rows);
         Ok(Self {
-            source: graph.source.clone(),
-            framing: graph.framing.clone(),
+            source: chain.source.clone(),
+            framing: chain.framing.clone(),
             frames,
             row_ops,
             row: Lanes::default(),
@@ -163,6 +167,7 @@ impl<F: Real> Executor<F> {
         let (len, hop, count) = match self.source.mode {
             Mode::Stream | Mode::Clip => (samples.len(), 0, 1),
             Mode::Window { len, hop } => {
+                let (len, hop) = (len * self.source.axes, hop * self.source.axes);
                 let count = samples.len().checked_sub(len).map_or(0, |n| 1 + n / hop);
                 (len, hop, count)
             }
@@ -193,7 +198,10 @@ impl<F: Real> Executor<F> {
             self.framing.pre_emphasis.map(F::of),
             self.framing.padding,
         );
-        let (rows, stride) = (self.frame_count(samples.len()), self.stride);
+        let (rows, stride) = (
+            self.frame_count(samples.len() / self.source.axes),
+            self.stride,
+        );
         let mut values = vec![F::zero(); rows * stride];
         for (i, out) in values.chunks_mut(LANES * stride).enumerate() {
             let trace = trace.as_deref_mut();
@@ -272,8 +280,8 @@ impl<F: Real> RowOp<F> {
     }
 }
 
-fn check_source(graph: &Graph) -> Result<(), GraphError> {
-    let (source, framing) = (&graph.source, &graph.framing);
+fn check_source(chain: &Chain) -> Result<(), GraphError> {
+    let (source, framing) = (&chain.source, &chain.framing);
     if framing.frame_len == 0 || framing.hop == 0 {
         return Err(GraphError::at(
             "framing",
@@ -281,6 +289,19 @@ fn check_source(graph: &Graph) -> Result<(), GraphError> {
                 "frames of {} samples every {}: both start at 1",
                 framing.frame_len, framing.hop
             ),
+        ));
+    }
+    if source.axes == 0 {
+        return Err(GraphError::at("source", "samples have no axis"));
+    }
+    if source.axes > 1
+        && (framing.pre_emphasis.is_some()
+            || framing.start != 0
+            || framing.count != FrameCount::Inside)
+    {
+        return Err(GraphError::at(
+            "framing",
+            "samples of several axes have no pre-emphasis and no padding",
         ));
     }
     match source.mode {

@@ -1,4 +1,4 @@
-//! The executor against the formulas in the doc comments of [`crate::graph`], evaluated naively
+//! The executor against the formulas in the doc comments of [`crate::chain`], evaluated naively
 //! in f64.
 
 use std::f64::consts::TAU;
@@ -19,12 +19,13 @@ pub(super) fn stage(name: &str, len: usize, kind: StageKind) -> Stage {
 }
 
 /// A clip of float samples, framed without padding.
-fn graph(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Graph {
+fn chain(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Chain {
     let row_len = frame.last().map_or(frame_len, |stage| stage.len);
-    Graph {
-        name: "test".to_owned(),
+    Chain {
+        input: 0,
         source: Source {
             rate_hz: 16000.0,
+            axes: 1,
             sample_type: SampleType::F32,
             mode: Mode::Clip,
             gain: Gain::Constant(1.0),
@@ -41,19 +42,19 @@ fn graph(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Graph {
         frame,
         rows: vec![],
         row_len,
-        head: None,
+        names: vec![],
     }
 }
 
 /// Adds a row stage.
-fn with_rows(mut graph: Graph, len: usize, kind: StageKind) -> Graph {
-    graph.rows.push(stage("rows", len, kind));
-    graph.row_len = len;
-    graph
+fn with_rows(mut chain: Chain, len: usize, kind: StageKind) -> Chain {
+    chain.rows.push(stage("rows", len, kind));
+    chain.row_len = len;
+    chain
 }
 
-fn reference(graph: &Graph, samples: &[f32]) -> Features<f64> {
-    Executor::new(graph).unwrap().features(samples)
+fn reference(chain: &Chain, samples: &[f32]) -> Features<f64> {
+    Executor::new(chain).unwrap().features(samples)
 }
 
 /// Deterministic noise in `[-1, 1)`.
@@ -134,7 +135,7 @@ const LN: Log = Log {
 };
 
 /// The usual log-mel chain, with a DCT when `coeffs` is not 0.
-fn mfcc(frame_len: usize, hop: usize, n_fft: usize, mels: usize, coeffs: usize) -> Graph {
+fn mfcc(frame_len: usize, hop: usize, n_fft: usize, mels: usize, coeffs: usize) -> Chain {
     let mut stages = spectrum_stages(frame_len, n_fft, StageKind::Power { scale: 1.0 });
     let bank = triangles(mels, n_fft / 2 + 1);
     stages.push(stage("mel", mels, StageKind::Mel(bank)));
@@ -143,7 +144,7 @@ fn mfcc(frame_len: usize, hop: usize, n_fft: usize, mels: usize, coeffs: usize) 
         let dct = StageKind::Matrix(dct(coeffs, mels));
         stages.push(stage("dct", coeffs, dct));
     }
-    graph(frame_len, hop, stages)
+    chain(frame_len, hop, stages)
 }
 
 /// `|sum_n x[n] w[n] exp(-2 pi i k n / n_fft)|^2` for each `k`.
@@ -188,8 +189,8 @@ fn log_mel_and_mfcc_are_the_naive_formulas() {
         (48, 5, 60, 8, 8, 48),
     ] {
         let samples = noise(n);
-        let graph = mfcc(frame_len, hop, n_fft, mels, coeffs);
-        let got = reference(&graph, &samples);
+        let chain = mfcc(frame_len, hop, n_fft, mels, coeffs);
+        let got = reference(&chain, &samples);
         let bank = triangles(mels, n_fft / 2 + 1);
         let dct = dct(coeffs, mels);
         let mut expected = vec![];
@@ -220,9 +221,9 @@ fn host_agrees_with_reference_on_a_voice() {
     // hold only the noise floor is the worst case; scipy's f32 FFT has the same error there.
     let samples = voice(3 * 16000);
     for (coeffs, allowed) in [(0, 1e-4), (13, 1e-5)] {
-        let graph = mfcc(400, 160, 512, 40, coeffs);
-        let host = Executor::<f32>::new(&graph).unwrap().features(&samples);
-        let reference = reference(&graph, &samples);
+        let chain = mfcc(400, 160, 512, 40, coeffs);
+        let host = Executor::<f32>::new(&chain).unwrap().features(&samples);
+        let reference = reference(&chain, &samples);
         let error = error(&host.values, &reference.values);
         assert!(error < allowed, "{coeffs} coefficients: {error:e}");
     }
@@ -233,7 +234,7 @@ fn power_and_magnitude_have_their_factor() {
     let samples = noise(50);
     let power = |kind| {
         let stages = spectrum_stages(20, 24, kind);
-        reference(&graph(20, 10, stages), &samples)
+        reference(&chain(20, 10, stages), &samples)
     };
     let direct: Vec<f64> = samples
         .windows(20)
@@ -249,15 +250,15 @@ fn power_and_magnitude_have_their_factor() {
 }
 
 /// Rows of a chain of stages without FFT on frames that do not overlap.
-fn chain(frame_len: usize, stages: Vec<Stage>, samples: &[f32]) -> Vec<Vec<f64>> {
-    let features = reference(&graph(frame_len, frame_len, stages), samples);
+fn outputs(frame_len: usize, stages: Vec<Stage>, samples: &[f32]) -> Vec<Vec<f64>> {
+    let features = reference(&chain(frame_len, frame_len, stages), samples);
     features.iter().map(<[f64]>::to_vec).collect()
 }
 
 #[test]
 fn stages_of_a_frame_are_their_formulas() {
     let x = [1.0, 2.0, 6.0, -1.0, 0.0, 4.0];
-    let one = |len, kind| chain(3, vec![stage("s", len, kind)], &x);
+    let one = |len, kind| outputs(3, vec![stage("s", len, kind)], &x);
     assert_eq!(
         one(3, StageKind::RemoveMean),
         [[-2.0, -1.0, 3.0], [-2.0, -1.0, 3.0]]
@@ -307,7 +308,7 @@ fn logarithms_keep_away_from_zero_as_told() {
     let x = [0.0, 1.0, 4.0];
     let log = |floor, scale| {
         let kind = StageKind::Log(Log { floor, scale });
-        chain(3, vec![stage("log", 3, kind)], &x).concat()
+        outputs(3, vec![stage("log", 3, kind)], &x).concat()
     };
     let ln = libm::log;
     assert_eq!(log(LogFloor::Add(0.5), 1.0), [ln(0.5), ln(1.5), ln(4.5)]);
@@ -332,9 +333,9 @@ fn log_energy_takes_the_place_of_the_first_value() {
     let first = |rows: Vec<Vec<f64>>| rows.iter().map(|row| row[0]).collect::<Vec<_>>();
 
     stages.extend(spectrum_stages(5, 8, StageKind::Power { scale: 1.0 }));
-    let plain = chain(5, stages.clone(), &samples);
+    let plain = outputs(5, stages.clone(), &samples);
     stages.push(stage("first", 5, StageKind::ReplaceFirst));
-    let replaced = chain(5, stages, &samples);
+    let replaced = outputs(5, stages, &samples);
     assert!(error(&first(replaced.clone()), &expected) < 1e-14);
     for (plain, replaced) in plain.iter().zip(&replaced) {
         assert_eq!(plain[1..], replaced[1..]);
@@ -345,7 +346,7 @@ fn log_energy_takes_the_place_of_the_first_value() {
         stage("energy", 5, StageKind::LogEnergy { floor: 0.01 }),
         stage("first", 5, StageKind::ReplaceFirst),
     ];
-    assert!(error(&first(chain(5, stages, &samples)), &expected) < 1e-14);
+    assert!(error(&first(outputs(5, stages, &samples)), &expected) < 1e-14);
 }
 
 #[test]
@@ -368,12 +369,12 @@ fn the_log_sum_of_all_bins_takes_the_place_of_the_first_value() {
         .map(|frame| direct_power(frame, 8).iter().sum())
         .collect();
     let expected: Vec<f64> = sums.iter().map(|sum| libm::log(sum.max(0.2))).collect();
-    assert!(error(&chain(5, stages, &samples).concat(), &expected) < 1e-13);
+    assert!(error(&outputs(5, stages, &samples).concat(), &expected) < 1e-13);
 }
 
 #[test]
 fn values_far_below_the_top_are_lifted() {
-    let g = graph(2, 2, vec![]);
+    let g = chain(2, 2, vec![]);
     let g = with_rows(g, 2, StageKind::TopRange { range: 3.0 });
     let got = reference(&g, &[1.0, -7.0, 5.0, 2.5]);
     assert_eq!(got.values, [2.0, 2.0, 5.0, 2.5]);
@@ -387,7 +388,7 @@ fn columns_are_standardised_over_the_window() {
         epsilon,
     };
     let x = [1.0, 5.0, 3.0, 5.0, 8.0, 5.0];
-    let run = |kind| reference(&with_rows(graph(2, 2, vec![]), 2, kind), &x).values;
+    let run = |kind| reference(&with_rows(chain(2, 2, vec![]), 2, kind), &x).values;
     assert_eq!(run(standardise(false, 0.0)), [-3., 0., -1., 0., 4., 0.]);
     // Variance (9 + 1 + 16) / 3; the second column has none, and is not divided by 0.
     let deviation = libm::sqrt(26.0 / 3.0);
@@ -406,7 +407,7 @@ fn columns_are_standardised_over_a_sliding_span() {
             variance: true,
             epsilon: 0.1,
         };
-        let got = reference(&with_rows(graph(2, 2, vec![]), 2, kind), &x);
+        let got = reference(&with_rows(chain(2, 2, vec![]), 2, kind), &x);
         let mut expected = vec![];
         for t in 0..rows {
             for column in 0..2 {
@@ -439,7 +440,7 @@ fn deltas_are_slopes() {
     let run = |order, reach, x: &[f32]| {
         let kind = StageKind::Deltas { order, reach };
         let len = 1 + usize::from(order);
-        reference(&with_rows(graph(1, 1, vec![]), len, kind), x).values
+        reference(&with_rows(chain(1, 1, vec![]), len, kind), x).values
     };
     // A parabola: slope 2 t, curvature 2, but for the rows near the edges, which are repeated.
     let parabola: Vec<f32> = (0..20).map(|t| (t * t) as f32).collect();
@@ -466,7 +467,7 @@ fn row_stages_may_change_the_length_of_rows() {
         cols: 2,
         values: vec![0.0, 1.0],
     };
-    let g = with_rows(graph(1, 1, vec![]), 2, StageKind::Matrix(twice));
+    let g = with_rows(chain(1, 1, vec![]), 2, StageKind::Matrix(twice));
     assert_eq!(reference(&g, &[1.0, 2.0]).values, [1.0, 10.0, 2.0, 20.0]);
     let g = with_rows(g, 1, StageKind::Matrix(back));
     assert_eq!(reference(&g, &[1.0, 2.0]).values, [10.0, 20.0]);
@@ -478,7 +479,7 @@ fn row_stages_may_change_the_length_of_rows() {
 fn frames_stand_where_the_framing_says() {
     let x = [1.0, 2.0, 3.0, 4.0, 5.0];
     let frames = |count, start, padding, mode| {
-        let mut g = graph(3, 2, vec![]);
+        let mut g = chain(3, 2, vec![]);
         g.framing.count = count;
         g.framing.start = start;
         g.framing.padding = padding;
@@ -510,7 +511,7 @@ fn frames_stand_where_the_framing_says() {
 
 #[test]
 fn windows_are_framed_and_scaled_on_their_own() {
-    let mut g = graph(2, 2, vec![]);
+    let mut g = chain(2, 2, vec![]);
     g.source.mode = Mode::Window { len: 4, hop: 3 };
     g.source.gain = Gain::PeakMagnitude;
     g.framing.start = -1;
@@ -571,12 +572,12 @@ fn the_trace_holds_every_stage() {
 
 #[test]
 fn graphs_that_contradict_themselves_are_refused() {
-    let refused = |g: &Graph, why: &str| {
+    let refused = |g: &Chain, why: &str| {
         let error = Executor::<f32>::new(g).err().expect("refused").to_string();
         assert!(error.contains(why), "{error}");
     };
-    refused(&graph(0, 1, vec![]), "both start at 1");
-    let one = |len, kind| graph(4, 4, vec![stage("s", len, kind)]);
+    refused(&chain(0, 1, vec![]), "both start at 1");
+    let one = |len, kind| chain(4, 4, vec![stage("s", len, kind)]);
     refused(&one(4, StageKind::Rfft { n_fft: 3 }), "at least as long");
     refused(&one(3, StageKind::Rfft { n_fft: 4 }), "followed by");
     refused(&one(4, StageKind::ReplaceFirst), "no log energy");
@@ -585,7 +586,7 @@ fn graphs_that_contradict_themselves_are_refused() {
     refused(&one(4, StageKind::Power { scale: 1.0 }), "single frame");
     refused(&one(2, StageKind::Matrix(dct(2, 3))), "a matrix of 2 x 3");
     refused(&one(2, StageKind::Mel(triangles(2, 9))), "filter");
-    let rows = |len, kind| with_rows(graph(4, 4, vec![]), len, kind);
+    let rows = |len, kind| with_rows(chain(4, 4, vec![]), len, kind);
     refused(&rows(4, StageKind::ReplaceFirst), "not a stage of rows");
     refused(
         &rows(4, StageKind::Deltas { order: 1, reach: 2 }),
@@ -597,10 +598,10 @@ fn graphs_that_contradict_themselves_are_refused() {
         epsilon: 0.0,
     };
     refused(&rows(4, even), "odd");
-    let mut wrong = graph(4, 4, vec![]);
+    let mut wrong = chain(4, 4, vec![]);
     wrong.row_len = 5;
     refused(&wrong, "row_len: is 5");
-    let mut stream = graph(4, 4, vec![]);
+    let mut stream = chain(4, 4, vec![]);
     stream.source.mode = Mode::Stream;
     stream.source.gain = Gain::PeakMaximum;
     refused(&stream, "no peak");

@@ -4,8 +4,11 @@
 //! lanes is vector code without horizontal sums, and the same kernel serves a single vector with
 //! `L = 1`.
 
+use std::sync::Arc;
+
 use super::GraphError;
 use super::real::{Real, max, min};
+use super::slices::{self, SliceOp};
 use crate::graph::{FilterBank, LogFloor, Matrix, Stage, StageKind};
 
 /// A stage with its tables in the executor's number format.
@@ -34,6 +37,8 @@ pub(super) enum VectorOp<F> {
     },
     Matrix(Vec<F>),
     ReplaceFirst,
+    /// Computed one vector at a time.
+    Slices(Arc<dyn SliceOp<F>>),
 }
 
 /// Weights of consecutive inputs.
@@ -97,7 +102,7 @@ impl<F: Real> VectorOp<F> {
                 (Self::Matrix(convert(values)), *rows)
             }
             StageKind::ReplaceFirst => (Self::ReplaceFirst, input),
-            _ => return Ok(None),
+            _ => return Ok(slices::new(stage, input)?.map(Self::Slices)),
         };
         if matches!(op, Self::Window(_)) && output != input {
             return Err(GraphError::new(
@@ -198,6 +203,21 @@ impl<F: Real> VectorOp<F> {
                 if let Some(first) = x.first_mut() {
                     *first = *energy;
                 }
+            }
+            Self::Slices(op) => {
+                let mut vector = Vec::with_capacity(x.len());
+                let mut outputs = Vec::new();
+                for lane in 0..L {
+                    vector.clear();
+                    vector.extend(x.iter().map(|x| x[lane]));
+                    outputs.clear();
+                    op.apply(&vector, &mut outputs);
+                    y.resize(outputs.len(), [F::zero(); L]);
+                    for (y, &output) in y.iter_mut().zip(&outputs) {
+                        y[lane] = output;
+                    }
+                }
+                std::mem::swap(x, y);
             }
         }
     }

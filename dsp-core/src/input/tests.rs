@@ -46,7 +46,9 @@ fn conversion_keeps_amplitude_frequency_and_position() {
         for hz in [100.0, 1000.0, 3000.0] {
             let pipeline = input(&format!("rate_hz = {to}\nresample = \"convert\""));
             let n = from as usize;
-            let prepared = pipeline.prepare(&sine(hz, from, n), 1, from).unwrap();
+            let prepared = pipeline
+                .prepare(&sine(hz, from, n), 1, f64::from(from))
+                .unwrap();
             assert_eq!(prepared.samples.len(), to as usize);
             assert_eq!(
                 prepared.notes,
@@ -68,7 +70,9 @@ fn conversion_leaves_no_alias() {
     // They would fold into the band: to 6, 1 and 7 kHz.
     for hz in [10000.0, 15000.0, 23000.0] {
         let pipeline = input("rate_hz = 16000\nresample = \"convert\"");
-        let out = pipeline.prepare(&sine(hz, 48000, 48000), 1, 48000).unwrap();
+        let out = pipeline
+            .prepare(&sine(hz, 48000, 48000), 1, 48000.0)
+            .unwrap();
         let inner = &out.samples[2000..14000];
         let power: f64 = inner.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
         let db = 10.0 * (power / inner.len() as f64 / 0.125).log10();
@@ -91,7 +95,7 @@ fn converted_lengths_are_rounded() {
         (1000, 363),
     ] {
         let rate = if n < 100 { 48000 } else { 44100 };
-        let out = pipeline.prepare(&vec![0.1; n], 1, rate).unwrap();
+        let out = pipeline.prepare(&vec![0.1; n], 1, f64::from(rate)).unwrap();
         assert_eq!(out.samples.len(), expected, "{n}");
     }
 }
@@ -99,7 +103,7 @@ fn converted_lengths_are_rounded() {
 #[test]
 fn another_rate_is_refused_by_default() {
     let error = input("rate_hz = 16000")
-        .prepare(&[0.0; 8], 1, 8000)
+        .prepare(&[0.0; 8], 1, 8000.0)
         .unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -112,7 +116,7 @@ fn another_rate_is_refused_by_default() {
 fn channels_are_refused_mixed_or_picked() {
     let stereo = [0.5, -0.25, 1.0, 0.0];
     let take = |channels: &str| {
-        input(&format!("rate_hz = 16000\nchannels = {channels}")).prepare(&stereo, 2, 16000)
+        input(&format!("rate_hz = 16000\nchannels = {channels}")).prepare(&stereo, 2, 16000.0)
     };
     assert_eq!(
         take("\"mono\"").unwrap_err(),
@@ -136,7 +140,7 @@ fn damaged_recordings_are_refused() {
     let pipeline = input("rate_hz = 16000");
     assert_eq!(
         pipeline
-            .prepare(&[0.0, f32::INFINITY], 1, 16000)
+            .prepare(&[0.0, f32::INFINITY], 1, 16000.0)
             .unwrap_err(),
         InputError::NotFinite {
             at: 1,
@@ -146,13 +150,13 @@ fn damaged_recordings_are_refused() {
     for (samples, channels) in [(3, 2), (3, 0)] {
         assert_eq!(
             pipeline
-                .prepare(&vec![0.0; samples], channels, 16000)
+                .prepare(&vec![0.0; samples], channels, 16000.0)
                 .unwrap_err(),
             InputError::Ragged { samples, channels }
         );
     }
     assert!(matches!(
-        input("rate_hz = 16000\nresample = \"convert\"").prepare(&[0.0], 1, 0),
+        input("rate_hz = 16000\nresample = \"convert\"").prepare(&[0.0], 1, 0.0),
         Err(InputError::Convert { .. })
     ));
 }

@@ -9,7 +9,7 @@ pub mod network;
 
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Framing, Graph, Mode};
+use crate::graph::{Chain, Framing, Graph, Head, Mode};
 use crate::plan_builder::{PlanBuilder, PlanBytes};
 use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 
@@ -21,7 +21,9 @@ use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 /// # Errors
 /// [`LowerError`] names the stage that no operator computes, and what to change.
 pub fn lower_f32(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes, LowerError> {
-    f32::lower(graph, &Layout::new(graph, clip_len)?)
+    let chain = only_chain(graph)?;
+    let layout = Layout::new(chain, graph.head.as_ref(), clip_len)?;
+    f32::lower(graph, chain, &layout)
 }
 
 /// Lowers `graph` to a plan with integer features: 16-bit samples in, no float anywhere.
@@ -37,7 +39,19 @@ pub fn lower_fixed(
     clip_len: Option<usize>,
     precision: Precision,
 ) -> Result<PlanBytes, LowerError> {
-    fixed::lower(graph, &Layout::new(graph, clip_len)?, precision)
+    let chain = only_chain(graph)?;
+    let layout = Layout::new(chain, graph.head.as_ref(), clip_len)?;
+    fixed::lower(graph, chain, &layout, precision)
+}
+
+fn only_chain(graph: &Graph) -> Result<&Chain, LowerError> {
+    match graph.chains.as_slice() {
+        [chain] => Ok(chain),
+        _ => Err(LowerError::new(
+            "plan",
+            "several blocks of features have no plan yet: they work in reference and host",
+        )),
+    }
 }
 
 /// Lowers the classifier and the decision of `graph` alone: a plan that takes feature values as
@@ -51,11 +65,11 @@ pub fn lower_head(graph: &Graph) -> Result<PlanBytes, LowerError> {
         .as_ref()
         .ok_or_else(|| LowerError::new("classifier", "the pipeline has none"))?;
     let mut plan = PlanBuilder::new(&graph.name, Numeric::F32);
-    let hop = match graph.source.mode {
+    let hop = match graph.first().source.mode {
         Mode::Stream => head.row_hop,
         Mode::Window { .. } | Mode::Clip => head.rows,
     };
-    let row_len = graph.row_len;
+    let row_len = graph.row_len();
     let features = plan.source(Elem::F32, head.rows * row_len, hop * row_len, 0);
     network::add_head(&mut plan, head, features)?;
     plan.finish()
@@ -82,21 +96,25 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(graph: &Graph, clip_len: Option<usize>) -> Result<Self, LowerError> {
+    fn new(
+        chain: &Chain,
+        head: Option<&Head>,
+        clip_len: Option<usize>,
+    ) -> Result<Self, LowerError> {
         let Framing {
             frame_len,
             hop,
             start,
             pre_emphasis,
             ..
-        } = graph.framing;
-        let (window, window_hop) = match graph.source.mode {
+        } = chain.framing;
+        let (window, window_hop) = match chain.source.mode {
             Mode::Stream => {
                 // The stream's first samples follow zeros: frames that start in the padding and
                 // the past of the first sample both lie there.
                 let history = usize::from(pre_emphasis.is_some());
                 let ahead = start.max(0) as usize;
-                let (rows, row_hop) = match &graph.head {
+                let (rows, row_hop) = match head {
                     Some(head) => (head.rows, head.row_hop),
                     None => (1, 1),
                 };
@@ -123,7 +141,7 @@ impl Layout {
                 }
             },
         };
-        let frames = graph.framing.frames(window);
+        let frames = chain.framing.frames(window);
         if frames == 0 {
             return Err(LowerError::new(
                 "input",

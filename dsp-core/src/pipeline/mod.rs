@@ -16,7 +16,7 @@ use crate::blocks::decide::Decide;
 use crate::blocks::{BlockType, FeatureSpec};
 use crate::config::{Section, Table, write_text};
 use crate::deploy::Deploy;
-use crate::graph::{Graph, Head, Mode};
+use crate::graph::{Chain, Graph, Head, Mode};
 use crate::input::{Input, InputConfig};
 use read::{BlockTable, Document};
 
@@ -73,45 +73,44 @@ impl Pipeline {
             .validate()
             .map_err(|error| under("input", error))?;
         let deploy = Deploy::read(&document.deploy)?;
-        let chain = Chain::of(document)?;
+        let blocks = Roles::of(document)?;
 
-        let id = &chain.features.id;
-        let features =
-            FeatureSpec::read(chain.features.block_type, &chain.features.table, id, &input)?;
-        let framing = features.framing(&input);
-        let stages = features.expand(id);
-        let row_len = stages.last().map_or(0, |stage| stage.len);
-        let frame_stages = stages
-            .iter()
-            .position(|stage| stage.kind.needs_all_rows())
-            .unwrap_or(stages.len());
-        let (frame, rows) = stages.split_at(frame_stages);
-        let window_rows = match input.mode {
-            Mode::Window { len, .. } => Some(framing.frames(len)),
-            Mode::Stream | Mode::Clip => None,
+        let mut specs = Vec::with_capacity(blocks.features.len());
+        let mut graph = Graph {
+            name: document.name.clone(),
+            chains: Vec::with_capacity(blocks.features.len()),
+            head: None,
         };
-        if window_rows == Some(0) {
+        for block in &blocks.features {
+            let spec = block.block_type.features(&block.table, &block.id, &input)?;
+            graph.chains.push(chain(block, &*spec, &input)?);
+            specs.push(spec);
+        }
+        if graph.chains.len() > 1 && !matches!(input.mode, Mode::Window { .. }) {
             return Err(ConfigError::new(
-                "input.window_ms",
-                input.config.window_ms.unwrap_or_default(),
-                format!(
-                    "a window is shorter than a frame and gives no row: expected at least {} ms",
-                    framing.extent as f64 * 1000.0 / f64::from(input.rate_hz)
-                ),
+                "input.mode",
+                format!("{:?}", input.config.mode.name()),
+                "several blocks of features are joined window by window: expected \"window\"",
             ));
         }
+        let joined = graph.chains.len() > 1;
+        let (row_len, hop) = (graph.row_len(), graph.first().framing.hop);
+        let window_rows = if joined {
+            Some(1)
+        } else {
+            graph.first().window_rows()
+        };
         let period_ms = |rows: usize| {
             match input.mode {
-                Mode::Stream => Some((rows * framing.hop) as f64),
+                Mode::Stream => Some((rows * hop) as f64),
                 Mode::Window { hop, .. } => Some(hop as f64),
                 Mode::Clip => None,
             }
-            .map(|samples| samples * 1000.0 / f64::from(input.rate_hz))
+            .map(|samples| samples * 1000.0 / input.rate_hz)
         };
 
-        let mut head = None;
         let mut head_toml = Vec::new();
-        if let Some(block) = chain.classifier {
+        if let Some(block) = blocks.classifier {
             let shape = FeatureShape {
                 mode: input.mode,
                 row_len,
@@ -121,13 +120,13 @@ impl Pipeline {
                 .validate(base_dir, shape)
                 .map_err(|error| under(&block.id, error))?;
             let none = Table::default();
-            let (decide_id, decide_table) = match chain.decide {
+            let (decide_id, decide_table) = match blocks.decide {
                 Some(decide) => (decide.id.as_str(), &decide.table),
                 None => ("decide", &none),
             };
             let decide = Decide::read(decide_table, decide_id)?;
             head_toml.push((block, classifier.config.write()));
-            head_toml.extend(chain.decide.map(|block| (block, decide.write())));
+            head_toml.extend(blocks.decide.map(|block| (block, decide.write())));
             let decide = decide
                 .validate(
                     decide_id,
@@ -142,7 +141,7 @@ impl Pipeline {
                 labels,
                 ..
             } = classifier;
-            head = Some(Head {
+            graph.head = Some(Head {
                 name: block.id.clone(),
                 model,
                 rows,
@@ -156,28 +155,23 @@ impl Pipeline {
         let name = ("name", write_text(&document.name));
         write_table(&mut resolved, "[pipeline]", &[name]);
         write_table(&mut resolved, "[input]", &input.config.write());
-        write_block(&mut resolved, chain.features, features.write());
+        for (block, spec) in blocks.features.iter().zip(&specs) {
+            write_block(&mut resolved, block, spec.write());
+        }
         for (block, fields) in head_toml {
             write_block(&mut resolved, block, fields);
         }
         write_table(&mut resolved, "[deploy]", &deploy.write());
 
         Ok(Self {
-            graph: Graph {
-                name: document.name.clone(),
-                source: input.source(),
-                framing,
-                frame: frame.to_vec(),
-                rows: rows.to_vec(),
-                row_len,
-                head,
-            },
+            graph,
             input,
             deploy,
-            warnings: features
-                .warning()
-                .map(|warning| format!("{id}: {warning}"))
-                .into_iter()
+            warnings: blocks
+                .features
+                .iter()
+                .zip(&specs)
+                .filter_map(|(block, spec)| Some(format!("{}: {}", block.id, spec.warning()?)))
                 .collect(),
             resolved,
         })
@@ -243,53 +237,85 @@ fn write_block(out: &mut String, block: &BlockTable, fields: Vec<(&'static str, 
     write_table(out, "[[block]]", &all);
 }
 
+/// The chain of a block of features.
+fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Chain, ConfigError> {
+    let framing = spec.framing(input);
+    let stages = spec.expand(&block.id);
+    let source = input.source();
+    let row_len = stages
+        .last()
+        .map_or(framing.frame_len * source.axes, |stage| stage.len);
+    let frame_stages = stages
+        .iter()
+        .position(|stage| stage.kind.needs_all_rows())
+        .unwrap_or(stages.len());
+    let mut frame = stages;
+    let rows = frame.split_off(frame_stages);
+    let chain = Chain {
+        input: 0,
+        source,
+        framing,
+        frame,
+        rows,
+        row_len,
+        names: spec.names(),
+    };
+    if chain.window_rows() == Some(0) {
+        return Err(ConfigError::new(
+            "input.window_ms",
+            input.config.window_ms.unwrap_or_default(),
+            format!(
+                "a window is shorter than a frame and gives no row: expected at least {} ms",
+                chain.framing.extent as f64 * 1000.0 / input.rate_hz
+            ),
+        ));
+    }
+    Ok(chain)
+}
+
 /// The blocks in their roles.
-struct Chain<'a> {
-    features: &'a BlockTable,
+struct Roles<'a> {
+    features: Vec<&'a BlockTable>,
     classifier: Option<&'a BlockTable>,
     decide: Option<&'a BlockTable>,
 }
 
-impl<'a> Chain<'a> {
-    /// Blocks must stand in the order of the chain: features, classifier, decide.
+impl<'a> Roles<'a> {
+    /// Blocks must stand in this order: features, classifier, decide.
     fn of(document: &'a Document) -> Result<Self, ConfigError> {
-        const ORDER: &str = "a pipeline is one block of features (mel or mfcc), then at most one \
-                             classifier, then at most one decide";
-        let mut blocks = document.blocks.iter();
-        let misplaced = |block: &BlockTable| {
-            block.origin.mark(ConfigError::new(
-                block.id.clone(),
-                format!("a block of type \"{}\" here", block.block_type.name()),
-                ORDER,
-            ))
-        };
-        let features = match blocks.next() {
-            Some(block) if block.block_type.makes_features() => block,
-            Some(block) => return Err(misplaced(block)),
-            None => {
-                return Err(ConfigError::new(
-                    "block",
-                    "no block",
-                    format!("{ORDER}: start each with [[block]]"),
-                ));
-            }
-        };
-        let mut chain = Self {
-            features,
+        const ORDER: &str = "a pipeline is one or more blocks of features (such as mel or mfcc), \
+                             then at most one classifier, then at most one decide";
+        let mut roles = Self {
+            features: Vec::new(),
             classifier: None,
             decide: None,
         };
-        for block in blocks {
+        for block in &document.blocks {
+            let headless = roles.classifier.is_none() && roles.decide.is_none();
             match block.block_type {
-                BlockType::Classifier if chain.classifier.is_none() && chain.decide.is_none() => {
-                    chain.classifier = Some(block);
+                BlockType::Classifier if headless && !roles.features.is_empty() => {
+                    roles.classifier = Some(block);
                 }
-                BlockType::Decide if chain.classifier.is_some() && chain.decide.is_none() => {
-                    chain.decide = Some(block);
+                BlockType::Decide if roles.classifier.is_some() && roles.decide.is_none() => {
+                    roles.decide = Some(block);
                 }
-                _ => return Err(misplaced(block)),
+                kind if kind.makes_features() && headless => roles.features.push(block),
+                _ => {
+                    return Err(block.origin.mark(ConfigError::new(
+                        block.id.clone(),
+                        format!("a block of type \"{}\" here", block.block_type.name()),
+                        ORDER,
+                    )));
+                }
             }
         }
-        Ok(chain)
+        if roles.features.is_empty() {
+            return Err(ConfigError::new(
+                "block",
+                "no block",
+                format!("{ORDER}: start each with [[block]]"),
+            ));
+        }
+        Ok(roles)
     }
 }

@@ -116,8 +116,9 @@ impl Document {
         }
         document.check_keys(&pipeline)?;
         document.name = pipeline_name(&pipeline).map_err(|error| document.place(error))?;
+        settle_alternatives(&mut document.input, InputConfig::FIELDS);
         for block in &mut document.blocks {
-            settle_alternatives(block);
+            settle_alternatives(&mut block.table, block.block_type.fields());
             fill_preset(block)?;
         }
         Ok(document)
@@ -488,13 +489,13 @@ fn pipeline_name(pipeline: &Table) -> Result<String, ConfigError> {
 }
 
 /// An override of a field wins over the field of the file that says the same in another way.
-fn settle_alternatives(block: &mut BlockTable) {
+fn settle_alternatives<'a>(table: &mut Table, fields: impl IntoIterator<Item = &'a Field>) {
     let is_override =
         |node: Option<&Node>| node.is_some_and(|node| matches!(node.origin, Origin::Override(_)));
-    for field in block.block_type.fields() {
+    for field in fields {
         let other = field.instead_of;
-        if is_override(block.table.get(field.name)) && !is_override(block.table.get(other)) {
-            block.table.remove(other);
+        if is_override(table.get(field.name)) && !is_override(table.get(other)) {
+            table.remove(other);
         }
     }
 }

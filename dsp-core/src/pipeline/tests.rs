@@ -34,6 +34,7 @@ fn a_pipeline_expands_to_its_stages_in_order() {
     let pipeline = read(MFCC);
     let graph = pipeline.graph();
     let names: Vec<&str> = graph
+        .first()
         .frame
         .iter()
         .map(|stage| stage.name.as_str())
@@ -49,11 +50,14 @@ fn a_pipeline_expands_to_its_stages_in_order() {
             "features.dct"
         ]
     );
-    assert!(graph.rows.is_empty());
-    assert_eq!((graph.framing.frame_len, graph.framing.hop), (480, 320));
-    assert_eq!(graph.row_len, 10);
+    assert!(graph.first().rows.is_empty());
+    assert_eq!(
+        (graph.first().framing.frame_len, graph.first().framing.hop),
+        (480, 320)
+    );
+    assert_eq!(graph.row_len(), 10);
     assert!(matches!(
-        graph.frame[1].kind,
+        graph.first().frame[1].kind,
         StageKind::Rfft { n_fft: 512 }
     ));
 }
@@ -71,11 +75,11 @@ fn stages_from_the_first_that_needs_all_rows_on_are_row_stages() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        names(&pipeline.graph().frame).last().unwrap(),
+        names(&pipeline.graph().first().frame).last().unwrap(),
         "features.log"
     );
     assert_eq!(
-        names(&pipeline.graph().rows),
+        names(&pipeline.graph().first().rows),
         ["features.top_range", "features.dct"]
     );
 }
@@ -83,7 +87,7 @@ fn stages_from_the_first_that_needs_all_rows_on_are_row_stages() {
 #[test]
 fn an_override_pushes_out_the_field_that_says_the_same() {
     let pipeline = with(MFCC, "features.frame_samples", "400").unwrap();
-    assert_eq!(pipeline.graph().framing.frame_len, 400);
+    assert_eq!(pipeline.graph().first().framing.frame_len, 400);
 }
 
 #[test]
@@ -107,12 +111,15 @@ fn librosa_frames_are_centred_inside_the_fft() {
         .replace("tf_signal", "librosa")
         .replace("frame_ms = 30", "frame_samples = 400\nn_fft = 512");
     let centred = read(&text);
-    assert_eq!(centred.graph().framing.start, -200);
-    assert_eq!(centred.graph().framing.frames(16000), 1 + 16000 / 320);
-    let inside = with(&text, "features.framing", "inside").unwrap();
-    assert_eq!(inside.graph().framing.start, 56);
+    assert_eq!(centred.graph().first().framing.start, -200);
     assert_eq!(
-        inside.graph().framing.frames(16000),
+        centred.graph().first().framing.frames(16000),
+        1 + 16000 / 320
+    );
+    let inside = with(&text, "features.framing", "inside").unwrap();
+    assert_eq!(inside.graph().first().framing.start, 56);
+    assert_eq!(
+        inside.graph().first().framing.frames(16000),
         1 + (16000 - 512) / 320
     );
 }

@@ -30,6 +30,7 @@ pub mod shape;
 pub mod spectrum;
 pub mod statistics;
 pub mod vector;
+pub mod window;
 
 use crate::op::Op;
 
@@ -47,6 +48,7 @@ pub const ALL: &[&Op] = &[
     &vector::AFFINE_F32,
     &vector::REPLACE_FIRST_F32,
     &vector::COPY_F32,
+    &window::SELECT_F32,
     &spectrum::POWER_F32,
     &spectrum::MAGNITUDE_F32,
     &mel::MEL_F32,
@@ -140,6 +142,8 @@ pub const ALL: &[&Op] = &[
     &fixed::filter::BIQUAD_I32,
     &fixed::filter::DECIMATE_I32,
     &fixed::statistics::STATISTICS_I32,
+    &fixed::window::SELECT_I16_I32,
+    &fixed::window::SELECT_I32,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

@@ -5,8 +5,8 @@ use otolith_classifier::ops::{copy, decide, quantize};
 use otolith_dsp_core::Pipeline;
 use otolith_dsp_core::emit::emit_c;
 use otolith_dsp_core::graph::{
-    Filter, FilterBank, FrameCount, Framing, Gain, Graph, Log, LogFloor, Mode, Padding, SampleType,
-    Source, Stage, StageKind,
+    Chain, Filter, FilterBank, FrameCount, Framing, Gain, Graph, Log, LogFloor, Mode, Padding,
+    SampleType, Source, Stage, StageKind,
 };
 use otolith_dsp_core::lower::lower_f32;
 use otolith_dsp_core::plan_builder::{PlanBuilder, PlanBytes};
@@ -33,37 +33,42 @@ pub(crate) fn log_mel() -> PlanBytes {
         .collect();
     let graph = Graph {
         name: "log mel".into(),
-        source: Source {
-            rate_hz: 16000.0,
-            sample_type: SampleType::I16,
-            mode: Mode::Stream,
-            gain: Gain::Constant(1.0),
-        },
-        framing: Framing {
-            frame_len: 400,
-            extent: 400,
-            hop: 160,
-            start: 0,
-            count: FrameCount::Inside,
-            padding: Padding::Zero,
-            pre_emphasis: None,
-        },
-        frame: vec![
-            stage("window", 400, StageKind::Window(window.collect())),
-            stage("rfft", 257, StageKind::Rfft { n_fft: 512 }),
-            stage("power", 257, StageKind::Power { scale: 1.0 }),
-            stage("mel", 40, StageKind::Mel(FilterBank { filters })),
-            stage(
-                "log",
-                40,
-                StageKind::Log(Log {
-                    floor: LogFloor::Add(1e-6),
-                    scale: 1.0,
-                }),
-            ),
-        ],
-        rows: vec![],
-        row_len: 40,
+        chains: vec![Chain {
+            input: 0,
+            source: Source {
+                rate_hz: 16000.0,
+                axes: 1,
+                sample_type: SampleType::I16,
+                mode: Mode::Stream,
+                gain: Gain::Constant(1.0),
+            },
+            framing: Framing {
+                frame_len: 400,
+                extent: 400,
+                hop: 160,
+                start: 0,
+                count: FrameCount::Inside,
+                padding: Padding::Zero,
+                pre_emphasis: None,
+            },
+            frame: vec![
+                stage("window", 400, StageKind::Window(window.collect())),
+                stage("rfft", 257, StageKind::Rfft { n_fft: 512 }),
+                stage("power", 257, StageKind::Power { scale: 1.0 }),
+                stage("mel", 40, StageKind::Mel(FilterBank { filters })),
+                stage(
+                    "log",
+                    40,
+                    StageKind::Log(Log {
+                        floor: LogFloor::Add(1e-6),
+                        scale: 1.0,
+                    }),
+                ),
+            ],
+            rows: vec![],
+            row_len: 40,
+            names: vec![],
+        }],
         head: None,
     };
     lower_f32(&graph, None).unwrap()

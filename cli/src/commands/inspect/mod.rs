@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Inspect, console: &Console) -> Result<Status, Failure> 
         if let Some(head) = &graph.head {
             add("model", model::inspect(&head.model, console));
         }
-        if graph.source.mode == Mode::Clip {
+        if graph.first().source.mode == Mode::Clip {
             console.note("no plan: input.mode = \"clip\" has no fixed length");
         } else {
             let plan = project.plan()?;

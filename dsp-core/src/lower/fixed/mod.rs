@@ -10,32 +10,42 @@ mod bank;
 mod columns;
 mod front;
 mod matrix;
+mod slices;
 mod transform;
 
 use super::{Layout, network};
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Graph, Head, Span, Stage, StageKind};
+use crate::graph::{Chain, Graph, Head, Span, Stage, StageKind};
 use crate::plan_builder::{Format, PlanBuilder, PlanBytes, TensorId};
 use columns::{Column, Scaling, UNCLAMPED};
 use front::Front;
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
 use otolith_dsp_nostd::ops::fixed::{matrix as matrix_op, rows as row_op, scale, vector};
+use slices::Slices;
 
 pub(super) fn lower(
     graph: &Graph,
+    chain: &Chain,
     layout: &Layout,
     precision: Precision,
 ) -> Result<PlanBytes, LowerError> {
     let mut plan = PlanBuilder::new(&graph.name, Numeric::Fixed);
-    plan.rate_hz(graph.source.rate_hz);
-    let source = plan.source(Elem::I16, layout.window, layout.hop, layout.prime);
-    let row_len = graph
+    plan.rate_hz(chain.source.rate_hz);
+    let axes = chain.source.axes;
+    let source = plan.source(
+        Elem::I16,
+        layout.window * axes,
+        layout.hop * axes,
+        layout.prime * axes,
+    );
+    let row_len = chain
         .frame
         .last()
-        .map_or(graph.framing.frame_len, |stage| stage.len);
-    let form = RowForm::of(graph);
+        .map_or(chain.frame_values(), |stage| stage.len);
+    let windows = slices::applies(chain);
+    let form = RowForm::of(chain, graph.head.as_ref(), windows);
     let (rows, row) = plan.rows(
         form.elem(),
         layout.rows,
@@ -43,41 +53,47 @@ pub(super) fn lower(
         layout.row_hop,
         layout.frames,
     );
-    let front = Front::new(graph, layout, precision, source);
     let wide_row = (form == RowForm::Wide).then_some(row);
-    let (mut values, after) = front.run(&mut plan, wide_row)?;
-    let mut chain = Chain {
+    let (mut values, after) = if windows {
+        let mut slices = Slices { plan: &mut plan };
+        (slices.run(chain, source, wide_row)?, chain.frame.len())
+    } else {
+        Front::new(chain, layout, precision, source).run(&mut plan, wide_row)?
+    };
+    let mut stages = RowStages {
         plan: &mut plan,
         section: Section::Frame,
         n_rows: 1,
-        bits: 6 + front::log_q(graph),
+        bits: 6 + front::log_q(chain),
     };
-    for stage in &graph.frame[after..] {
-        values = chain.stage(stage, values)?;
+    for stage in &chain.frame[after..] {
+        values = stages.stage(stage, values)?;
     }
-    let last = graph
+    let last = chain
         .frame
         .last()
         .map_or("row", |stage| stage.name.as_str());
     values = match (form, &graph.head) {
-        (RowForm::Int8, Some(head)) => chain.quantise(head, values, Some(row))?,
-        (RowForm::Wide, _) => chain.keep(last, values, row)?,
-        _ => chain.narrow(last, values, Some(row))?,
+        (RowForm::Int8, Some(head)) => stages.quantise(head, values, Some(row))?,
+        (RowForm::Wide, _) if windows => values,
+        (RowForm::Wide, _) => stages.keep(last, values, row)?,
+        _ => stages.narrow(last, values, Some(row))?,
     };
 
-    chain.section = Section::Decision;
-    chain.n_rows = layout.rows;
+    stages.section = Section::Decision;
+    stages.n_rows = layout.rows;
     values.tensor = rows;
-    for stage in &graph.rows {
-        values = chain.stage(stage, values)?;
+    for stage in &chain.rows {
+        values = stages.stage(stage, values)?;
     }
-    let last = graph.rows.last().map_or(last, |stage| stage.name.as_str());
+    let last = chain.rows.last().map_or(last, |stage| stage.name.as_str());
     values = match &graph.head {
-        Some(head) if form != RowForm::Int8 => chain.quantise(head, values, None)?,
-        None if values.elem != Elem::I16 => chain.narrow(last, values, None)?,
+        Some(head) if form != RowForm::Int8 => stages.quantise(head, values, None)?,
+        None if windows => stages.settle(last, values)?,
+        None if values.elem != Elem::I16 => stages.narrow(last, values, None)?,
         _ => values,
     };
-    plan.features(values.tensor, &[layout.rows, graph.row_len]);
+    plan.features(values.tensor, &[layout.rows, chain.row_len]);
     if let Some(head) = &graph.head {
         network::add_head(&mut plan, head, values.tensor)?;
     }
@@ -96,9 +112,10 @@ enum RowForm {
 }
 
 impl RowForm {
-    fn of(graph: &Graph) -> Self {
-        match (graph.rows.first().map(|stage| &stage.kind), &graph.head) {
+    fn of(chain: &Chain, head: Option<&Head>, windows: bool) -> Self {
+        match (chain.rows.first().map(|stage| &stage.kind), head) {
             (None, Some(_)) => Self::Int8,
+            _ if windows => Self::Wide,
             (None | Some(StageKind::Standardise { .. } | StageKind::Deltas { .. }), _) => {
                 Self::Features
             }
@@ -116,6 +133,7 @@ impl RowForm {
 }
 
 /// A tensor of rows, and what its columns stand for.
+#[derive(Clone)]
 struct Values {
     tensor: TensorId,
     elem: Elem,
@@ -142,7 +160,7 @@ impl Values {
 }
 
 /// The stages behind the logarithm, for one row or for all rows of a decision.
-struct Chain<'b> {
+struct RowStages<'b> {
     plan: &'b mut PlanBuilder,
     section: Section,
     n_rows: usize,
@@ -150,7 +168,7 @@ struct Chain<'b> {
     bits: i32,
 }
 
-impl Chain<'_> {
+impl RowStages<'_> {
     fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
         self.plan.step(self.section, op, name, tensors, params);
     }
@@ -391,6 +409,20 @@ impl Chain<'_> {
             .map(|c| c.scale)
             .fold(f64::MAX, f64::min);
         self.scaled(name, values, Elem::I32, vec![scale], 0, Some(row))
+    }
+
+    /// The values of windows as 32-bit features, each column with a scale of its own and no
+    /// offset.
+    fn settle(&mut self, name: &str, mut values: Values) -> Result<Values, LowerError> {
+        if !slices::settled(&values.columns) {
+            let most = libm::exp2(30.0);
+            let scale = |c: &Column| libm::exp2(-f64::from(c.q(most)));
+            let scales = values.columns.iter().map(scale).collect();
+            values = self.scaled(name, values, Elem::I32, scales, 0, None)?;
+        }
+        self.plan
+            .format(self.section, name, values.tensor, values.format());
+        Ok(values)
     }
 
     fn scaled(

@@ -23,6 +23,7 @@ pub mod scale;
 pub mod spectrum;
 pub mod statistics;
 pub mod vector;
+pub mod window;
 
 #[cfg(test)]
 pub(crate) mod probe;

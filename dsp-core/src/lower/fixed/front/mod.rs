@@ -7,7 +7,7 @@ use super::columns::Column;
 use super::transform::{Transform, q15, q31};
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{self, Gain, Graph, Log, LogFloor, Stage, StageKind};
+use crate::graph::{self, Chain, Gain, Log, LogFloor, Stage, StageKind};
 use crate::lower::Layout;
 use crate::plan_builder::{Format, PlanBuilder, TensorId};
 use energies::Spectrum;
@@ -18,8 +18,8 @@ use otolith_dsp_nostd::ops::frame::{Padding, PeakParams};
 
 /// Fraction bits of the logarithms: few enough for the sums of a matrix with 16-bit coefficients,
 /// if there is one, to keep theirs.
-pub(super) fn log_q(graph: &Graph) -> i32 {
-    let mut stages = graph.frame.iter().chain(&graph.rows);
+pub(super) fn log_q(chain: &Chain) -> i32 {
+    let mut stages = chain.frame.iter().chain(&chain.rows);
     let matrix = stages.any(|stage| matches!(stage.kind, StageKind::Matrix(_)));
     if matrix { 10 } else { 14 }
 }
@@ -36,7 +36,7 @@ struct Frame {
 }
 
 pub(super) struct Front<'g> {
-    graph: &'g Graph,
+    chain: &'g Chain,
     layout: &'g Layout,
     precision: Precision,
     source: TensorId,
@@ -55,13 +55,13 @@ pub(super) struct Front<'g> {
 
 impl<'g> Front<'g> {
     pub(super) fn new(
-        graph: &'g Graph,
+        chain: &'g Chain,
         layout: &'g Layout,
         precision: Precision,
         source: TensorId,
     ) -> Self {
         Self {
-            graph,
+            chain,
             layout,
             precision,
             source,
@@ -70,7 +70,7 @@ impl<'g> Front<'g> {
             largest: 1.0,
             energy: None,
             windowed: None,
-            log_q: log_q(graph),
+            log_q: log_q(chain),
         }
     }
 
@@ -81,7 +81,7 @@ impl<'g> Front<'g> {
         plan: &mut PlanBuilder,
         row: Option<TensorId>,
     ) -> Result<(Values, usize), LowerError> {
-        let stages = &self.graph.frame;
+        let stages = &self.chain.frame;
         self.input(plan);
         let frame = self.cut(plan)?;
         let mut window = None;
@@ -168,10 +168,10 @@ impl<'g> Front<'g> {
 
     /// The gain of the source.
     fn input(&mut self, plan: &mut PlanBuilder) {
-        match self.graph.source.gain {
+        match self.chain.source.gain {
             Gain::Constant(gain) => self.gain = gain,
             Gain::PeakMagnitude | Gain::PeakMaximum => {
-                let magnitude = self.graph.source.gain == Gain::PeakMagnitude;
+                let magnitude = self.chain.source.gain == Gain::PeakMagnitude;
                 let peak = plan.tensor("peak", Elem::I32, &[1]);
                 plan.step(
                     Section::Window,
@@ -187,10 +187,10 @@ impl<'g> Front<'g> {
 
     /// The frame: where it lies in the source window, or a copy.
     fn cut(&mut self, plan: &mut PlanBuilder) -> Result<Frame, LowerError> {
-        let framing = &self.graph.framing;
+        let framing = &self.chain.framing;
         let layout = self.layout;
         let wide = framing.pre_emphasis.is_some()
-            || self.graph.frame.iter().any(|stage| {
+            || self.chain.frame.iter().any(|stage| {
                 matches!(
                     stage.kind,
                     StageKind::RemoveMean | StageKind::PreEmphasis(_)
@@ -297,7 +297,7 @@ impl<'g> Front<'g> {
 
     /// Largest magnitude of a value before the transform, in the graph's units.
     fn amplitude(&self) -> f64 {
-        let input = match self.graph.source.gain {
+        let input = match self.chain.source.gain {
             Gain::Constant(gain) => gain,
             Gain::PeakMagnitude => 1.0,
             // The largest sample becomes 1; the smallest may be far below -1.
@@ -371,7 +371,7 @@ impl<'g> Front<'g> {
     /// them, still fit.
     fn left(&self, unit: f64) -> u32 {
         let epsilons = self
-            .graph
+            .chain
             .frame
             .iter()
             .filter_map(|stage| match stage.kind {

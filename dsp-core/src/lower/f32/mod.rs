@@ -1,25 +1,37 @@
 //! Lowering to `f32` operators.
 
+mod slices;
+
 use super::{Layout, network};
 use crate::error::LowerError;
-use crate::graph::{self, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
+use crate::graph::{self, Chain, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
 use otolith_dsp_nostd::ops::{frame, log, matrix, mel, rfft, rows, spectrum, vector};
 
-pub(super) fn lower(graph: &Graph, layout: &Layout) -> Result<PlanBytes, LowerError> {
+pub(super) fn lower(
+    graph: &Graph,
+    chain: &Chain,
+    layout: &Layout,
+) -> Result<PlanBytes, LowerError> {
     let mut plan = PlanBuilder::new(&graph.name, Numeric::F32);
-    plan.rate_hz(graph.source.rate_hz);
-    let elem = match graph.source.sample_type {
+    plan.rate_hz(chain.source.rate_hz);
+    let elem = match chain.source.sample_type {
         SampleType::I16 => Elem::I16,
         SampleType::F32 => Elem::F32,
     };
-    let source = plan.source(elem, layout.window, layout.hop, layout.prime);
-    let frame_row_len = graph
+    let axes = chain.source.axes;
+    let source = plan.source(
+        elem,
+        layout.window * axes,
+        layout.hop * axes,
+        layout.prime * axes,
+    );
+    let frame_row_len = chain
         .frame
         .last()
-        .map_or(graph.framing.frame_len, |stage| stage.len);
+        .map_or(chain.frame_values(), |stage| stage.len);
     let (rows, row) = plan.rows(
         Elem::F32,
         layout.rows,
@@ -32,11 +44,11 @@ pub(super) fn lower(graph: &Graph, layout: &Layout) -> Result<PlanBytes, LowerEr
         section: Section::Frame,
         energy: None,
     };
-    lowering.frame(graph, layout, source, row)?;
+    lowering.frame(chain, layout, source, row)?;
     lowering.section = Section::Decision;
-    let features = lowering.rows(graph, layout.rows, frame_row_len, rows)?;
+    let features = lowering.rows(chain, layout.rows, frame_row_len, rows)?;
     let mut plan = lowering.plan;
-    plan.features(features, &[layout.rows, graph.row_len]);
+    plan.features(features, &[layout.rows, chain.row_len]);
     if let Some(head) = &graph.head {
         network::add_head(&mut plan, head, features)?;
     }
@@ -58,26 +70,26 @@ impl Lowering {
     /// The frame section: from the source window to `row`.
     fn frame(
         &mut self,
-        graph: &Graph,
+        chain: &Chain,
         layout: &Layout,
         source: TensorId,
         row: TensorId,
     ) -> Result<(), LowerError> {
-        let n_fft = graph.frame.iter().find_map(|stage| match stage.kind {
+        let n_fft = chain.frame.iter().find_map(|stage| match stage.kind {
             StageKind::Rfft { n_fft } => Some(n_fft),
             _ => None,
         });
-        let frame_len = graph.framing.frame_len;
+        let frame_len = chain.frame_values();
         let buffer_len = n_fft.unwrap_or(frame_len);
         let buffer = self.plan.tensor("frame", Elem::F32, &[buffer_len]);
         let frame = self
             .plan
             .view("frame.samples", buffer, 0, Elem::F32, &[frame_len]);
-        self.cut_frame(graph, layout, source, frame);
+        self.cut_frame(chain, layout, source, frame);
 
         let mut x = frame;
         let mut padded = buffer_len == frame_len;
-        for (i, stage) in graph.frame.iter().enumerate() {
+        for (i, stage) in chain.frame.iter().enumerate() {
             let name = &stage.name;
             match &stage.kind {
                 StageKind::Window(window) => {
@@ -111,7 +123,7 @@ impl Lowering {
                     x = self.plan.view(name, buffer, 0, Elem::F32, &[stage.len]);
                 }
                 _ => {
-                    let rest = &graph.frame[i + 1..];
+                    let rest = &chain.frame[i + 1..];
                     let to_row = rest.iter().all(|stage| works_in_place(&stage.kind));
                     x = self.vectors(stage, x, 1, to_row.then_some(row))?;
                 }
@@ -123,15 +135,15 @@ impl Lowering {
         Ok(())
     }
 
-    fn cut_frame(&mut self, graph: &Graph, layout: &Layout, source: TensorId, frame: TensorId) {
-        let ints = graph.source.sample_type == SampleType::I16;
+    fn cut_frame(&mut self, chain: &Chain, layout: &Layout, source: TensorId, frame: TensorId) {
+        let ints = chain.source.sample_type == SampleType::I16;
         let mut operands = vec![source, frame];
         let mut constant = 1.0;
-        match graph.source.gain {
+        match chain.source.gain {
             Gain::Constant(gain) => constant = gain,
             Gain::PeakMagnitude | Gain::PeakMaximum => {
                 let gain = self.plan.tensor("gain", Elem::F32, &[1]);
-                let magnitude = graph.source.gain == Gain::PeakMagnitude;
+                let magnitude = chain.source.gain == Gain::PeakMagnitude;
                 let op = if ints {
                     &frame::PEAK_I16_F32
                 } else {
@@ -149,17 +161,17 @@ impl Lowering {
             &frame::FRAME_F32
         };
         let params = frame::FrameParams {
-            start: layout.start as i32,
-            hop: graph.framing.hop as u32,
+            start: layout.start as i32 * chain.source.axes as i32,
+            hop: (chain.framing.hop * chain.source.axes) as u32,
             history: layout.history as u32,
-            padding: match graph.framing.padding {
+            padding: match chain.framing.padding {
                 graph::Padding::Zero => frame::Padding::Zero,
                 graph::Padding::Reflect => frame::Padding::Reflect,
                 graph::Padding::Symmetric => frame::Padding::Symmetric,
                 graph::Padding::Edge => frame::Padding::Edge,
             },
             gain: constant as f32,
-            pre_emphasis: graph.framing.pre_emphasis.unwrap_or(0.0) as f32,
+            pre_emphasis: chain.framing.pre_emphasis.unwrap_or(0.0) as f32,
         };
         self.step(op, "input.frame", &operands, &params.encode());
     }
@@ -167,13 +179,13 @@ impl Lowering {
     /// The decision section's row stages; returns the tensor with the features.
     fn rows(
         &mut self,
-        graph: &Graph,
+        chain: &Chain,
         n_rows: usize,
         mut cols: usize,
         rows: TensorId,
     ) -> Result<TensorId, LowerError> {
         let mut x = rows;
-        for stage in &graph.rows {
+        for stage in &chain.rows {
             let name = &stage.name;
             match &stage.kind {
                 StageKind::TopRange { range } => {
@@ -197,7 +209,7 @@ impl Lowering {
             }
             cols = stage.len;
         }
-        debug_assert_eq!(cols, graph.row_len);
+        debug_assert_eq!(cols, chain.row_len);
         Ok(x)
     }
 
@@ -281,6 +293,9 @@ impl Lowering {
                 return Ok(y);
             }
             other => {
+                if let Some(y) = self.slices(stage, x, to)? {
+                    return Ok(y);
+                }
                 return Err(LowerError::new(
                     name.clone(),
                     format!(

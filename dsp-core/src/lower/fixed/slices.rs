@@ -1,0 +1,168 @@
+//! Stages of whole windows: vectors of 32-bit integers with a scale for each value.
+
+use super::Values;
+use super::columns::{Column, UNCLAMPED};
+use crate::error::LowerError;
+use crate::graph::{Chain, Gain, Stage, StageKind};
+use crate::plan_builder::{PlanBuilder, TensorId};
+use otolith_dsp_nostd::Op;
+use otolith_dsp_nostd::format::{Elem, Section};
+use otolith_dsp_nostd::ops::fixed::window;
+
+/// Fraction bits that a 16-bit sample gets when it becomes 32 bits wide: three bits stay free
+/// for filters and differences.
+const WIDENED: i32 = 13;
+
+/// Whether the frames of `chain` are whole windows whose stages work on slices.
+pub(super) fn applies(chain: &Chain) -> bool {
+    let first = chain.frame.first().map(|stage| &stage.kind);
+    first.is_none_or(|kind| {
+        matches!(
+            kind,
+            StageKind::Select { .. } | StageKind::Fork(_) | StageKind::Affine { .. }
+        )
+    })
+}
+
+/// Adds the steps of the stages.
+pub(super) struct Slices<'b> {
+    pub(super) plan: &'b mut PlanBuilder,
+}
+
+impl Slices<'_> {
+    /// From the source window to the features, in `row` if it is given. What they stand for may
+    /// still have offsets and clamps.
+    pub(super) fn run(
+        &mut self,
+        chain: &Chain,
+        source: TensorId,
+        row: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
+        let Gain::Constant(gain) = chain.source.gain else {
+            return Err(LowerError::new(
+                "input.normalise",
+                "a window's peak is not known to its statistics: set normalise = \"none\"",
+            ));
+        };
+        let column = Column::plain(gain / 32768.0, -gain, gain);
+        let x = Values {
+            tensor: source,
+            elem: Elem::I16,
+            columns: vec![column; chain.frame_values()],
+            energy: None,
+        };
+        let values = self.stages(&chain.frame, x, row)?;
+        let name = chain.frame.last().map_or("row", |stage| &stage.name);
+        self.wide(name, values, row)
+    }
+
+    /// `stages` one after the other, from `x` to `to`, if the last of them can write there.
+    fn stages(
+        &mut self,
+        stages: &[Stage],
+        mut x: Values,
+        to: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
+        for (i, stage) in stages.iter().enumerate() {
+            let folds = |stage: &Stage| matches!(stage.kind, StageKind::Affine { .. });
+            let to = to.filter(|_| stages[i + 1..].iter().all(folds));
+            x = self.stage(stage, x, to)?;
+        }
+        Ok(x)
+    }
+
+    fn stage(
+        &mut self,
+        stage: &Stage,
+        mut x: Values,
+        to: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
+        let name = &stage.name;
+        match &stage.kind {
+            StageKind::Affine { add, mul, min, max } => {
+                for column in &mut x.columns {
+                    *column = column.affine(*add, *mul, *min, *max);
+                }
+                Ok(x)
+            }
+            StageKind::Select { first, step } => {
+                self.select(name, &x, (*first, *step), stage.len, to)
+            }
+            StageKind::Fork(branches) => {
+                let y = self.output(stage, to);
+                let mut columns = Vec::with_capacity(stage.len);
+                for (i, branch) in branches.iter().enumerate() {
+                    let len = branch.last().map_or(x.columns.len(), |stage| stage.len);
+                    let part = format!("{name}.{i}");
+                    let at = columns.len() * 4;
+                    let to = self.plan.view(&part, y, at, Elem::I32, &[len]);
+                    let values = self.stages(branch, x.clone(), Some(to))?;
+                    columns.extend(self.wide(&part, values, Some(to))?.columns);
+                }
+                Ok(Values {
+                    tensor: y,
+                    elem: Elem::I32,
+                    columns,
+                    energy: None,
+                })
+            }
+            _ => Err(LowerError::new(
+                name.clone(),
+                "this stage has no integer operator on windows: it works in f32, or in the \
+                 reference and host numerics",
+            )),
+        }
+    }
+
+    fn output(&mut self, stage: &Stage, to: Option<TensorId>) -> TensorId {
+        to.unwrap_or_else(|| self.plan.tensor(&stage.name, Elem::I32, &[stage.len]))
+    }
+
+    /// `x` as 32-bit integers, in `to` if that is given.
+    fn wide(&mut self, name: &str, x: Values, to: Option<TensorId>) -> Result<Values, LowerError> {
+        if x.elem == Elem::I32 && to.is_none_or(|to| x.tensor == to) {
+            return Ok(x);
+        }
+        let len = x.columns.len();
+        self.select(name, &x, (0, 1), len, to)
+    }
+
+    /// Every `step`th value of `x` from `first` on, as 32-bit integers.
+    fn select(
+        &mut self,
+        name: &str,
+        x: &Values,
+        (first, step): (usize, usize),
+        len: usize,
+        to: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
+        let (op, bits): (&'static Op, i32) = match x.elem {
+            Elem::I16 => (&window::SELECT_I16_I32, WIDENED),
+            _ => (&window::SELECT_I32, 0),
+        };
+        let y = to.unwrap_or_else(|| self.plan.tensor(name, Elem::I32, &[len]));
+        let params = [first as u32, step as u32];
+        self.plan
+            .step(Section::Frame, op, name, &[x.tensor, y], &params);
+        let unit = libm::exp2(-f64::from(bits));
+        let columns = x.columns[first..].iter().step_by(step).take(len);
+        Ok(Values {
+            tensor: y,
+            elem: Elem::I32,
+            columns: columns
+                .map(|&column| Column {
+                    scale: column.scale * unit,
+                    ..column
+                })
+                .collect(),
+            energy: None,
+        })
+    }
+}
+
+/// Whether the columns are plain multiples: nothing left to add or to clamp.
+pub(super) fn settled(columns: &[Column]) -> bool {
+    columns
+        .iter()
+        .all(|c| c.offset == 0.0 && c.clamp == UNCLAMPED && c.scale > 0.0)
+}
