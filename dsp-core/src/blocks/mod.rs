@@ -7,6 +7,8 @@
 //! | `mfcc` | cepstral coefficients |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
+//! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
+//! | `statistic_names` | names of statistics in lists |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields that `mel` and `mfcc` share |
@@ -20,6 +22,8 @@ pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod raw;
 pub(crate) mod rows;
+pub(crate) mod spectral_analysis;
+pub(crate) mod statistic_names;
 pub(crate) mod window;
 
 use crate::ConfigError;
@@ -39,6 +43,8 @@ choices! {
         Flatten = "flatten",
         /// The samples of a window themselves.
         Raw = "raw",
+        /// Filters, statistics and spectra or wavelets of each axis of a window.
+        SpectralAnalysis = "spectral_analysis",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -81,6 +87,7 @@ impl BlockType {
             Self::Mfcc => mfcc::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
+            Self::SpectralAnalysis => spectral_analysis::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -93,7 +100,7 @@ impl BlockType {
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
     fn takes_windows(self) -> bool {
-        matches!(self, Self::Flatten | Self::Raw)
+        matches!(self, Self::Flatten | Self::Raw | Self::SpectralAnalysis)
     }
 
     /// The block's own fields, with the meaning of each group.
@@ -105,6 +112,7 @@ impl BlockType {
         use mfcc::Cepstral;
         use raw::Raw;
         use rows::Rows;
+        use spectral_analysis::SpectralAnalysis;
         match self {
             Self::Mel => vec![
                 (FrontEnd::ABOUT, FrontEnd::FIELDS),
@@ -117,6 +125,9 @@ impl BlockType {
             ],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
+            Self::SpectralAnalysis => {
+                vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
+            }
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -177,6 +188,7 @@ impl BlockType {
             Self::Mfcc => mfcc::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
+            Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
         spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {

@@ -15,8 +15,10 @@
 //! input and output is one block.
 
 mod block;
+mod filters;
 mod real;
 mod rows;
+mod segments;
 mod signal;
 mod slices;
 mod spectrum;
