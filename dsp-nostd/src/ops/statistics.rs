@@ -228,4 +228,4 @@ fn entropy(sorted: &[f32], bins: u32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
