@@ -35,11 +35,26 @@ fn near_misses_are_suggested() {
 
 #[test]
 fn presets_name_only_fields_that_exist_and_values_that_fit() {
-    let fields = BlockType::Mfcc.fields();
+    let has = |block: BlockType, key: &str| block.fields().iter().any(|field| field.name == key);
+    let of_features = || BlockType::ALL.iter().filter(|block| block.makes_features());
     for preset in presets::ALL {
         for entry in Table::parse(preset.fields).unwrap().entries {
-            let known = fields.iter().any(|field| field.name == entry.key);
-            assert!(known, "{}: {}", preset.name, entry.key);
+            let name = preset.name;
+            let Value::Table(table) = entry.node.value else {
+                let known = of_features().any(|&block| has(block, &entry.key));
+                assert!(known, "{name}: {}", entry.key);
+                continue;
+            };
+            let block = of_features().find(|block| block.name() == entry.key);
+            let block = *block.unwrap_or_else(|| panic!("{name}: no block {}", entry.key));
+            for entry in table.entries {
+                assert!(
+                    has(block, &entry.key),
+                    "{name}, {}: {}",
+                    block.name(),
+                    entry.key
+                );
+            }
         }
     }
     assert_eq!(

@@ -5,4 +5,5 @@ pub(crate) mod filter_design;
 pub(crate) mod mel;
 pub(crate) mod polynomial;
 pub(crate) mod wavelet;
+pub(crate) mod micro_frontend;
 pub(crate) mod window;

@@ -27,6 +27,7 @@ pub(super) fn applies(chain: &Chain) -> bool {
 /// Adds the steps of the stages.
 pub(super) struct Slices<'b> {
     pub(super) plan: &'b mut PlanBuilder,
+    pub(super) section: Section,
 }
 
 impl Slices<'_> {
@@ -119,7 +120,12 @@ impl Slices<'_> {
     }
 
     /// `x` as 32-bit integers, in `to` if that is given.
-    fn wide(&mut self, name: &str, x: Values, to: Option<TensorId>) -> Result<Values, LowerError> {
+    pub(super) fn wide(
+        &mut self,
+        name: &str,
+        x: Values,
+        to: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
         if x.elem == Elem::I32 && to.is_none_or(|to| x.tensor == to) {
             return Ok(x);
         }
@@ -143,8 +149,8 @@ impl Slices<'_> {
         let y = to.unwrap_or_else(|| self.plan.tensor(name, Elem::I32, &[len]));
         let params = [first as u32, step as u32];
         self.plan
-            .step(Section::Frame, op, name, &[x.tensor, y], &params);
-        let unit = libm::exp2(-f64::from(bits));
+            .step(self.section, op, name, &[x.tensor, y], &params);
+        let unit = libm::ldexp(1.0, -bits);
         let columns = x.columns[first..].iter().step_by(step).take(len);
         Ok(Values {
             tensor: y,
