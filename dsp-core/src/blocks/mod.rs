@@ -9,6 +9,8 @@
 //! | `micro_frontend` | TensorFlow's micro-frontend |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
+//! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
+//! | `statistic_names` | names of statistics in lists |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
@@ -23,6 +25,8 @@ pub(crate) mod mfcc;
 pub(crate) mod micro_frontend;
 pub(crate) mod raw;
 pub(crate) mod rows;
+pub(crate) mod spectral_analysis;
+pub(crate) mod statistic_names;
 pub(crate) mod spectrogram;
 pub(crate) mod window;
 
@@ -47,6 +51,8 @@ choices! {
         Flatten = "flatten",
         /// The samples of a window themselves.
         Raw = "raw",
+        /// Filters, statistics and spectra or wavelets of each axis of a window.
+        SpectralAnalysis = "spectral_analysis",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -99,6 +105,7 @@ impl BlockType {
             Self::MicroFrontend => micro_frontend::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
+            Self::SpectralAnalysis => spectral_analysis::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -111,7 +118,7 @@ impl BlockType {
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
     fn takes_windows(self) -> bool {
-        matches!(self, Self::Flatten | Self::Raw)
+        matches!(self, Self::Flatten | Self::Raw | Self::SpectralAnalysis)
     }
 
     /// The block's own fields, with the meaning of each group.
@@ -130,6 +137,7 @@ impl BlockType {
         use micro_frontend::MicroConfig;
         use raw::Raw;
         use rows::Rows;
+        use spectral_analysis::SpectralAnalysis;
         match self {
             Self::Mel => vec![
                 (Frames::ABOUT, Frames::FIELDS),
@@ -163,6 +171,9 @@ impl BlockType {
             Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
+            Self::SpectralAnalysis => {
+                vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
+            }
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -235,6 +246,7 @@ impl BlockType {
             Self::MicroFrontend => micro_frontend::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
+            Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
         // Paths of fields that are missing are whole already.

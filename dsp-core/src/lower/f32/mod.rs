@@ -368,6 +368,7 @@ fn works_in_place(kind: &StageKind) -> bool {
             | StageKind::LogSum { .. }
             | StageKind::RemoveMean
             | StageKind::PreEmphasis(_)
+            | StageKind::Sos { .. }
     )
 }
 
