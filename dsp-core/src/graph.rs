@@ -9,6 +9,10 @@
 //! run through the [`Chain::rows`] stages, which may look at all rows at once. Several chains work
 //! on windows: their rows, one after the other, are one row of features.
 
+mod motion;
+
+pub use motion::{AutocorrelationPeak, GroupStatistic, SpectrumStatistic};
+
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
@@ -227,6 +231,47 @@ pub enum StageKind {
     },
     /// `y[i]` is statistic `i` of `x`.
     Statistics(Vec<Statistic>),
+    /// `x` is `parts` vectors of equal length, one after the other;
+    /// `y[i] = sqrt(sum_p x_p[i]^2)`.
+    Norm {
+        /// Number of parts.
+        parts: usize,
+    },
+    /// `y[i] = scale (x[i+1] - x[i])`: one value less.
+    Difference {
+        /// Factor, such as the sample rate for a derivative over time.
+        scale: f64,
+    },
+    /// First-order Butterworth low-pass that is settled at the mean of `x`:
+    /// `l[n] = (1 - 2 k) l[n-1] + k (x[n] + x[n-1])` with `l[-1] = x[-1] = mean(x)`.
+    LowPass {
+        /// `t / (1 + t)` with `t = tan(pi f / rate)` for the cut-off `f`; from 0 to 0.5.
+        k: f64,
+        /// `y = l`, or, with `rest`, what it leaves: `y = x - l`.
+        rest: bool,
+    },
+    /// `x` is `parts` vectors of equal length, one after the other; `y[i]` is number `i` about
+    /// them.
+    Group {
+        /// Number of parts.
+        parts: usize,
+        /// What is computed.
+        list: Vec<GroupStatistic>,
+    },
+    /// `y[k] = scale |X[k]|^2` for the bins `0..=n_fft/2` of the spectrum `X` of
+    /// `(x[n] - mean(x)) window[n]`, padded with zeros to `n_fft`.
+    PowerSpectrum {
+        /// FFT length, at least that of `x`.
+        n_fft: usize,
+        /// As long as `x`.
+        window: Vec<f64>,
+        /// Factor.
+        scale: f64,
+    },
+    /// `y[i]` is number `i` about the power spectrum `x`.
+    Spectrum(Vec<SpectrumStatistic>),
+    /// `y` is the lag and the value of the autocorrelation's peak.
+    Autocorrelation(AutocorrelationPeak),
     /// Every branch gets `x`; `y` is what they give, one after the other. An empty branch gives
     /// `x` itself. Branches may fork again.
     Fork(Vec<Vec<Stage>>),
@@ -283,6 +328,23 @@ pub enum Statistic {
     Skewness,
     /// `m_4 / m_2^2 - 3`; -3 for a constant.
     Kurtosis,
+    /// Largest less smallest value.
+    Range,
+    /// `sum |x| / n`.
+    MeanMagnitude,
+    /// `sum x^2 / n`.
+    MeanSquare,
+    /// Neighbours of which one is positive and one is not, divided by `n`.
+    ZeroCrossings,
+    /// Neighbours of which one is above the mean and one is not, divided by `n`.
+    MeanCrossings,
+    /// The value at `percent (n - 1) / 100` among the sorted ones, linear between neighbours:
+    /// numpy's `percentile`. 50 is the median.
+    Percentile(u8),
+    /// Percentile 75 less percentile 25.
+    QuartileRange,
+    /// Median of `|x - median(x)|`.
+    MedianDeviation,
 }
 
 /// Rows over which statistics are taken.

@@ -15,6 +15,7 @@
 //! input and output is one block.
 
 mod block;
+mod motion;
 mod real;
 mod rows;
 mod signal;

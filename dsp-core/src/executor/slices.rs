@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::motion;
 use super::statistics::Statistics;
 use super::vector::{Lanes, VectorOp, check_len};
 use super::{GraphError, Real};
@@ -16,7 +17,7 @@ pub(super) trait SliceOp<F>: Debug + Send + Sync {
 }
 
 /// A stage on slices and the number of its outputs.
-type Made<F> = (Arc<dyn SliceOp<F>>, usize);
+pub(super) type Made<F> = (Arc<dyn SliceOp<F>>, usize);
 
 /// The operation of `stage` on vectors of `input` values; `None` for a stage of another kind.
 pub(super) fn new<F: Real>(
@@ -27,7 +28,10 @@ pub(super) fn new<F: Real>(
         StageKind::Select { first, step } => select(stage, *first, *step, input)?,
         StageKind::Statistics(list) => (Arc::new(Statistics(list.clone())), list.len()),
         StageKind::Fork(branches) => fork(stage, branches, input)?,
-        _ => return Ok(None),
+        _ => match motion::new(stage, input)? {
+            Some(made) => made,
+            None => return Ok(None),
+        },
     };
     check_len(stage, output)?;
     Ok(Some(op))

@@ -15,6 +15,7 @@ impl<F: Real> SliceOp<F> for Statistics {
     fn apply(&self, x: &[F], y: &mut Vec<F>) {
         let moments = Moments::of(x);
         let values = || x.iter().map(|x| x.to_f64());
+        let sorted = in_order(values().collect());
         y.extend(self.0.iter().map(|statistic| {
             F::of(match statistic {
                 Statistic::Mean => moments.mean,
@@ -24,9 +25,42 @@ impl<F: Real> SliceOp<F> for Statistics {
                 Statistic::StandardDeviation => libm::sqrt(moments.second),
                 Statistic::Skewness => moments.skewness(),
                 Statistic::Kurtosis => moments.kurtosis(),
+                Statistic::Range => sorted[x.len() - 1] - sorted[0],
+                Statistic::MeanMagnitude => values().map(f64::abs).sum::<f64>() / moments.n,
+                Statistic::MeanSquare => values().map(|x| x * x).sum::<f64>() / moments.n,
+                Statistic::ZeroCrossings => crossings(x, 0.0),
+                Statistic::MeanCrossings => crossings(x, moments.mean),
+                Statistic::Percentile(percent) => percentile(&sorted, f64::from(*percent)),
+                Statistic::QuartileRange => percentile(&sorted, 75.0) - percentile(&sorted, 25.0),
+                Statistic::MedianDeviation => {
+                    let median = percentile(&sorted, 50.0);
+                    let apart = sorted.iter().map(|x| (x - median).abs()).collect();
+                    percentile(&in_order(apart), 50.0)
+                }
             })
         }));
     }
+}
+
+fn in_order(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// Neighbours on different sides of `level`, as a part of all values.
+fn crossings<F: Real>(x: &[F], level: f64) -> f64 {
+    let above = |x: &F| x.to_f64() > level;
+    let crossed = x.windows(2).filter(|pair| above(&pair[0]) != above(&pair[1]));
+    crossed.count() as f64 / x.len() as f64
+}
+
+/// The value at a place among sorted ones, linear between neighbours.
+fn percentile(sorted: &[f64], percent: f64) -> f64 {
+    let place = percent / 100.0 * (sorted.len() - 1) as f64;
+    let below = libm::floor(place);
+    let low = sorted[below as usize];
+    let high = sorted.get(below as usize + 1).copied().unwrap_or(low);
+    low + (high - low) * (place - below)
 }
 
 /// Mean and central moments.
