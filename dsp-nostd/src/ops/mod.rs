@@ -10,11 +10,14 @@
 //! | `0x0120..=0x012f` | log-mel and cepstrum |
 //! | `0x0130..=0x013f` | all rows together |
 //! | `0x0140 + log2 n` | real FFT of n points |
+//! | `0x0160..=0x016f` | statistics, filters and spectra of a window |
+//! | `0x0170 + log2 n` | power spectrum of a window's segments of n points |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
 //! "In place" means one operand that is read and written.
 
+pub mod filter;
 pub mod fixed;
 pub mod frame;
 pub mod log;
@@ -22,7 +25,10 @@ pub mod matrix;
 pub mod mel;
 pub mod rfft;
 pub mod rows;
+pub mod segments;
+pub mod shape;
 pub mod spectrum;
+pub mod statistics;
 pub mod vector;
 pub mod window;
 
@@ -60,6 +66,20 @@ pub const ALL: &[&Op] = &[
     &rfft::RFFT_F32_1024,
     &rfft::RFFT_F32_2048,
     &rfft::RFFT_F32_4096,
+    &statistics::STATISTICS_F32,
+    &filter::SOS_F32,
+    &filter::WAVELET_F32,
+    &shape::SPECTRAL_SHAPE_F32,
+    &shape::PEAKS_F32,
+    &segments::SEGMENT_POWER_F32_16,
+    &segments::SEGMENT_POWER_F32_32,
+    &segments::SEGMENT_POWER_F32_64,
+    &segments::SEGMENT_POWER_F32_128,
+    &segments::SEGMENT_POWER_F32_256,
+    &segments::SEGMENT_POWER_F32_512,
+    &segments::SEGMENT_POWER_F32_1024,
+    &segments::SEGMENT_POWER_F32_2048,
+    &segments::SEGMENT_POWER_F32_4096,
     &fixed::fft::RFFT_POWER_I16_T32_16,
     &fixed::fft::RFFT_POWER_I16_T32_32,
     &fixed::fft::RFFT_POWER_I16_T32_64,

@@ -26,4 +26,4 @@ pub mod vector;
 pub mod window;
 
 #[cfg(test)]
-mod probe;
+pub(crate) mod probe;
