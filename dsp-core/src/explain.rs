@@ -246,6 +246,7 @@ fn choices(kind: Kind) -> &'static [Choice] {
         | Kind::Number
         | Kind::Text
         | Kind::TextList
+        | Kind::NumberList
         | Kind::TextListOrPath
         | Kind::Table => &[],
     }
@@ -431,6 +432,7 @@ fn property(field: &Field) -> Json {
         Kind::Number => number("number"),
         Kind::Text => json!({ "type": "string" }),
         Kind::TextList => texts,
+        Kind::NumberList => json!({ "type": "array", "items": number("number") }),
         Kind::TextListOrPath => json!({ "oneOf": [texts, { "type": "string" }] }),
         Kind::Choice(choices) => names(choices),
         Kind::IntegerOr(choices) => json!({ "oneOf": [names(choices), number("integer")] }),

@@ -259,7 +259,8 @@ pub enum StageKind {
         list: Vec<GroupStatistic>,
     },
     /// `y[k] = scale |X[k]|^2` for the bins `0..=n_fft/2` of the spectrum `X` of
-    /// `(x[n] - mean(x)) window[n]`, padded with zeros to `n_fft`.
+    /// `(x[n] - mean(x)) window[n]`, padded with zeros to `n_fft`; twice that for all bins but the
+    /// first and the last.
     PowerSpectrum {
         /// FFT length, at least that of `x`.
         n_fft: usize,

@@ -7,6 +7,7 @@
 //! | `mfcc` | cepstral coefficients |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
+//! | `imu_window` | features of motion: statistics, spectra, tilt |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields that `mel` and `mfcc` share |
@@ -16,6 +17,7 @@ pub(crate) mod classifier;
 pub(crate) mod decide;
 pub(crate) mod flatten;
 pub(crate) mod front_end;
+pub(crate) mod imu_window;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod raw;
@@ -39,6 +41,8 @@ choices! {
         Flatten = "flatten",
         /// The samples of a window themselves.
         Raw = "raw",
+        /// Features of a window of motion.
+        ImuWindow = "imu_window",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -81,6 +85,7 @@ impl BlockType {
             Self::Mfcc => mfcc::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
+            Self::ImuWindow => imu_window::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -93,7 +98,7 @@ impl BlockType {
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
     fn takes_windows(self) -> bool {
-        matches!(self, Self::Flatten | Self::Raw)
+        matches!(self, Self::Flatten | Self::Raw | Self::ImuWindow)
     }
 
     /// The block's own fields, with the meaning of each group.
@@ -102,6 +107,7 @@ impl BlockType {
         use decide::Decide;
         use flatten::Flatten;
         use front_end::FrontEnd;
+        use imu_window::ImuWindow;
         use mfcc::Cepstral;
         use raw::Raw;
         use rows::Rows;
@@ -117,6 +123,7 @@ impl BlockType {
             ],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
+            Self::ImuWindow => vec![(ImuWindow::ABOUT, ImuWindow::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -177,6 +184,7 @@ impl BlockType {
             Self::Mfcc => mfcc::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
+            Self::ImuWindow => imu_window::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
         spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
+use super::GraphError;
 use super::real::Real;
 use super::slices::{Made, SliceOp};
-use super::GraphError;
 use crate::graph::{AutocorrelationPeak, GroupStatistic, SpectrumStatistic, Stage, StageKind};
 
 /// The operation of `stage` on vectors of `input` values and the number of its outputs; `None` for
@@ -35,7 +35,10 @@ pub(super) fn new<F: Real>(stage: &Stage, input: usize) -> Result<Option<Made<F>
                 GroupStatistic::MagnitudeArea | GroupStatistic::Tilt => false,
             });
             if outside {
-                return Err(GraphError::new(stage, "asks for a part that it does not have"));
+                return Err(GraphError::new(
+                    stage,
+                    "asks for a part that it does not have",
+                ));
             }
             let list = list.clone();
             let outputs = list.len();
@@ -62,21 +65,15 @@ pub(super) fn new<F: Real>(stage: &Stage, input: usize) -> Result<Option<Made<F>
             };
             (Arc::new(op), n_fft / 2 + 1)
         }
-        StageKind::Spectrum(list) => {
-            let outside = list.iter().any(|statistic| match statistic {
-                SpectrumStatistic::Band { first, end } => first >= end || *end > input,
-                _ => false,
-            });
-            if outside {
-                return Err(GraphError::new(stage, format!("has a band outside {input} bins")));
-            }
-            (Arc::new(Spectrum(list.clone())), list.len())
-        }
+        StageKind::Spectrum(list) => (Arc::new(Spectrum(list.clone())), list.len()),
         StageKind::Autocorrelation(peak) => {
             if peak.first == 0 || peak.first > peak.last || peak.last >= input {
                 return Err(GraphError::new(
                     stage,
-                    format!("has lags from {} to {} of {input} values", peak.first, peak.last),
+                    format!(
+                        "has lags from {} to {} of {input} values",
+                        peak.first, peak.last
+                    ),
                 ));
             }
             (Arc::new(Autocorrelation(*peak)), 2)
@@ -167,12 +164,17 @@ impl<F: Real> SliceOp<F> for Group {
                 GroupStatistic::Correlation(a, b) => {
                     let (a, b) = (deviations(parts[a]), deviations(parts[b]));
                     let spread = libm::sqrt(dot(&a, &a)) * libm::sqrt(dot(&b, &b));
-                    if spread > 0.0 { dot(&a, &b) / spread } else { 0.0 }
+                    if spread > 0.0 {
+                        dot(&a, &b) / spread
+                    } else {
+                        0.0
+                    }
                 }
                 GroupStatistic::Direction(_) | GroupStatistic::Tilt if norm == 0.0 => 0.0,
                 GroupStatistic::Direction(part) => means[part] / norm,
                 GroupStatistic::Tilt => {
-                    let (last, others) = means.split_last().map_or((0.0, &[][..]), |(l, o)| (*l, o));
+                    let (last, others) =
+                        means.split_last().map_or((0.0, &[][..]), |(l, o)| (*l, o));
                     libm::atan2(libm::sqrt(dot(others, others)), last)
                 }
             })
@@ -195,12 +197,19 @@ impl fmt::Debug for PowerSpectrum {
 impl<F: Real> SliceOp<F> for PowerSpectrum {
     fn apply(&self, x: &[F], y: &mut Vec<F>) {
         let x = deviations(&wide(x));
-        let windowed = x.iter().zip(&self.window).map(|(x, w)| Complex::new(x * w, 0.0));
+        let windowed = x
+            .iter()
+            .zip(&self.window)
+            .map(|(x, w)| Complex::new(x * w, 0.0));
         let mut z: Vec<Complex<f64>> = windowed.collect();
         z.resize(self.fft.len(), Complex::default());
         self.fft.process(&mut z);
         let bins = z.iter().take(z.len() / 2 + 1);
-        y.extend(bins.map(|bin| F::of(self.scale * bin.norm_sqr())));
+        let last = self.fft.len() / 2;
+        y.extend(bins.enumerate().map(|(k, bin)| {
+            let times = if k == 0 || k == last { 1.0 } else { 2.0 };
+            F::of(times * self.scale * bin.norm_sqr())
+        }));
     }
 }
 
@@ -222,7 +231,6 @@ impl<F: Real> SliceOp<F> for Spectrum {
                 SpectrumStatistic::PeakFrequency { hz } => at as f64 * hz,
                 SpectrumStatistic::PeakPower => most,
                 SpectrumStatistic::Entropy => entropy(bins),
-                SpectrumStatistic::Band { first, end } => x[first..end].iter().sum(),
             })
         }));
     }

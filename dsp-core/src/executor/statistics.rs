@@ -50,7 +50,9 @@ fn in_order(mut values: Vec<f64>) -> Vec<f64> {
 /// Neighbours on different sides of `level`, as a part of all values.
 fn crossings<F: Real>(x: &[F], level: f64) -> f64 {
     let above = |x: &F| x.to_f64() > level;
-    let crossed = x.windows(2).filter(|pair| above(&pair[0]) != above(&pair[1]));
+    let crossed = x
+        .windows(2)
+        .filter(|pair| above(&pair[0]) != above(&pair[1]));
     crossed.count() as f64 / x.len() as f64
 }
 

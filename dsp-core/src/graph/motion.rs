@@ -28,13 +28,6 @@ pub enum SpectrumStatistic {
     /// Entropy of the shares `p = P[k] / sum P`, as a part of the largest possible one:
     /// `-sum p ln p / ln K` over `K` bins, 0 to 1; 0 when all bins are 0.
     Entropy,
-    /// `sum P[k]` from bin `first` to `end`, which is not in it.
-    Band {
-        /// First bin.
-        first: usize,
-        /// Bin after the last.
-        end: usize,
-    },
 }
 
 /// Where the autocorrelation of a vector has its peak.
