@@ -56,7 +56,7 @@ fn waves_have_the_features_that_paper_says() {
          band_edges_hz = [0.5, 3, 6, 12]",
         waves,
     );
-    let get = |name| get(&found, name);
+    let get = |name: &str| get(&found, name);
     close(get("ax_mean"), 0.5);
     close(get("ax_std"), 0.0);
     close(get("ax_kurtosis"), -3.0);
@@ -94,7 +94,7 @@ fn derived_signals_follow_their_formulas() {
          features = [\"mean\", \"max\", \"std\"]\ntriads = [\"acc: ax ay az\"]",
         ramp,
     );
-    let get = |name| get(&found, name);
+    let get = |name: &str| get(&found, name);
     close(get("ay_jerk_mean"), 2.0);
     close(get("az_jerk_max"), -2.0);
     close(get("acc_magnitude_max"), 3.0 * 63.0 / 64.0);
@@ -109,7 +109,7 @@ fn gravity_and_body_are_the_whole_and_split_slow_from_fast() {
          features = [\"mean\", \"peak_to_peak\", \"rms\"]\ngravity_hz = 0.5",
         waves,
     );
-    let get = |name| get(&found, name);
+    let get = |name: &str| get(&found, name);
     for axis in ["ax", "ay", "az"] {
         let sum = get(&format!("{axis}_gravity_mean")) + get(&format!("{axis}_body_mean"));
         close(sum, get(&format!("{axis}_mean")));
