@@ -12,6 +12,7 @@
 //! | `0x0140 + log2 n` | real FFT of n points |
 //! | `0x0160..=0x016f` | statistics, filters and spectra of a window |
 //! | `0x0170 + log2 n` | power spectrum of a window's segments of n points |
+//! | `0x0180..=0x018f` | signals and features of a window of motion |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
@@ -23,6 +24,7 @@ pub mod frame;
 pub mod log;
 pub mod matrix;
 pub mod mel;
+pub mod motion;
 pub mod rfft;
 pub mod rows;
 pub mod segments;
@@ -49,6 +51,11 @@ pub const ALL: &[&Op] = &[
     &vector::REPLACE_FIRST_F32,
     &vector::COPY_F32,
     &window::SELECT_F32,
+    &motion::NORM_F32,
+    &motion::DIFFERENCE_F32,
+    &motion::LOW_PASS_F32,
+    &motion::GROUP_F32,
+    &motion::AUTOCORRELATION_F32,
     &spectrum::POWER_F32,
     &spectrum::MAGNITUDE_F32,
     &mel::MEL_F32,
@@ -144,6 +151,13 @@ pub const ALL: &[&Op] = &[
     &fixed::statistics::STATISTICS_I32,
     &fixed::window::SELECT_I16_I32,
     &fixed::window::SELECT_I32,
+    &fixed::window_statistics::WINDOW_STATISTICS_I32,
+    &fixed::spectral::SPECTRUM_STATISTICS_U64,
+    &fixed::motion::NORM_I32,
+    &fixed::motion::DIFFERENCE_I32,
+    &fixed::motion::LOW_PASS_I32,
+    &fixed::motion::GROUP_I32,
+    &fixed::motion::AUTOCORRELATION_I32,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

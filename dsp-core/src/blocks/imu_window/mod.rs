@@ -41,8 +41,8 @@ section! {
         /// Groups of three axes, each a name and its axes: `["acc: ax ay az", "gyr: gx gy gz"]`.
         triads: Option<Vec<String>> { derived: "axes whose names differ only in a last x, y, z" },
         /// Cut-off of the low-pass of `gravity` and `body`, a first-order Butterworth filter that
-        /// is settled at the window's mean when it starts. Below half the rate.
-        gravity_hz: f64 { unit: "Hz", range: Some((0.001, 384000.0)), default: "0.3" },
+        /// is settled at the window's mean when it starts. Below a quarter of the rate.
+        gravity_hz: f64 { unit: "Hz", range: Some((0.001, 192000.0)), default: "0.3" },
         /// FFT length for the power spectrum: a power of two from 16 to 4096 on the device, at
         /// least the window's length.
         n_fft: Option<usize> { unit: "samples", range: Some((4.0, 65536.0)), derived: "smallest power of two from 16 on that holds the window" },
@@ -116,11 +116,14 @@ impl ImuWindow {
                 "expected at least one, such as [\"axes\"]",
             ));
         }
-        if self.gravity_hz >= rate / 2.0 {
+        if self.gravity_hz >= rate / 4.0 {
             return Err(ConfigError::new(
                 "gravity_hz",
                 self.gravity_hz,
-                format!("expected less than {} Hz, half the rate", rate / 2.0),
+                format!(
+                    "expected less than {} Hz, a quarter of the rate",
+                    rate / 4.0
+                ),
             ));
         }
         let n_fft = self.n_fft.unwrap_or(len.next_power_of_two().max(16));

@@ -164,7 +164,7 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         "\"gz\" is no axis",
     );
     refused("triads = []", "imu.triads", "need three axes");
-    refused("gravity_hz = 40", "imu.gravity_hz", "32 Hz");
+    refused("gravity_hz = 16", "imu.gravity_hz", "16 Hz, a quarter");
     refused("n_fft = 32", "imu.n_fft", "at least 64");
     refused(
         "features = [\"band_energy\"]",
