@@ -420,7 +420,7 @@ fn property(field: &Field) -> Json {
             .map(|choice| {
                 choice
                     .name
-                    .parse::<u8>()
+                    .parse::<u32>()
                     .map_or_else(|_| json!(choice.name), |number| json!(number))
             })
             .collect();

@@ -9,9 +9,10 @@
 //! run through the [`Chain::rows`] stages, which may look at all rows at once. Several chains work
 //! on windows: their rows, one after the other, are one row of features.
 
-mod motion;
-
-pub use motion::{AutocorrelationPeak, GroupStatistic, SpectrumStatistic};
+pub use crate::tables::filter_design::Section;
+pub use otolith_dsp_nostd::motion::GroupStatistic;
+pub use otolith_dsp_nostd::spectral::{Combine, Segments, SpectralShape};
+pub use otolith_dsp_nostd::statistic::Statistic;
 
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -231,10 +232,51 @@ pub enum StageKind {
     },
     /// `y[i]` is statistic `i` of `x`.
     Statistics(Vec<Statistic>),
+    /// A cascade of second-order sections over the vector, the first one first.
+    Sos {
+        /// The sections.
+        sections: Vec<Section>,
+        /// Whether the filter starts settled for a constant equal to `x[0]`, instead of at rest.
+        steady: bool,
+    },
+    /// One filter of a wavelet's level: `y[o] = sum_j h[j] x[2 o + 1 - j]`, x mirrored about its
+    /// edges. The `(n + taps - 1) / 2` outputs are the level's approximation or detail.
+    Wavelet(Vec<f64>),
+    /// One power spectrum from those of the vector's segments: bins `0..=n_fft/2` of
+    /// `scale * combine |DFT(w x)|^2`.
+    SegmentPower {
+        /// FFT length; zeros fill up a segment.
+        n_fft: usize,
+        /// Where the segments are, and what is done with them.
+        segments: Segments,
+        /// The window, as long as a segment.
+        window: Vec<f64>,
+        /// Factor.
+        scale: f64,
+    },
+    /// `y[i]` is shape `i` of the power spectrum `x`.
+    SpectralShape {
+        /// Frequency of `x[0]` in Hz.
+        first_hz: f64,
+        /// Distance of two bins in Hz.
+        step_hz: f64,
+        /// What is taken.
+        shapes: Vec<SpectralShape>,
+    },
+    /// The highest local maxima of the power spectrum `x`, the highest first: frequency and
+    /// `sqrt(x)` of each in turn; zeros where there are fewer than `len / 2`.
+    Peaks {
+        /// Frequency of `x[0]` in Hz.
+        first_hz: f64,
+        /// Distance of two bins in Hz.
+        step_hz: f64,
+        /// Smallest `sqrt(x)` of a peak.
+        threshold: f64,
+    },
     /// `x` is `parts` vectors of equal length, one after the other;
     /// `y[i] = sqrt(sum_p x_p[i]^2)`.
     Norm {
-        /// Number of parts.
+        /// Number of parts, at most 3.
         parts: usize,
     },
     /// `y[i] = scale (x[i+1] - x[i])`: one value less.
@@ -253,26 +295,22 @@ pub enum StageKind {
     /// `x` is `parts` vectors of equal length, one after the other; `y[i]` is number `i` about
     /// them.
     Group {
-        /// Number of parts.
+        /// Number of parts, at most 3.
         parts: usize,
         /// What is computed.
         list: Vec<GroupStatistic>,
     },
-    /// `y[k] = scale |X[k]|^2` for the bins `0..=n_fft/2` of the spectrum `X` of
-    /// `(x[n] - mean(x)) window[n]`, padded with zeros to `n_fft`; twice that for all bins but the
-    /// first and the last.
-    PowerSpectrum {
-        /// FFT length, at least that of `x`.
-        n_fft: usize,
-        /// As long as `x`.
-        window: Vec<f64>,
-        /// Factor.
-        scale: f64,
+    /// Where the autocorrelation of `x` has its peak. With `d = x - mean(x)` and
+    /// `r[k] = sum_i d[i] d[i+k] / sum_i d[i]^2`: the largest `r[k]` of all lags, the first of
+    /// equal ones. `y` is `k seconds` and `r[k]`, two zeros for a constant.
+    Autocorrelation {
+        /// Smallest lag, at least 1.
+        first: usize,
+        /// Largest lag, below the number of values.
+        last: usize,
+        /// Time between two values.
+        seconds: f64,
     },
-    /// `y[i]` is number `i` about the power spectrum `x`.
-    Spectrum(Vec<SpectrumStatistic>),
-    /// `y` is the lag and the value of the autocorrelation's peak.
-    Autocorrelation(AutocorrelationPeak),
     /// Every branch gets `x`; `y` is what they give, one after the other. An empty branch gives
     /// `x` itself. Branches may fork again.
     Fork(Vec<Vec<Stage>>),
@@ -308,44 +346,6 @@ impl StageKind {
             Self::TopRange { .. } | Self::Standardise { .. } | Self::Deltas { .. }
         )
     }
-}
-
-/// A statistic of a vector `x` of `n` values. Moments are those of the population:
-/// `m_k = sum (x - mean)^k / n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Statistic {
-    /// `sum x / n`.
-    Mean,
-    /// Smallest value.
-    Minimum,
-    /// Largest value.
-    Maximum,
-    /// `sqrt(sum x^2 / n)`.
-    Rms,
-    /// `sqrt(m_2)`.
-    StandardDeviation,
-    /// `m_3 / m_2^1.5`; 0 for a constant.
-    Skewness,
-    /// `m_4 / m_2^2 - 3`; -3 for a constant.
-    Kurtosis,
-    /// Largest less smallest value.
-    Range,
-    /// `sum |x| / n`.
-    MeanMagnitude,
-    /// `sum x^2 / n`.
-    MeanSquare,
-    /// Neighbours of which one is positive and one is not, divided by `n`.
-    ZeroCrossings,
-    /// Neighbours of which one is above the mean and one is not, divided by `n`.
-    MeanCrossings,
-    /// The value at `percent (n - 1) / 100` among the sorted ones, linear between neighbours:
-    /// numpy's `percentile`. 50 is the median.
-    Percentile(u8),
-    /// Percentile 75 less percentile 25.
-    QuartileRange,
-    /// Median of `|x - median(x)|`.
-    MedianDeviation,
 }
 
 /// Rows over which statistics are taken.

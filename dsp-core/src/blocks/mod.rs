@@ -8,6 +8,8 @@
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
 //! | `imu_window` | features of motion: statistics, spectra, tilt |
+//! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
+//! | `statistic_names` | names of statistics in lists |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields that `mel` and `mfcc` share |
@@ -22,6 +24,8 @@ pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod raw;
 pub(crate) mod rows;
+pub(crate) mod spectral_analysis;
+pub(crate) mod statistic_names;
 pub(crate) mod window;
 
 use crate::ConfigError;
@@ -43,6 +47,8 @@ choices! {
         Raw = "raw",
         /// Features of a window of motion.
         ImuWindow = "imu_window",
+        /// Filters, statistics and spectra or wavelets of each axis of a window.
+        SpectralAnalysis = "spectral_analysis",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -86,6 +92,7 @@ impl BlockType {
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
             Self::ImuWindow => imu_window::ABOUT,
+            Self::SpectralAnalysis => spectral_analysis::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -98,7 +105,10 @@ impl BlockType {
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
     fn takes_windows(self) -> bool {
-        matches!(self, Self::Flatten | Self::Raw | Self::ImuWindow)
+        matches!(
+            self,
+            Self::Flatten | Self::Raw | Self::SpectralAnalysis | Self::ImuWindow
+        )
     }
 
     /// The block's own fields, with the meaning of each group.
@@ -111,6 +121,7 @@ impl BlockType {
         use mfcc::Cepstral;
         use raw::Raw;
         use rows::Rows;
+        use spectral_analysis::SpectralAnalysis;
         match self {
             Self::Mel => vec![
                 (FrontEnd::ABOUT, FrontEnd::FIELDS),
@@ -124,6 +135,9 @@ impl BlockType {
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
             Self::ImuWindow => vec![(ImuWindow::ABOUT, ImuWindow::FIELDS)],
+            Self::SpectralAnalysis => {
+                vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
+            }
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -185,6 +199,7 @@ impl BlockType {
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
             Self::ImuWindow => imu_window::read(table, id, input),
+            Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
         spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {

@@ -58,8 +58,8 @@ impl Field {
             Kind::Integer => format!("an integer{range}{unit}"),
             Kind::Number => format!("a number{range}{unit}"),
             Kind::Text => "a text in quotes".to_owned(),
+            Kind::NumberList => format!("a list of numbers{range}{unit}, such as [0.5, 2.0]"),
             Kind::TextList => "a list of texts, such as [\"a\", \"b\"]".to_owned(),
-            Kind::NumberList => format!("a list of numbers{range}{unit}, such as [1.0, 2.5]"),
             Kind::TextListOrPath => {
                 "a list of texts, such as [\"a\", \"b\"], or the path of a text file with one per \
                  line"
@@ -249,7 +249,7 @@ impl FieldValue for Vec<f64> {
     }
 
     fn write(&self) -> Option<String> {
-        let items: Vec<String> = self.iter().map(|&item| write_number(item)).collect();
+        let items: Vec<String> = self.iter().map(|item| write_number(*item)).collect();
         Some(format!("[{}]", items.join(", ")))
     }
 }

@@ -15,9 +15,11 @@
 //! input and output is one block.
 
 mod block;
+mod filters;
 mod motion;
 mod real;
 mod rows;
+mod segments;
 mod signal;
 mod slices;
 mod spectrum;

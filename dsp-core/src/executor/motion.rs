@@ -1,15 +1,12 @@
 //! Stages of motion windows, computed in f64 in both numerics.
 
-use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-
-use rustfft::num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
 
 use super::GraphError;
 use super::real::Real;
 use super::slices::{Made, SliceOp};
-use crate::graph::{AutocorrelationPeak, GroupStatistic, SpectrumStatistic, Stage, StageKind};
+use crate::graph::{GroupStatistic, Stage, StageKind};
 
 /// The operation of `stage` on vectors of `input` values and the number of its outputs; `None` for
 /// a stage of another kind.
@@ -30,8 +27,8 @@ pub(super) fn new<F: Real>(stage: &Stage, input: usize) -> Result<Option<Made<F>
         StageKind::Group { parts, list } => {
             let len = parted(*parts)?;
             let outside = list.iter().any(|statistic| match statistic {
-                GroupStatistic::Correlation(a, b) => a.max(b) >= parts,
-                GroupStatistic::Direction(part) => part >= parts,
+                GroupStatistic::Correlation(a, b) => usize::from(*a.max(b)) >= *parts,
+                GroupStatistic::Direction(part) => usize::from(*part) >= *parts,
                 GroupStatistic::MagnitudeArea | GroupStatistic::Tilt => false,
             });
             if outside {
@@ -44,39 +41,22 @@ pub(super) fn new<F: Real>(stage: &Stage, input: usize) -> Result<Option<Made<F>
             let outputs = list.len();
             (Arc::new(Group { len, list }), outputs)
         }
-        StageKind::PowerSpectrum {
-            n_fft,
-            window,
-            scale,
+        StageKind::Autocorrelation {
+            first,
+            last,
+            seconds,
         } => {
-            if window.len() != input || *n_fft < input {
+            if *first == 0 || first > last || *last >= input {
                 return Err(GraphError::new(
                     stage,
-                    format!(
-                        "an FFT of {n_fft} and a window of {} for {input} values",
-                        window.len()
-                    ),
+                    format!("has lags from {first} to {last} of {input} values"),
                 ));
             }
-            let op = PowerSpectrum {
-                window: window.clone(),
-                scale: *scale,
-                fft: FftPlanner::new().plan_fft_forward(*n_fft),
+            let op = Autocorrelation {
+                lags: *first..=*last,
+                seconds: *seconds,
             };
-            (Arc::new(op), n_fft / 2 + 1)
-        }
-        StageKind::Spectrum(list) => (Arc::new(Spectrum(list.clone())), list.len()),
-        StageKind::Autocorrelation(peak) => {
-            if peak.first == 0 || peak.first > peak.last || peak.last >= input {
-                return Err(GraphError::new(
-                    stage,
-                    format!(
-                        "has lags from {} to {} of {input} values",
-                        peak.first, peak.last
-                    ),
-                ));
-            }
-            (Arc::new(Autocorrelation(*peak)), 2)
+            (Arc::new(op), 2)
         }
         _ => return Ok(None),
     }))
@@ -162,7 +142,8 @@ impl<F: Real> SliceOp<F> for Group {
                     x.iter().map(|x| x.abs()).sum::<f64>() / self.len as f64
                 }
                 GroupStatistic::Correlation(a, b) => {
-                    let (a, b) = (deviations(parts[a]), deviations(parts[b]));
+                    let part = |p: u8| deviations(parts[usize::from(p)]);
+                    let (a, b) = (part(a), part(b));
                     let spread = libm::sqrt(dot(&a, &a)) * libm::sqrt(dot(&b, &b));
                     if spread > 0.0 {
                         dot(&a, &b) / spread
@@ -171,7 +152,7 @@ impl<F: Real> SliceOp<F> for Group {
                     }
                 }
                 GroupStatistic::Direction(_) | GroupStatistic::Tilt if norm == 0.0 => 0.0,
-                GroupStatistic::Direction(part) => means[part] / norm,
+                GroupStatistic::Direction(part) => means[usize::from(part)] / norm,
                 GroupStatistic::Tilt => {
                     let (last, others) =
                         means.split_last().map_or((0.0, &[][..]), |(l, o)| (*l, o));
@@ -182,72 +163,11 @@ impl<F: Real> SliceOp<F> for Group {
     }
 }
 
-struct PowerSpectrum {
-    window: Vec<f64>,
-    scale: f64,
-    fft: Arc<dyn Fft<f64>>,
-}
-
-impl fmt::Debug for PowerSpectrum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PowerSpectrum({})", self.fft.len())
-    }
-}
-
-impl<F: Real> SliceOp<F> for PowerSpectrum {
-    fn apply(&self, x: &[F], y: &mut Vec<F>) {
-        let x = deviations(&wide(x));
-        let windowed = x
-            .iter()
-            .zip(&self.window)
-            .map(|(x, w)| Complex::new(x * w, 0.0));
-        let mut z: Vec<Complex<f64>> = windowed.collect();
-        z.resize(self.fft.len(), Complex::default());
-        self.fft.process(&mut z);
-        let bins = z.iter().take(z.len() / 2 + 1);
-        let last = self.fft.len() / 2;
-        y.extend(bins.enumerate().map(|(k, bin)| {
-            let times = if k == 0 || k == last { 1.0 } else { 2.0 };
-            F::of(times * self.scale * bin.norm_sqr())
-        }));
-    }
-}
-
 #[derive(Debug)]
-struct Spectrum(Vec<SpectrumStatistic>);
-
-impl<F: Real> SliceOp<F> for Spectrum {
-    fn apply(&self, x: &[F], y: &mut Vec<F>) {
-        let x = wide(x);
-        let bins = x.get(1..).unwrap_or(&[]);
-        let (mut at, mut most) = (0, 0.0);
-        for (k, &power) in x.iter().enumerate().skip(1) {
-            if power > most {
-                (at, most) = (k, power);
-            }
-        }
-        y.extend(self.0.iter().map(|statistic| {
-            F::of(match *statistic {
-                SpectrumStatistic::PeakFrequency { hz } => at as f64 * hz,
-                SpectrumStatistic::PeakPower => most,
-                SpectrumStatistic::Entropy => entropy(bins),
-            })
-        }));
-    }
+struct Autocorrelation {
+    lags: RangeInclusive<usize>,
+    seconds: f64,
 }
-
-/// Entropy of the shares of the values, as a part of the largest possible one.
-fn entropy(bins: &[f64]) -> f64 {
-    let sum: f64 = bins.iter().sum();
-    if sum <= 0.0 || bins.len() < 2 {
-        return 0.0;
-    }
-    let shares = bins.iter().map(|x| x / sum).filter(|&p| p > 0.0);
-    -shares.map(|p| p * libm::log(p)).sum::<f64>() / libm::log(bins.len() as f64)
-}
-
-#[derive(Debug)]
-struct Autocorrelation(AutocorrelationPeak);
 
 impl<F: Real> SliceOp<F> for Autocorrelation {
     fn apply(&self, x: &[F], y: &mut Vec<F>) {
@@ -261,12 +181,12 @@ impl<F: Real> SliceOp<F> for Autocorrelation {
             return;
         }
         let (mut lag, mut most) = (0, f64::NEG_INFINITY);
-        for k in self.0.first..=self.0.last {
+        for k in self.lags.clone() {
             let r = dot(&d, &d[k..]);
             if r > most {
                 (lag, most) = (k, r);
             }
         }
-        y.extend([lag as f64 * self.0.seconds, most / total].map(F::of));
+        y.extend([lag as f64 * self.seconds, most / total].map(F::of));
     }
 }

@@ -10,8 +10,8 @@
 //! | `0x0120..=0x012f` | log-mel and cepstrum |
 //! | `0x0130..=0x013f` | all rows together |
 //! | `0x0140 + log2 n` | real FFT of n points |
-//! | `0x0160..=0x016f` | statistics, filters and spectra of a window |
-//! | `0x0170 + log2 n` | power spectrum of a window's segments of n points |
+//! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
+//! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
 //! | `0x0180..=0x018f` | signals and features of a window of motion |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |

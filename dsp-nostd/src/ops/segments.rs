@@ -16,7 +16,7 @@ macro_rules! segment_power {
         /// `P[k] = scale * combine |DFT(w x)[k]|^2`, with the mean's sum from the first segment
         /// on.
         pub const $name: Op = Op {
-            code: 0x0170 + $log2,
+            code: 0x0168 + $log2,
             name: stringify!($name),
             check: check::<$n>,
             run: |io| run::<$n>(io, |x| { let _: &mut [Complex32; $n / 2] = $function(x); }),
@@ -229,7 +229,7 @@ mod tests {
             check(&[x, w, scratch, power], &bad),
             Err(Fault::BadParam { param: 6 })
         );
-        assert_eq!(segment_power_f32(4096).map(|op| op.code), Some(0x017c));
+        assert_eq!(segment_power_f32(4096).map(|op| op.code), Some(0x0174));
         assert!(segment_power_f32(8).is_none() && segment_power_f32(24).is_none());
     }
 }

@@ -3,10 +3,9 @@
 use std::f64::consts::PI;
 
 use super::channels::Channel;
-use super::{Feature, Group, ImuWindowSpec, Spectral};
+use super::{Feature, Group, ImuWindowSpec};
 use crate::graph::{
-    AutocorrelationPeak, Filter, FilterBank, GroupStatistic, SpectrumStatistic, Stage, StageKind,
-    Statistic,
+    Combine, Filter, FilterBank, GroupStatistic, Segments, Stage, StageKind, Statistic,
 };
 use crate::tables::window::{WindowSymmetry, window};
 
@@ -117,6 +116,10 @@ impl ImuWindowSpec {
             .iter()
             .filter_map(|(_, f)| match f {
                 Feature::Statistic(statistic) => Some(*statistic),
+                Feature::Percentile(percent) => {
+                    let place = (len - 1) as f64 * 256.0 * f64::from(*percent) / 100.0;
+                    Some(Statistic::Quantile(libm::round(place) as u32))
+                }
                 _ => None,
             })
             .collect();
@@ -128,11 +131,11 @@ impl ImuWindowSpec {
         branches.extend(self.spectrum(name, len));
         if self.wants(Feature::Autocorrelation) {
             let (first, last) = self.lags;
-            let kind = StageKind::Autocorrelation(AutocorrelationPeak {
+            let kind = StageKind::Autocorrelation {
                 first,
                 last,
                 seconds: 1.0 / self.rate_hz,
-            });
+            };
             branches.push(vec![stage(name, "autocorrelation", 2, kind)]);
         }
         fork(name, "features", branches)
@@ -140,18 +143,19 @@ impl ImuWindowSpec {
 
     fn spectrum(&self, name: &str, len: usize) -> Option<Vec<Stage>> {
         let hz = self.rate_hz / self.n_fft as f64;
-        let list: Vec<SpectrumStatistic> = self
-            .spectral_features()
-            .map(|feature| match feature {
-                Spectral::DominantFrequency => SpectrumStatistic::PeakFrequency { hz },
-                Spectral::DominantPower => SpectrumStatistic::PeakPower,
-                Spectral::Entropy => SpectrumStatistic::Entropy,
-            })
-            .collect();
+        let shapes = self.shapes();
         let mut branches = Vec::new();
-        if !list.is_empty() {
-            let n = list.len();
-            branches.push(vec![stage(name, "shape", n, StageKind::Spectrum(list))]);
+        if !shapes.is_empty() {
+            // Without bin 0, the mean, which is gone.
+            let select = StageKind::Select { first: 1, step: 1 };
+            let select = stage(name, "bins", self.n_fft / 2, select);
+            let n = shapes.len();
+            let kind = StageKind::SpectralShape {
+                first_hz: hz,
+                step_hz: hz,
+                shapes,
+            };
+            branches.push(vec![select, stage(name, "shape", n, kind)]);
         }
         if !self.bands.is_empty() {
             let filters = self.bands.iter().map(|&(first, end)| Filter {
@@ -167,8 +171,16 @@ impl ImuWindowSpec {
         }
         let window = window(self.config.spectrum_window, WindowSymmetry::Periodic, len);
         let energy: f64 = window.iter().map(|w| w * w).sum();
-        let kind = StageKind::PowerSpectrum {
+        let kind = StageKind::SegmentPower {
             n_fft: self.n_fft,
+            segments: Segments {
+                len: len as u32,
+                hop: len as u32,
+                count: 1,
+                combine: Combine::Mean,
+                remove_mean: true,
+                one_sided: true,
+            },
             window,
             scale: 1.0 / (self.n_fft as f64 * energy),
         };

@@ -2,29 +2,23 @@
 
 use crate::ConfigError;
 use crate::config::nearest;
-use crate::graph::Statistic;
+use crate::graph::{SpectralShape, Statistic};
 
 /// A feature of one channel, or of a group of axes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Feature {
     /// Of the values of a channel.
     Statistic(Statistic),
+    /// The value at `percent (n - 1) / 100` among the sorted ones of a channel.
+    Percentile(u8),
     /// Of a channel's power spectrum.
-    Spectral(Spectral),
+    Spectral(SpectralShape),
     /// Power of a channel in each band.
     BandEnergy,
     /// Lag and value of a channel's autocorrelation peak.
     Autocorrelation,
     /// Of the axes of a triad.
     Group(Group),
-}
-
-/// A number about a power spectrum.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Spectral {
-    DominantFrequency,
-    DominantPower,
-    Entropy,
 }
 
 /// What the axes of a triad give together.
@@ -39,12 +33,12 @@ pub(super) enum Group {
 /// Every name but the percentiles, which are `p0` to `p100`.
 const NAMES: &[(&str, Feature)] = &[
     ("mean", Feature::Statistic(Statistic::Mean)),
-    ("std", Feature::Statistic(Statistic::StandardDeviation)),
-    ("rms", Feature::Statistic(Statistic::Rms)),
+    ("std", Feature::Statistic(Statistic::Deviation)),
+    ("rms", Feature::Statistic(Statistic::RootMeanSquare)),
     ("min", Feature::Statistic(Statistic::Minimum)),
     ("max", Feature::Statistic(Statistic::Maximum)),
     ("peak_to_peak", Feature::Statistic(Statistic::Range)),
-    ("median", Feature::Statistic(Statistic::Percentile(50))),
+    ("median", Feature::Percentile(50)),
     ("iqr", Feature::Statistic(Statistic::QuartileRange)),
     ("mad", Feature::Statistic(Statistic::MedianDeviation)),
     (
@@ -55,7 +49,7 @@ const NAMES: &[(&str, Feature)] = &[
         "mean_crossings",
         Feature::Statistic(Statistic::MeanCrossings),
     ),
-    ("skewness", Feature::Statistic(Statistic::Skewness)),
+    ("skewness", Feature::Statistic(Statistic::Skew)),
     ("kurtosis", Feature::Statistic(Statistic::Kurtosis)),
     ("energy", Feature::Statistic(Statistic::MeanSquare)),
     (
@@ -64,10 +58,16 @@ const NAMES: &[(&str, Feature)] = &[
     ),
     (
         "dominant_frequency",
-        Feature::Spectral(Spectral::DominantFrequency),
+        Feature::Spectral(SpectralShape::DominantFrequency),
     ),
-    ("dominant_power", Feature::Spectral(Spectral::DominantPower)),
-    ("spectral_entropy", Feature::Spectral(Spectral::Entropy)),
+    (
+        "dominant_power",
+        Feature::Spectral(SpectralShape::DominantPower),
+    ),
+    (
+        "spectral_entropy",
+        Feature::Spectral(SpectralShape::Entropy),
+    ),
     ("band_energy", Feature::BandEnergy),
     ("autocorrelation", Feature::Autocorrelation),
     ("sma", Feature::Group(Group::MagnitudeArea)),
@@ -84,7 +84,7 @@ impl Feature {
         }
         let percent: u8 = name.strip_prefix('p')?.parse().ok()?;
         let plain = format!("p{percent}") == name && percent <= 100;
-        plain.then_some(Self::Statistic(Statistic::Percentile(percent)))
+        plain.then_some(Self::Percentile(percent))
     }
 
     /// The features that `names` ask for, each once.

@@ -9,11 +9,11 @@ mod tests;
 use super::{FeatureSpec, window};
 use crate::ConfigError;
 use crate::config::{Section, Table, section};
-use crate::graph::{Framing, Stage};
+use crate::graph::{Framing, SpectralShape, Stage};
 use crate::input::Input;
 use crate::tables::window::WindowKind;
 use channels::{Channel, Triad};
-use features::{Feature, Group, Spectral};
+use features::{Feature, Group};
 
 /// Meaning of the block, for the reference.
 pub(crate) const ABOUT: &str = "Features of a window of motion: statistics, spectrum and \
@@ -280,7 +280,7 @@ impl ImuWindowSpec {
         });
         let lags = self.wants(Feature::Autocorrelation);
         let lags = lags.then_some(["autocorrelation_lag", "autocorrelation_peak"]);
-        of(|f| matches!(f, Feature::Statistic(_)))
+        of(|f| matches!(f, Feature::Statistic(_) | Feature::Percentile(_)))
             .chain(of(|f| matches!(f, Feature::Spectral(_))))
             .chain(bands)
             .chain(lags.into_iter().flatten().map(str::to_owned))
@@ -290,11 +290,12 @@ impl ImuWindowSpec {
         self.features.iter().any(|(_, f)| *f == feature)
     }
 
-    fn spectral_features(&self) -> impl Iterator<Item = Spectral> {
-        self.features.iter().filter_map(|(_, f)| match f {
-            Feature::Spectral(feature) => Some(*feature),
+    fn shapes(&self) -> Vec<SpectralShape> {
+        let shapes = self.features.iter().filter_map(|(_, f)| match f {
+            Feature::Spectral(shape) => Some(*shape),
             _ => None,
-        })
+        });
+        shapes.collect()
     }
 
     fn group_features(&self) -> impl Iterator<Item = Group> {

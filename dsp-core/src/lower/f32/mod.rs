@@ -325,6 +325,7 @@ fn works_in_place(kind: &StageKind) -> bool {
             | StageKind::LogSum { .. }
             | StageKind::RemoveMean
             | StageKind::PreEmphasis(_)
+            | StageKind::Sos { .. }
     )
 }
 
