@@ -10,6 +10,7 @@ mod bank;
 mod columns;
 mod front;
 mod matrix;
+mod motion;
 mod slices;
 mod transform;
 
@@ -55,7 +56,7 @@ pub(super) fn lower(
     );
     let wide_row = (form == RowForm::Wide).then_some(row);
     let (mut values, after) = if windows {
-        let mut slices = Slices { plan: &mut plan };
+        let mut slices = Slices::new(&mut plan);
         (slices.run(chain, source, wide_row)?, chain.frame.len())
     } else {
         Front::new(chain, layout, precision, source).run(&mut plan, wide_row)?
