@@ -44,7 +44,8 @@ pub const WAVELET_F32: Op = Op {
         if !taps.iter().all(|h| h.is_finite()) {
             return Err(Fault::BadTable { operand: 1 });
         }
-        check_wavelet(step, n, taps.len(), step.count_of_output::<f32>(2)?)
+        step.params::<0>()?;
+        check_wavelet_lengths(step, n, taps.len(), step.count_of_output::<f32>(2)?)
     },
     run: |io| {
         let taps = io.step.table::<f32>(1)?;
@@ -63,7 +64,12 @@ pub const WAVELET_F32: Op = Op {
 };
 
 /// What both wavelet operators ask of lengths.
-pub(crate) fn check_wavelet(step: &Step<'_>, n: usize, taps: usize, y: usize) -> Result<(), Fault> {
+pub(crate) fn check_wavelet_lengths(
+    step: &Step<'_>,
+    n: usize,
+    taps: usize,
+    y: usize,
+) -> Result<(), Fault> {
     step.expect_operands(3)?;
     if !(1..1 << 24).contains(&n) {
         return Err(Fault::WrongLength { operand: 0 });
@@ -74,8 +80,7 @@ pub(crate) fn check_wavelet(step: &Step<'_>, n: usize, taps: usize, y: usize) ->
     if y != (n + taps - 1) / 2 {
         return Err(Fault::WrongLength { operand: 2 });
     }
-    step.expect_disjoint(0, 2)?;
-    step.params::<0>().map(|_| ())
+    step.expect_disjoint(0, 2)
 }
 
 /// Index into `n` values of position `i` of their reflection, which repeats the ends and has the

@@ -119,8 +119,11 @@ fn describe(power: &[f32], shape: SpectralShape, hz: impl Fn(usize) -> f32) -> f
 fn check_shape(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(2)?;
     let k = step.count_of::<f32>(0)?;
-    check_shape_list(step, k, step.count_of_output::<f32>(1)?)?;
     let params = step.all_params();
+    let Some((_, words)) = params.split_first_chunk::<2>() else {
+        return Err(Fault::BadParam { param: 0 });
+    };
+    check_shape_list(step, words, k, step.count_of_output::<f32>(1)?)?;
     for (i, &bits) in params.iter().take(2).enumerate() {
         finite(bits, i as u8)?;
     }
@@ -128,18 +131,23 @@ fn check_shape(step: &Step<'_>) -> Result<(), Fault> {
 }
 
 /// What both operators ask of lengths and words.
-pub(crate) fn check_shape_list(step: &Step<'_>, k: usize, outputs: usize) -> Result<(), Fault> {
+pub(crate) fn check_shape_list(
+    step: &Step<'_>,
+    words: &[u32],
+    k: usize,
+    outputs: usize,
+) -> Result<(), Fault> {
     if !(2..=1 << 16).contains(&k) {
         return Err(Fault::WrongLength { operand: 0 });
     }
-    let Some((_, words)) = step.all_params().split_first_chunk::<2>() else {
-        return Err(Fault::BadParam { param: 0 });
-    };
     if outputs == 0 || words.len() != outputs {
         return Err(Fault::WrongLength { operand: 1 });
     }
+    let before = step.all_params().len() - words.len();
     for (i, &word) in words.iter().enumerate() {
-        SpectralShape::decode(word).ok_or(Fault::BadParam { param: i as u8 + 2 })?;
+        SpectralShape::decode(word).ok_or(Fault::BadParam {
+            param: (before + i) as u8,
+        })?;
     }
     step.expect_disjoint(0, 1)
 }

@@ -30,14 +30,12 @@ fn check_statistics(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(3)?;
     let n = step.count_of::<f32>(0)?;
     let y = step.count_of_output::<f32>(2)?;
-    let scratch = step.count_of_output::<f32>(1)?;
-    check_list(step, step.all_params(), n, y, scratch)
+    check_list(step, n, y, step.count_of_output::<f32>(1)?)
 }
 
 /// What the float operator and the integer one ask of lengths and parameters.
 pub(crate) fn check_list(
     step: &Step<'_>,
-    words: &[u32],
     n: usize,
     outputs: usize,
     scratch: usize,
@@ -45,6 +43,7 @@ pub(crate) fn check_list(
     if !(1..=Statistic::MAX_LEN).contains(&n) {
         return Err(Fault::WrongLength { operand: 0 });
     }
+    let words = step.all_params();
     if outputs == 0 || words.len() != outputs {
         return Err(Fault::WrongLength { operand: 2 });
     }

@@ -12,7 +12,7 @@ use crate::plan_builder::TensorId;
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Section};
 use otolith_dsp_nostd::ops::fixed::spectral::{SPECTRUM_STATISTICS_U64, SpectrumStatistic};
-use otolith_dsp_nostd::ops::fixed::window_statistics::WINDOW_STATISTICS_I32;
+use otolith_dsp_nostd::ops::fixed::statistics::STATISTIC_LIST_I32;
 use otolith_dsp_nostd::ops::fixed::{fft, motion, vector};
 
 /// Bits that a power, an area or a range may have.
@@ -165,8 +165,8 @@ impl Slices<'_> {
         } = column;
         let reach = high - low;
         let magnitude = low.abs().max(high.abs());
-        let shift = libm::ceil(2.0 * libm::log2(most.max(1.0)) - 30.0).clamp(0.0, 62.0);
-        let square = scale * scale * libm::exp2(shift);
+        fits(stage, most)?;
+        let square = scale * scale * libm::exp2(31.0);
         let columns = list.iter().map(|statistic| {
             Ok(match statistic {
                 Statistic::Mean
@@ -215,9 +215,9 @@ impl Slices<'_> {
             .tensor(&sorted, Elem::I32, &[if ordered { n } else { 1 }]);
         let y = self.output(stage, to);
         let words = list.iter().map(|statistic| statistic.encode());
-        let params: Vec<u32> = std::iter::once(shift as u32).chain(words).collect();
+        let params: Vec<u32> = words.collect();
         let operands = [x.tensor, scratch, y];
-        self.step(&WINDOW_STATISTICS_I32, stage, &operands, &params);
+        self.step(&STATISTIC_LIST_I32, stage, &operands, &params);
         Ok(vector_of(y, columns))
     }
 

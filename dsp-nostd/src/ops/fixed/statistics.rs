@@ -4,6 +4,10 @@ use crate::error::Fault;
 use crate::op::{Op, Step};
 use crate::q;
 
+mod list;
+
+pub use list::STATISTIC_LIST_I32;
+
 /// Eight statistics of a window.
 ///
 /// Operands: x (`i32[n]`, n from 1 to [`MAX_LEN`]), y (`i32[8]`, written). No parameters. With
@@ -88,16 +92,16 @@ fn statistics(x: &[i32]) -> [i32; COUNT] {
 }
 
 /// What the deviations from the mean give; skew and kurtosis in Q16.
-pub(super) struct Moments {
-    pub(super) deviation: Real,
-    pub(super) skew: i64,
-    pub(super) kurtosis: i64,
+struct Moments {
+    deviation: Real,
+    skew: i64,
+    kurtosis: i64,
 }
 
 impl Moments {
     const Q: i32 = 16;
 
-    pub(super) fn of(x: &[i32], min: i32, max: i32) -> Self {
+    fn of(x: &[i32], min: i32, max: i32) -> Self {
         let range = (i64::from(max) - i64::from(min)) as u64;
         if range == 0 {
             return Self {
@@ -151,7 +155,7 @@ impl Moments {
 
 /// An exact sum of squares beyond 64 bits: its upper halves and its lower ones.
 #[derive(Clone, Copy, Default)]
-pub(super) struct WideSum {
+struct WideSum {
     high: u64,
     low: u64,
 }
@@ -159,7 +163,7 @@ pub(super) struct WideSum {
 impl WideSum {
     /// Adds `x^2`, for `|x| < 2^32`.
     #[inline(always)]
-    pub(super) fn add_square(&mut self, x: i64) {
+    fn add_square(&mut self, x: i64) {
         let x = x.unsigned_abs();
         let square = x.wrapping_mul(x);
         self.high += q::shr_floor(square, 32);
@@ -167,7 +171,7 @@ impl WideSum {
     }
 
     #[inline(never)]
-    pub(super) fn total(self) -> Real {
+    fn total(self) -> Real {
         let high = self.high + q::shr_floor(self.low, 32);
         if high > LOW {
             return Real::of(high).scaled(32);
@@ -183,7 +187,7 @@ const LOW: u64 = u32::MAX as u64;
 /// to 2^32 - 1, or 0. Every operation rounds down, by at most 2^-30 of the result. None is inlined:
 /// they run a few times per window, and small code matters more.
 #[derive(Clone, Copy)]
-pub(super) struct Real {
+struct Real {
     mantissa: u64,
     exponent: i32,
 }
@@ -195,7 +199,7 @@ impl Real {
     };
 
     #[inline(never)]
-    pub(super) fn of(x: u64) -> Self {
+    fn of(x: u64) -> Self {
         if x == 0 {
             return Self::ZERO;
         }
@@ -215,20 +219,20 @@ impl Real {
     }
 
     #[inline(never)]
-    pub(super) fn times(self, other: Self) -> Self {
+    fn times(self, other: Self) -> Self {
         let product = self.mantissa * other.mantissa;
         Self::of(product).scaled(self.exponent + other.exponent)
     }
 
     /// `self / other`; 0 where that divides by 0.
     #[inline(never)]
-    pub(super) fn over(self, other: Self) -> Self {
+    fn over(self, other: Self) -> Self {
         let quotient = (self.mantissa << 31).checked_div(other.mantissa);
         Self::of(quotient.unwrap_or(0)).scaled(self.exponent - other.exponent - 31)
     }
 
     #[inline(never)]
-    pub(super) fn sqrt(self) -> Self {
+    fn sqrt(self) -> Self {
         let up = if self.exponent & 1 == 0 { 32 } else { 31 };
         Self {
             mantissa: u64::from(q::sqrt(self.mantissa << up)),
@@ -238,7 +242,7 @@ impl Real {
 
     /// `self 2^q`, rounded; saturates well beyond 32 bits.
     #[inline(never)]
-    pub(super) fn to_fixed(self, q: i32) -> i64 {
+    fn to_fixed(self, q: i32) -> i64 {
         let mantissa = self.mantissa as i64;
         match self.exponent.saturating_add(q) {
             up @ 0..=30 => mantissa << up,
