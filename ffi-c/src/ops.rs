@@ -34,6 +34,11 @@ export! {
     OTO_OP_COPY_F32 = dsp::vector::COPY_F32;
     OTO_OP_COLUMNS_F32 = dsp::vector::COLUMNS_F32;
     OTO_OP_SELECT_F32 = dsp::window::SELECT_F32;
+    OTO_OP_NORM_F32 = dsp::motion::NORM_F32;
+    OTO_OP_DIFFERENCE_F32 = dsp::motion::DIFFERENCE_F32;
+    OTO_OP_LOW_PASS_F32 = dsp::motion::LOW_PASS_F32;
+    OTO_OP_GROUP_F32 = dsp::motion::GROUP_F32;
+    OTO_OP_AUTOCORRELATION_F32 = dsp::motion::AUTOCORRELATION_F32;
     OTO_OP_POWER_F32 = dsp::spectrum::POWER_F32;
     OTO_OP_MAGNITUDE_F32 = dsp::spectrum::MAGNITUDE_F32;
     OTO_OP_MEL_F32 = dsp::mel::MEL_F32;
@@ -171,6 +176,12 @@ export! {
     OTO_OP_MICRO_OUTPUT_F32 = dsp::fixed::micro::output::MICRO_OUTPUT_F32;
     OTO_OP_SELECT_I16_I32 = dsp::fixed::window::SELECT_I16_I32;
     OTO_OP_SELECT_I32 = dsp::fixed::window::SELECT_I32;
+    OTO_OP_SPECTRUM_STATISTICS_U64 = dsp::fixed::spectral::SPECTRUM_STATISTICS_U64;
+    OTO_OP_NORM_I32 = dsp::fixed::motion::NORM_I32;
+    OTO_OP_DIFFERENCE_I32 = dsp::fixed::motion::DIFFERENCE_I32;
+    OTO_OP_LOW_PASS_I32 = dsp::fixed::motion::LOW_PASS_I32;
+    OTO_OP_GROUP_I32 = dsp::fixed::motion::GROUP_I32;
+    OTO_OP_AUTOCORRELATION_I32 = dsp::fixed::motion::AUTOCORRELATION_I32;
     OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;
     OTO_OP_DEPTHWISE_CONV_2D_I8 = net::depthwise::DEPTHWISE_CONV_2D_I8;
     OTO_OP_FULLY_CONNECTED_I8 = net::fully_connected::FULLY_CONNECTED_I8;

@@ -13,6 +13,7 @@
 //! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
 //! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
 //! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
+//! | `0x0180..=0x018f` | signals and features of a window of motion |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
@@ -24,6 +25,7 @@ pub mod frame;
 pub mod log;
 pub mod matrix;
 pub mod mel;
+pub mod motion;
 pub mod noise;
 pub mod pcen;
 pub mod recursion;
@@ -56,6 +58,11 @@ pub const ALL: &[&Op] = &[
     &vector::COPY_F32,
     &vector::COLUMNS_F32,
     &window::SELECT_F32,
+    &motion::NORM_F32,
+    &motion::DIFFERENCE_F32,
+    &motion::LOW_PASS_F32,
+    &motion::GROUP_F32,
+    &motion::AUTOCORRELATION_F32,
     &spectrum::POWER_F32,
     &spectrum::MAGNITUDE_F32,
     &mel::MEL_F32,
@@ -193,6 +200,12 @@ pub const ALL: &[&Op] = &[
     &fixed::micro::output::MICRO_OUTPUT_F32,
     &fixed::window::SELECT_I16_I32,
     &fixed::window::SELECT_I32,
+    &fixed::spectral::SPECTRUM_STATISTICS_U64,
+    &fixed::motion::NORM_I32,
+    &fixed::motion::DIFFERENCE_I32,
+    &fixed::motion::LOW_PASS_I32,
+    &fixed::motion::GROUP_I32,
+    &fixed::motion::AUTOCORRELATION_I32,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

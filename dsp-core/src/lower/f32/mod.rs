@@ -1,5 +1,6 @@
 //! Lowering to `f32` operators.
 
+mod motion;
 mod rows;
 mod slices;
 

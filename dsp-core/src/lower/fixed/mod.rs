@@ -11,6 +11,7 @@ mod columns;
 mod front;
 mod matrix;
 mod micro;
+mod motion;
 mod rows;
 mod slices;
 mod transform;
@@ -79,10 +80,7 @@ fn joined(
         let values = match &graph.head {
             Some(head) => RowStages::joined(plan).quantise(head, values, Some(to))?,
             None => {
-                let mut slices = Slices {
-                    plan,
-                    section: Section::Decision,
-                };
+                let mut slices = Slices::new(plan, Section::Decision);
                 slices.wide("joined", values, Some(to))?
             }
         };
@@ -130,10 +128,7 @@ fn lower_chain(
     );
     let wide_row = (form == RowForm::Wide).then_some(row);
     let (mut values, after) = if windows {
-        let mut slices = Slices {
-            plan,
-            section: Section::Frame,
-        };
+        let mut slices = Slices::new(plan, Section::Frame);
         (slices.run(chain, source, wide_row)?, chain.frame.len())
     } else if let Some(front) = front {
         let x = micro_frontend::features(plan, chain, front, layout, source);
