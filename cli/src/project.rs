@@ -132,7 +132,17 @@ impl Project {
     /// rate. 16-bit samples of audio that fit already stay as they are.
     pub(crate) fn recording(&self, path: &Path) -> Result<Prepared, Failure> {
         let file = path.display().to_string();
-        let input = self.pipeline.input();
+        let input = match self.pipeline.inputs() {
+            [input] => input,
+            inputs => {
+                let n = inputs.len();
+                return Err(Failure::usage(format!(
+                    "{}: the pipeline has {n} inputs, and files are recordings of one",
+                    self.file
+                ))
+                .help("Its features can be computed in Rust, with `Engine::features_of`"));
+            }
+        };
         let bytes = inputs::read(path).map_err(|error| Failure::input(&file, error))?;
         if let Some(sensor) = &input.sensor {
             let prepared =
