@@ -160,7 +160,7 @@ pub fn explain(path: &str) -> Result<String, UnknownPath> {
             .and_then(|rest| rest.strip_prefix('.'))
             .and_then(|name| topic.fields().find(|field| field.name == name));
         if let Some(field) = field {
-            return Ok(explain_field(path, field));
+            return Ok(explain_field(path, topic.name, field));
         }
     }
     if let Some(preset) = presets::ALL.iter().find(|preset| preset.name == path) {
@@ -217,7 +217,7 @@ fn explain_topic(topic: &Topic) -> String {
     out
 }
 
-fn explain_field(path: &str, field: &Field) -> String {
+fn explain_field(path: &str, topic: &str, field: &Field) -> String {
     let mut out = format!(
         "{path}: {}\n\n  {}\n",
         field.expectation(),
@@ -230,7 +230,7 @@ fn explain_field(path: &str, field: &Field) -> String {
         out.push('\n');
     }
     let _ = write!(out, "\n  Default: {}", fallback(field));
-    for (preset, value) in preset_values(field.name) {
+    for (preset, value) in preset_values(topic, field.name) {
         let _ = write!(out, "\n  Preset {preset}: {value}");
     }
     out
@@ -256,20 +256,26 @@ fn choices(kind: Kind) -> &'static [Choice] {
         | Kind::Number
         | Kind::Text
         | Kind::TextList
+        | Kind::NumberList
         | Kind::TextListOrPath
         | Kind::Table => &[],
     }
 }
 
-/// What each preset says about a field.
-fn preset_values(field: &str) -> Vec<(&'static str, String)> {
+/// What each preset says about a field of the block `topic`.
+fn preset_values(topic: &str, field: &str) -> Vec<(&'static str, String)> {
+    let block = BlockType::ALL.iter().find(|block| block.name() == topic);
     presets::ALL
         .iter()
-        .filter_map(|preset| {
-            let table = Table::parse(preset.fields).ok()?;
-            Some((preset.name, table.get(field)?.value.shown()))
-        })
+        .filter_map(|preset| Some((preset.name, preset_value(preset, *block?, field)?)))
         .collect()
+}
+
+/// What a preset says about a field of a block, as TOML.
+fn preset_value(preset: &presets::Preset, block: BlockType, field: &str) -> Option<String> {
+    let values = preset.values(block).ok()?;
+    let entry = values.into_iter().find(|entry| entry.key == field)?;
+    Some(entry.node.value.shown())
 }
 
 /// A doc comment as running text.
@@ -308,14 +314,23 @@ pub fn reference_markdown() -> String {
     );
     for topic in topics() {
         let _ = write!(out, "\n## `{}`\n\n{}\n", topic.name, topic.about);
-        if topic.name == BlockType::Mfcc.name() {
+        let like_mel = if topic.name == BlockType::Mfcc.name() {
             out.push_str(
                 "\nIt starts with the stages of [`mel`](#mel), and has all its fields; these are \
                  its own:\n",
             );
-        }
+            true
+        } else if topic.name == BlockType::Spectrogram.name() {
+            out.push_str(
+                "\nIt has the stages and fields of [`mel`](#mel) but for those of mel filters and \
+                 of energy.\n",
+            );
+            true
+        } else {
+            false
+        };
         for group in &topic.groups {
-            let shared = topic.name == BlockType::Mfcc.name()
+            let shared = like_mel
                 && BlockType::Mel
                     .fields()
                     .iter()
@@ -331,7 +346,9 @@ pub fn reference_markdown() -> String {
             }
         }
     }
-    out.push_str("\n## Presets\n\nA preset only fills fields; what the file says wins.\n");
+    out.push_str("\n## Presets\n\nA preset only fills fields; what the file says wins. Values under a table such \
+         as `[mfcc]` are for blocks of that type. [dialects.md](dialects.md) has all presets side \
+         by side.\n");
     for preset in presets::ALL {
         let _ = write!(
             out,
@@ -429,7 +446,7 @@ fn property(field: &Field) -> Json {
             .map(|choice| {
                 choice
                     .name
-                    .parse::<u8>()
+                    .parse::<u32>()
                     .map_or_else(|_| json!(choice.name), |number| json!(number))
             })
             .collect();
@@ -441,6 +458,7 @@ fn property(field: &Field) -> Json {
         Kind::Number => number("number"),
         Kind::Text => json!({ "type": "string" }),
         Kind::TextList => texts,
+        Kind::NumberList => json!({ "type": "array", "items": number("number") }),
         Kind::TextListOrPath => json!({ "oneOf": [texts, { "type": "string" }] }),
         Kind::Choice(choices) => names(choices),
         Kind::IntegerOr(choices) => json!({ "oneOf": [names(choices), number("integer")] }),
@@ -465,5 +483,8 @@ fn default_json(field: &Field) -> Option<Json> {
     }
 }
 
+mod dialects;
 #[cfg(test)]
 mod tests;
+
+pub use dialects::dialects_markdown;

@@ -9,6 +9,15 @@
 //! run through the [`Chain::rows`] stages, which may look at all rows at once. Several chains work
 //! on windows: their rows, one after the other, are one row of features.
 
+mod micro_frontend;
+mod recursion;
+
+pub use crate::tables::filter_design::Section;
+pub use micro_frontend::{MicroFrontend, MicroLog, MicroOutput, Pcan};
+pub use otolith_dsp_nostd::spectral::{Combine, Segments, SpectralShape};
+pub use otolith_dsp_nostd::statistic::Statistic;
+pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
+
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
@@ -93,6 +102,9 @@ pub enum Gain {
     PeakMagnitude,
     /// `1 / max x` of the window; 1 when that is not positive.
     PeakMaximum,
+    /// A constant, divided by 32768 in windows where a sample times the constant is beyond 1 in
+    /// magnitude: integers are brought to full scale 1, floats are left alone.
+    IntegersToUnit(f64),
 }
 
 /// How samples become frames. Lengths in samples.
@@ -115,9 +127,19 @@ pub struct Framing {
     pub count: FrameCount,
     /// What stands outside the recording or window. A stream has only [`Padding::Zero`].
     pub padding: Padding,
-    /// Pre-emphasis over the signal, before framing and padding: `y[n] = x[n] - c x[n-1]`, with
-    /// `x[-1] = 0`.
-    pub pre_emphasis: Option<f64>,
+    /// Pre-emphasis over the signal, before framing and padding.
+    pub pre_emphasis: Option<SignalPreEmphasis>,
+}
+
+/// Pre-emphasis over a signal: `y[n] = x[n] - coefficient x[n - shift]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SignalPreEmphasis {
+    /// Factor of the earlier sample.
+    pub coefficient: f64,
+    /// Distance of the earlier sample, at least 1.
+    pub shift: usize,
+    /// What stands before the first sample: zeros, or the window's own end.
+    pub circular: bool,
 }
 
 /// How many frames `n` samples give.
@@ -125,8 +147,12 @@ pub struct Framing {
 pub enum FrameCount {
     /// Frames that lie wholly inside: `1 + (n - extent) / hop`, none when `n < extent`.
     Inside,
+    /// `(n - extent) / hop`: frames that a whole hop follows, none when `n < extent`.
+    InsideHops,
     /// `1 + n / hop` (centred frames, as librosa with `center=True`).
     Centred,
+    /// `n / hop` (centred frames without the last one, as Whisper).
+    CentredHops,
     /// `1 + ceil((n - extent) / hop)`, at least 1: the last frame is padded at its end.
     Covering,
     /// `(n + hop / 2) / hop` (Kaldi with `snip_edges=false`).
@@ -215,9 +241,32 @@ pub enum StageKind {
     },
     /// `y[i] = sum_j m[i][j] x[j]`: DCT with its normalisation and the lifter folded in.
     Matrix(Matrix),
+    /// `y = wrapped(round(steps x)) / steps`, ties to even, for `x` from 0 to 1: as many levels as
+    /// steps. `steps` itself, which is one level too many, becomes 0 if `wraps`, else
+    /// `steps - 1`.
+    Quantise {
+        /// Number of levels.
+        steps: usize,
+        /// Whether the top wraps around to 0, as a cast to unsigned bytes does.
+        wraps: bool,
+    },
     /// `y = x` but for `y[0]`, the value that [`StageKind::LogEnergy`] or
     /// [`StageKind::LogSum`] kept.
     ReplaceFirst,
+    /// `y` is `x` and one more value, which [`StageKind::LogEnergy`] or [`StageKind::LogSum`]
+    /// kept.
+    InsertEnergy {
+        /// Whether it comes behind the others, or before them.
+        last: bool,
+    },
+    /// Per-channel energy normalisation; carries energies from row to row.
+    Pcen(Pcen),
+    /// Spectral subtraction; carries the noise from row to row.
+    SubtractNoise(NoiseSubtraction),
+    /// Normalisation by running mean and variance, which it carries from row to row.
+    StandardiseRunning(RunningNormalisation),
+    /// From a frame of 16-bit samples to features, all in integers. The only stage of its frames.
+    MicroFrontend(Box<MicroFrontend>),
     /// `y[i] = x[first + i * step]`: one axis of a window, or some of its values.
     Select {
         /// Index of the first value.
@@ -227,6 +276,47 @@ pub enum StageKind {
     },
     /// `y[i]` is statistic `i` of `x`.
     Statistics(Vec<Statistic>),
+    /// A cascade of second-order sections over the vector, the first one first.
+    Sos {
+        /// The sections.
+        sections: Vec<Section>,
+        /// Whether the filter starts settled for a constant equal to `x[0]`, instead of at rest.
+        steady: bool,
+    },
+    /// One filter of a wavelet's level: `y[o] = sum_j h[j] x[2 o + 1 - j]`, x mirrored about its
+    /// edges. The `(n + taps - 1) / 2` outputs are the level's approximation or detail.
+    Wavelet(Vec<f64>),
+    /// One power spectrum from those of the vector's segments: bins `0..=n_fft/2` of
+    /// `scale * combine |DFT(w x)|^2`.
+    SegmentPower {
+        /// FFT length; zeros fill up a segment.
+        n_fft: usize,
+        /// Where the segments are, and what is done with them.
+        segments: Segments,
+        /// The window, as long as a segment.
+        window: Vec<f64>,
+        /// Factor.
+        scale: f64,
+    },
+    /// `y[i]` is shape `i` of the power spectrum `x`.
+    SpectralShape {
+        /// Frequency of `x[0]` in Hz.
+        first_hz: f64,
+        /// Distance of two bins in Hz.
+        step_hz: f64,
+        /// What is taken.
+        shapes: Vec<SpectralShape>,
+    },
+    /// The highest local maxima of the power spectrum `x`, the highest first: frequency and
+    /// `sqrt(x)` of each in turn; zeros where there are fewer than `len / 2`.
+    Peaks {
+        /// Frequency of `x[0]` in Hz.
+        first_hz: f64,
+        /// Distance of two bins in Hz.
+        step_hz: f64,
+        /// Smallest `sqrt(x)` of a peak.
+        threshold: f64,
+    },
     /// Every branch gets `x`; `y` is what they give, one after the other. An empty branch gives
     /// `x` itself. Branches may fork again.
     Fork(Vec<Vec<Stage>>),
@@ -234,6 +324,18 @@ pub enum StageKind {
     TopRange {
         /// Largest distance from the maximum.
         range: f64,
+    },
+    /// All rows: `y = x - max over all rows of x`.
+    SubtractTop,
+    /// All rows: `y = (x - min) / (max - min)` over all values of all rows; 0 where they are
+    /// equal.
+    MinMax,
+    /// All rows: per column, divide by `std + epsilon`; the mean stays.
+    DivideByDeviation {
+        /// Rows over which the deviation is taken.
+        span: Span,
+        /// Added to the standard deviation.
+        epsilon: f64,
     },
     /// All rows: per column, subtract the mean and, with `variance`, divide by
     /// `std + epsilon`.
@@ -251,7 +353,36 @@ pub enum StageKind {
         order: u8,
         /// Rows on each side.
         reach: usize,
+        /// How derivatives of the second order are formed.
+        method: DeltaMethod,
+        /// What stands before the first and after the last row.
+        edges: DeltaEdges,
     },
+}
+
+/// How derivatives over time are formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeltaMethod {
+    /// Second derivatives are first derivatives of first derivatives.
+    Repeated,
+    /// The derivative of order `k` is that of the polynomial of degree `k` of least squares.
+    Polynomial,
+}
+
+/// What stands before the first and after the last row for derivatives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeltaEdges {
+    /// Copies of the first and the last row.
+    Nearest,
+    /// Nothing: the first and last rows take the derivative of the nearest row that has all
+    /// neighbours. Windows with fewer than `2 reach + 1` rows are treated as [`Self::Nearest`].
+    Interp,
+    /// The rows mirrored about the first and last, which are not repeated.
+    Mirror,
+    /// Zeros.
+    Constant,
+    /// The rows of the other end.
+    Wrap,
 }
 
 impl StageKind {
@@ -259,30 +390,14 @@ impl StageKind {
     pub fn needs_all_rows(&self) -> bool {
         matches!(
             self,
-            Self::TopRange { .. } | Self::Standardise { .. } | Self::Deltas { .. }
+            Self::TopRange { .. }
+                | Self::SubtractTop
+                | Self::MinMax
+                | Self::DivideByDeviation { .. }
+                | Self::Standardise { .. }
+                | Self::Deltas { .. }
         )
     }
-}
-
-/// A statistic of a vector `x` of `n` values. Moments are those of the population:
-/// `m_k = sum (x - mean)^k / n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Statistic {
-    /// `sum x / n`.
-    Mean,
-    /// Smallest value.
-    Minimum,
-    /// Largest value.
-    Maximum,
-    /// `sqrt(sum x^2 / n)`.
-    Rms,
-    /// `sqrt(m_2)`.
-    StandardDeviation,
-    /// `m_3 / m_2^1.5`; 0 for a constant.
-    Skewness,
-    /// `m_4 / m_2^2 - 3`; -3 for a constant.
-    Kurtosis,
 }
 
 /// Rows over which statistics are taken.
@@ -349,6 +464,9 @@ pub struct Head {
     pub name: String,
     /// The network.
     pub model: std::sync::Arc<otolith_tflite::Model>,
+    /// Whether the features are the model's int8 input already, integers from -128 to 127. If not,
+    /// they are real numbers that are quantised at the input's scale.
+    pub codes: bool,
     /// Rows of features that the network sees.
     pub rows: usize,
     /// Rows between two decisions, in [`Mode::Stream`].
@@ -434,13 +552,26 @@ impl Chain {
     }
 }
 
+impl Chain {
+    /// Whether the features are the int8 input of a model already.
+    pub fn gives_codes(&self) -> bool {
+        self.rows.is_empty()
+            && matches!(
+                self.frame.last().map(|stage| &stage.kind),
+                Some(StageKind::MicroFrontend(front)) if front.output == MicroOutput::Codes
+            )
+    }
+}
+
 impl Framing {
     /// Number of frames in `n` samples.
     pub fn frames(&self, n: usize) -> usize {
         match self.count {
             FrameCount::Inside if n < self.extent => 0,
             FrameCount::Inside => 1 + (n - self.extent) / self.hop,
+            FrameCount::InsideHops => n.saturating_sub(self.extent) / self.hop,
             FrameCount::Centred => 1 + n / self.hop,
+            FrameCount::CentredHops => n / self.hop,
             FrameCount::Covering if n <= self.extent => 1,
             FrameCount::Covering => 1 + (n - self.extent).div_ceil(self.hop),
             FrameCount::Rounded => (n + self.hop / 2) / self.hop,

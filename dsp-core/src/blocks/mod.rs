@@ -3,13 +3,17 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `spectrogram` | spectra over time |
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
+//! | `micro_frontend` | TensorFlow's micro-frontend |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
+//! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
+//! | `statistic_names` | names of statistics in lists |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
-//! | `front_end`, `rows` | fields that `mel` and `mfcc` share |
+//! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
 //! | `window` | what blocks of whole windows share |
 
 pub(crate) mod classifier;
@@ -18,13 +22,17 @@ pub(crate) mod flatten;
 pub(crate) mod front_end;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
+pub(crate) mod micro_frontend;
 pub(crate) mod raw;
 pub(crate) mod rows;
+pub(crate) mod spectral_analysis;
+pub(crate) mod statistic_names;
+pub(crate) mod spectrogram;
 pub(crate) mod window;
 
 use crate::ConfigError;
 use crate::config::{Field, Section, Table, choices};
-use crate::graph::{Framing, Stage};
+use crate::graph::{Framing, Source, Stage};
 use crate::input::Input;
 use crate::presets::Preset;
 
@@ -35,10 +43,16 @@ choices! {
         Mel = "mel",
         /// Mel-frequency cepstral coefficients.
         Mfcc = "mfcc",
+        /// Spectra over time.
+        Spectrogram = "spectrogram",
+        /// TensorFlow's micro-frontend, bit for bit.
+        MicroFrontend = "micro_frontend",
         /// Statistics of each axis of a window.
         Flatten = "flatten",
         /// The samples of a window themselves.
         Raw = "raw",
+        /// Filters, statistics and spectra or wavelets of each axis of a window.
+        SpectralAnalysis = "spectral_analysis",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -87,8 +101,11 @@ impl BlockType {
         match self {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
+            Self::Spectrogram => spectrogram::ABOUT,
+            Self::MicroFrontend => micro_frontend::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
+            Self::SpectralAnalysis => spectral_analysis::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -101,7 +118,7 @@ impl BlockType {
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
     fn takes_windows(self) -> bool {
-        matches!(self, Self::Flatten | Self::Raw)
+        matches!(self, Self::Flatten | Self::Raw | Self::SpectralAnalysis)
     }
 
     /// The block's own fields, with the meaning of each group.
@@ -109,22 +126,54 @@ impl BlockType {
         use classifier::Classifier;
         use decide::Decide;
         use flatten::Flatten;
-        use front_end::FrontEnd;
+        use front_end::energy::Energy;
+        use front_end::filters::MelFilters;
+        use front_end::frames::Frames;
+        use front_end::log::LogRange;
+        use front_end::noise::Noise;
+        use front_end::pcen::Pcen;
+        use front_end::spectrum::Spectrum;
         use mfcc::Cepstral;
+        use micro_frontend::MicroConfig;
         use raw::Raw;
         use rows::Rows;
+        use spectral_analysis::SpectralAnalysis;
         match self {
             Self::Mel => vec![
-                (FrontEnd::ABOUT, FrontEnd::FIELDS),
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (MelFilters::ABOUT, MelFilters::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
+                (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Mfcc => vec![
-                (FrontEnd::ABOUT, FrontEnd::FIELDS),
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (MelFilters::ABOUT, MelFilters::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Cepstral::ABOUT, Cepstral::FIELDS),
+                (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
+            Self::Spectrogram => vec![
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
+                (Rows::ABOUT, Rows::FIELDS),
+            ],
+            Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
+            Self::SpectralAnalysis => {
+                vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
+            }
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -143,8 +192,18 @@ impl BlockType {
 
 /// A block of features that has been checked.
 pub(crate) trait FeatureSpec: std::fmt::Debug {
+    /// The samples, as the block scales them.
+    fn source(&self, input: &Input) -> Source {
+        input.source()
+    }
+
     /// How samples become frames.
     fn framing(&self, input: &Input) -> Framing;
+
+    /// Checks the number of frames in a window. Paths of errors are names of fields.
+    fn check_frames(&self, _frames: usize) -> Result<(), ConfigError> {
+        Ok(())
+    }
 
     /// The stages in order.
     fn expand(&self, id: &str) -> Vec<Stage>;
@@ -183,8 +242,11 @@ impl BlockType {
         let spec = match self {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),
+            Self::Spectrogram => spectrogram::read(table, id, input),
+            Self::MicroFrontend => micro_frontend::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
+            Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
         // Paths of fields that are missing are whole already.

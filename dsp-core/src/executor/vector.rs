@@ -36,7 +36,14 @@ pub(super) enum VectorOp<F> {
         max: F,
     },
     Matrix(Vec<F>),
+    Quantise {
+        steps: usize,
+        wraps: bool,
+    },
     ReplaceFirst,
+    InsertEnergy {
+        last: bool,
+    },
     /// Computed one vector at a time.
     Slices(Arc<dyn SliceOp<F>>),
 }
@@ -101,7 +108,15 @@ impl<F: Real> VectorOp<F> {
                 }
                 (Self::Matrix(convert(values)), *rows)
             }
+            StageKind::Quantise { steps, wraps } => (
+                Self::Quantise {
+                    steps: *steps,
+                    wraps: *wraps,
+                },
+                input,
+            ),
             StageKind::ReplaceFirst => (Self::ReplaceFirst, input),
+            StageKind::InsertEnergy { last } => (Self::InsertEnergy { last: *last }, input + 1),
             _ => return Ok(slices::new(stage, input)?.map(Self::Slices)),
         };
         if matches!(op, Self::Window(_)) && output != input {
@@ -199,6 +214,16 @@ impl<F: Real> VectorOp<F> {
             } => each(x.as_flattened_mut(), |x| {
                 min(max((x + *add) * *mul, *least), *most)
             }),
+            Self::Quantise { steps, wraps } => {
+                let levels = *steps as f64;
+                let top = if *wraps { 0.0 } else { levels - 1.0 };
+                each(x.as_flattened_mut(), |x| {
+                    let level = (x.to_f64() * levels).round_ties_even();
+                    F::of(if level < levels { level } else { top } / levels)
+                });
+            }
+            Self::InsertEnergy { last: true } => x.push(*energy),
+            Self::InsertEnergy { last: false } => x.insert(0, *energy),
             Self::ReplaceFirst => {
                 if let Some(first) = x.first_mut() {
                     *first = *energy;

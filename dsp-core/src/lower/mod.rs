@@ -5,11 +5,13 @@
 
 mod f32;
 mod fixed;
+mod micro_frontend;
 pub mod network;
+mod standardise;
 
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Chain, Framing, Graph, Head, Mode};
+use crate::graph::{Chain, Framing, Gain, Graph, Head, Mode};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 
@@ -120,6 +122,7 @@ impl Layout {
         head: Option<&Head>,
         clip_len: Option<usize>,
     ) -> Result<Self, LowerError> {
+        refuse_what_has_no_operator(chain)?;
         let Framing {
             frame_len,
             hop,
@@ -189,5 +192,25 @@ impl Layout {
             rows: frames,
             row_hop: frames,
         })
+    }
+}
+
+/// What frames are cut from, where no device operator makes it.
+fn refuse_what_has_no_operator(chain: &Chain) -> Result<(), LowerError> {
+    if matches!(chain.source.gain, Gain::IntegersToUnit(_)) {
+        return Err(LowerError::new(
+            "input",
+            "no operator chooses the scale by the samples of a window: set sample_scale to \"none\" \
+             or \"from_int16\"",
+        ));
+    }
+    match chain.framing.pre_emphasis {
+        Some(pre) if pre.circular || pre.shift != 1 => Err(LowerError::new(
+            "input.pre_emphasis",
+            "circular pre-emphasis, or one over several samples, has no operator: it works in the \
+             reference and host numerics; pre_emphasis = \"signal\" with pre_emphasis_shift = 1 has \
+             one",
+        )),
+        _ => Ok(()),
     }
 }

@@ -38,7 +38,7 @@ use read::{BlockTable, Document};
 /// "#;
 /// let overrides = [Override::new("features.n_coeffs", "10")];
 /// let pipeline = Pipeline::from_toml(text, ".".as_ref(), &overrides)?;
-/// assert_eq!(pipeline.graph().row_len, 10);
+/// assert_eq!(pipeline.graph().row_len(), 10);
 /// # Ok::<(), otolith_dsp_core::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -147,9 +147,11 @@ impl Pipeline {
                 labels,
                 ..
             } = classifier;
+            let codes = graph.chains.iter().all(Chain::gives_codes);
             graph.head = Some(Head {
                 name: block.id.clone(),
                 model,
+                codes,
                 rows,
                 row_hop: hop_rows,
                 labels,
@@ -328,7 +330,7 @@ fn check_joined(graph: &Graph, inputs: &[Input]) -> Result<(), ConfigError> {
 fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Chain, ConfigError> {
     let framing = spec.framing(input);
     let stages = spec.expand(&block.id);
-    let source = input.source();
+    let source = spec.source(input);
     let row_len = stages
         .last()
         .map_or(framing.frame_len * source.axes, |stage| stage.len);
@@ -356,6 +358,10 @@ fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Ch
                 chain.framing.extent as f64 * 1000.0 / input.rate_hz
             ),
         ));
+    }
+    if let Some(rows) = chain.window_rows() {
+        spec.check_frames(rows)
+            .map_err(|error| under(&block.id, error))?;
     }
     Ok(chain)
 }

@@ -358,6 +358,11 @@ fn unknown_key(
             format!("did you mean `{near}`? `otolith explain {topic}` lists all {what}")
         }
         (Some(near), _) => format!("did you mean `{near}`? T{}", &list[1..]),
+        (None, Some(block)) if allowed.len() > LISTED => format!(
+            "it is a field of blocks of type \"{}\"; `otolith explain {topic}` lists all {what} of \
+             {owner}",
+            block.name()
+        ),
         (None, Some(block)) => format!(
             "it is a field of blocks of type \"{}\"; {list}",
             block.name()
@@ -609,11 +614,10 @@ fn fill_preset(block: &mut BlockTable) -> Result<(), ConfigError> {
         _ => None,
     };
     let origin = Origin::Preset(preset.name, span);
-    let values = Table::parse(preset.fields)?;
+    let values = preset.values(block.block_type)?;
     let fields = block.block_type.fields();
     // All at once, so that a preset's own values do not push each other out.
     let missing: Vec<Entry> = values
-        .entries
         .into_iter()
         .filter(|entry| {
             fields.iter().any(|field| {

@@ -10,19 +10,31 @@
 //! | `0x0120..=0x012f` | log-mel and cepstrum |
 //! | `0x0130..=0x013f` | all rows together |
 //! | `0x0140 + log2 n` | real FFT of n points |
+//! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
+//! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
+//! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
 //! "In place" means one operand that is read and written.
 
+pub mod filter;
 pub mod fixed;
 pub mod frame;
 pub mod log;
 pub mod matrix;
 pub mod mel;
+pub mod noise;
+pub mod pcen;
+pub mod recursion;
 pub mod rfft;
 pub mod rows;
+pub mod segments;
+pub mod shape;
+pub mod running;
+pub mod sliding;
 pub mod spectrum;
+pub mod statistics;
 pub mod vector;
 pub mod window;
 
@@ -51,6 +63,13 @@ pub const ALL: &[&Op] = &[
     &rows::TOP_RANGE_F32,
     &rows::STANDARDISE_F32,
     &rows::DELTAS_F32,
+    &rows::SUBTRACT_TOP_F32,
+    &rows::MIN_MAX_F32,
+    &vector::LEVELS_F32,
+    &sliding::STANDARDISE_SLIDING_F32,
+    &running::STANDARDISE_RUNNING_F32,
+    &pcen::PCEN_F32,
+    &noise::SUBTRACT_NOISE_F32,
     &rfft::RFFT_F32_16,
     &rfft::RFFT_F32_32,
     &rfft::RFFT_F32_64,
@@ -60,6 +79,20 @@ pub const ALL: &[&Op] = &[
     &rfft::RFFT_F32_1024,
     &rfft::RFFT_F32_2048,
     &rfft::RFFT_F32_4096,
+    &statistics::STATISTICS_F32,
+    &filter::SOS_F32,
+    &filter::WAVELET_F32,
+    &shape::SPECTRAL_SHAPE_F32,
+    &shape::PEAKS_F32,
+    &segments::SEGMENT_POWER_F32_16,
+    &segments::SEGMENT_POWER_F32_32,
+    &segments::SEGMENT_POWER_F32_64,
+    &segments::SEGMENT_POWER_F32_128,
+    &segments::SEGMENT_POWER_F32_256,
+    &segments::SEGMENT_POWER_F32_512,
+    &segments::SEGMENT_POWER_F32_1024,
+    &segments::SEGMENT_POWER_F32_2048,
+    &segments::SEGMENT_POWER_F32_4096,
     &fixed::fft::RFFT_POWER_I16_T32_16,
     &fixed::fft::RFFT_POWER_I16_T32_32,
     &fixed::fft::RFFT_POWER_I16_T32_64,
@@ -119,9 +152,44 @@ pub const ALL: &[&Op] = &[
     &fixed::rows::TOP_RANGE_I32,
     &fixed::rows::STANDARDISE_I16,
     &fixed::rows::DELTAS_I16,
+    &fixed::sliding::STANDARDISE_SLIDING_I16,
+    &fixed::sliding::SLIDING_MEAN_I32,
+    &fixed::running::STANDARDISE_RUNNING_I16,
+    &fixed::pcen::PCEN_U64,
+    &fixed::noise::SUBTRACT_NOISE_U64,
+    &fixed::level::LEVEL_U64_I32,
+    &fixed::level::MIN_MAX_I32,
+    &fixed::level::SUBTRACT_TOP_I32,
+    &fixed::level::LEVELS_I32,
     &fixed::filter::BIQUAD_I32,
     &fixed::filter::DECIMATE_I32,
     &fixed::statistics::STATISTICS_I32,
+    &fixed::filter::SOS_I32,
+    &fixed::filter::WAVELET_I32,
+    &fixed::statistics::STATISTIC_LIST_I32,
+    &fixed::spectra::POWER_I32,
+    &fixed::spectra::POWER_SHAPE_I32,
+    &fixed::spectra::SPECTRAL_SHAPE_I32,
+    &fixed::spectra::PEAKS_U64,
+    &fixed::fft::segments::SEGMENT_POWER_I32_16,
+    &fixed::fft::segments::SEGMENT_POWER_I32_32,
+    &fixed::fft::segments::SEGMENT_POWER_I32_64,
+    &fixed::fft::segments::SEGMENT_POWER_I32_128,
+    &fixed::fft::segments::SEGMENT_POWER_I32_256,
+    &fixed::fft::segments::SEGMENT_POWER_I32_512,
+    &fixed::fft::segments::SEGMENT_POWER_I32_1024,
+    &fixed::fft::segments::SEGMENT_POWER_I32_2048,
+    &fixed::fft::segments::SEGMENT_POWER_I32_4096,
+    &fixed::micro::window::MICRO_WINDOW_I16,
+    &fixed::micro::fft::MICRO_RFFT_I16,
+    &fixed::micro::bank::MICRO_FILTER_BANK_U32,
+    &fixed::micro::noise::MICRO_NOISE_REDUCTION_U32,
+    &fixed::micro::gain::MICRO_PCAN_U32,
+    &fixed::micro::log::MICRO_LOG_U32,
+    &fixed::micro::output::MICRO_OUTPUT_I8,
+    &fixed::micro::output::MICRO_OUTPUT_I16,
+    &fixed::micro::output::MICRO_OUTPUT_I32,
+    &fixed::micro::output::MICRO_OUTPUT_F32,
     &fixed::window::SELECT_I16_I32,
     &fixed::window::SELECT_I32,
 ];

@@ -92,6 +92,30 @@ pub const AFFINE_F32: Op = Op {
     },
 };
 
+/// `x = level(round(steps x)) / steps`, ties to even, for x from 0 to 1: `steps` itself, one level
+/// too many, becomes 0 with `wraps`, else `steps - 1`.
+///
+/// Operands: x (`f32`, in place). Parameters: steps (2 to 65536), wraps (0 or 1).
+pub const LEVELS_F32: Op = Op {
+    code: 0x0156,
+    name: "LEVELS_F32",
+    check: |step| match check_in_place::<2>(step)? {
+        [2..=0x1_0000, 0..=1] => Ok(()),
+        [2..=0x1_0000, _] => Err(Fault::BadParam { param: 1 }),
+        _ => Err(Fault::BadParam { param: 0 }),
+    },
+    run: |io| {
+        let &[steps, wraps] = io.step.params()?;
+        let steps = steps as f32;
+        let top = if wraps == 1 { 0.0 } else { steps - 1.0 };
+        for x in io.write::<f32>(0)? {
+            let level = libm::rintf(*x * steps);
+            *x = if level < steps { level } else { top } / steps;
+        }
+        Ok(())
+    },
+};
+
 /// `x[0] = e[0]`.
 ///
 /// Operands: e (`f32[1]`), x (`f32`, in place). No parameters.
@@ -215,6 +239,7 @@ fn apply_window(x: &mut [f32], window: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::fixed::probe::Probe;
     use proptest::prelude::*;
 
     proptest! {
@@ -232,6 +257,20 @@ mod tests {
             for n in 0..x.len() {
                 prop_assert_eq!(y[n], x[n] - 0.97 * x[n.saturating_sub(1)]);
             }
+        }
+
+        #[test]
+        fn values_become_levels(x in 0.0f32..=1.0, steps in 2u32..300, wraps in 0u32..2) {
+            let mut probe = Probe::default();
+            let operands = [probe.tensor(&[x, 1.0])];
+            probe.run(&LEVELS_F32, &operands, &[steps, wraps]).expect("runs");
+            let levels = f64::from(steps);
+            let top = if wraps == 1 { 0.0 } else { (levels - 1.0) / levels };
+            let exact = (f64::from(x) * levels).round_ties_even() / levels;
+            let exact = if exact < 1.0 { exact } else { top };
+            let y = probe.get::<f32>(operands[0]);
+            prop_assert!((f64::from(y[0]) - exact).abs() < 1e-6, "{} {}", y[0], exact);
+            prop_assert!((f64::from(y[1]) - top).abs() < 1e-6);
         }
 
         #[test]

@@ -10,19 +10,24 @@ mod bank;
 mod columns;
 mod front;
 mod matrix;
+mod micro;
+mod rows;
 mod slices;
 mod transform;
 
-use super::{Layout, lanes, network};
+use super::standardise::{Standardisation, restart};
+use super::{Layout, lanes, micro_frontend, network};
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Chain, Graph, Head, Span, Stage, StageKind};
+use crate::graph::{Chain, DeltaEdges, DeltaMethod, Graph, Head, Stage, StageKind};
 use crate::plan_builder::{Format, PlanBuilder, PlanBytes, TensorId};
 use columns::{Column, Scaling, UNCLAMPED};
 use front::Front;
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
-use otolith_dsp_nostd::ops::fixed::{matrix as matrix_op, rows as row_op, scale, vector};
+use otolith_dsp_nostd::ops::fixed::{matrix as matrix_op, rows as row_op, scale, vector, window};
+use otolith_dsp_nostd::ops::recursion::Restart;
+use otolith_dsp_nostd::ops::sliding::Deviation;
 use slices::Slices;
 
 pub(super) fn lower(
@@ -110,7 +115,12 @@ fn lower_chain(
         .last()
         .map_or(chain.frame_values(), |stage| stage.len);
     let windows = slices::applies(chain);
-    let form = RowForm::of(chain, head, windows);
+    let linear = !windows && front::is_linear(chain);
+    let front = micro_frontend::of(chain);
+    let form = match front {
+        Some(front) => micro::row_form(front, head),
+        None => RowForm::of(chain, head, windows || linear),
+    };
     let (rows, row) = plan.rows(
         form.elem(),
         layout.rows,
@@ -125,6 +135,10 @@ fn lower_chain(
             section: Section::Frame,
         };
         (slices.run(chain, source, wide_row)?, chain.frame.len())
+    } else if let Some(front) = front {
+        let x = micro_frontend::features(plan, chain, front, layout, source);
+        let name = chain.frame.first().map_or("", |stage| &stage.name);
+        (micro::output(plan, name, front, x, row, form), 1)
     } else {
         Front::new(chain, layout, precision, source).run(plan, wide_row)?
     };
@@ -133,15 +147,20 @@ fn lower_chain(
         section: Section::Frame,
         n_rows: 1,
         bits: 6 + front::log_q(chain),
+        restart: restart(chain),
+        linear,
     };
-    for stage in &chain.frame[after..] {
-        values = stages.stage(stage, values)?;
-    }
+    values = stages.run(&chain.frame[after..], values)?;
     let last = chain
         .frame
         .last()
         .map_or("row", |stage| stage.name.as_str());
+    if matches!(Standardisation::of(&chain.rows), Some((of, _)) if of.deviation == Deviation::None)
+    {
+        values.columns.iter_mut().for_each(rows::make_room);
+    }
     values = match (form, head) {
+        _ if values.tensor == row => values,
         (RowForm::Int8, Some(head)) => stages.quantise(head, values, Some(row))?,
         (RowForm::Wide, _) if windows => values,
         (RowForm::Wide, _) => stages.keep(last, values, row)?,
@@ -151,13 +170,11 @@ fn lower_chain(
     stages.section = Section::Decision;
     stages.n_rows = layout.rows;
     values.tensor = rows;
-    for stage in &chain.rows {
-        values = stages.stage(stage, values)?;
-    }
+    values = stages.run(&chain.rows, values)?;
     let last = chain.rows.last().map_or(last, |stage| stage.name.as_str());
     match head {
         Some(head) if form != RowForm::Int8 => stages.quantise(head, values, None),
-        None if windows => stages.settle(last, values),
+        None if windows || stages.linear || front.is_some() => stages.settle(last, values),
         None if values.elem != Elem::I16 => stages.narrow(last, values, None),
         _ => Ok(values),
     }
@@ -175,10 +192,10 @@ enum RowForm {
 }
 
 impl RowForm {
-    fn of(chain: &Chain, head: Option<&Head>, windows: bool) -> Self {
+    fn of(chain: &Chain, head: Option<&Head>, wide: bool) -> Self {
         match (chain.rows.first().map(|stage| &stage.kind), head) {
             (None, Some(_)) => Self::Int8,
-            _ if windows => Self::Wide,
+            _ if wide => Self::Wide,
             (None | Some(StageKind::Standardise { .. } | StageKind::Deltas { .. }), _) => {
                 Self::Features
             }
@@ -229,6 +246,10 @@ struct RowStages<'b> {
     n_rows: usize,
     /// Bits that wide values have.
     bits: i32,
+    /// When recursions of the frame section start anew.
+    restart: Restart,
+    /// The values are energies without a logarithm, which 16 bits do not hold.
+    linear: bool,
 }
 
 impl<'b> RowStages<'b> {
@@ -239,6 +260,8 @@ impl<'b> RowStages<'b> {
             section: Section::Decision,
             n_rows: 1,
             bits: 30,
+            restart: Restart::Reset,
+            linear: false,
         }
     }
 
@@ -254,6 +277,31 @@ impl<'b> RowStages<'b> {
         self.plan.tensor(name, elem, shape)
     }
 
+    fn run(&mut self, stages: &[Stage], mut values: Values) -> Result<Values, LowerError> {
+        let mut stages = stages;
+        while let Some(stage) = stages.first() {
+            let used = match Standardisation::of(stages) {
+                Some((standardisation, used)) => {
+                    values = self.standardise(&stage.name, values, standardisation)?;
+                    self.state_format(&stages[used - 1].name, &values);
+                    used
+                }
+                None => {
+                    values = self.stage(stage, values)?;
+                    1
+                }
+            };
+            stages = &stages[used..];
+        }
+        Ok(values)
+    }
+
+    /// States what the values are behind the graph's stage `name`.
+    fn state_format(&mut self, name: &str, values: &Values) {
+        self.plan
+            .format(self.section, name, values.tensor, values.format());
+    }
+
     fn stage(&mut self, stage: &Stage, mut values: Values) -> Result<Values, LowerError> {
         let name = &stage.name;
         match &stage.kind {
@@ -262,6 +310,13 @@ impl<'b> RowStages<'b> {
                     *column = column.affine(*add, *mul, *min, *max);
                 }
                 return Ok(values);
+            }
+            StageKind::Matrix(_) if self.linear => {
+                return Err(LowerError::new(
+                    name.clone(),
+                    "energies without a logarithm span too many bits for a matrix of integers: set \
+                     log = \"ln\" or another, or deploy.numeric = \"f32\"",
+                ));
             }
             StageKind::Matrix(matrix) => {
                 values = self.plain(name, values, false)?;
@@ -310,20 +365,24 @@ impl<'b> RowStages<'b> {
                 let range = libm::round(range / unit).min(f64::from(i32::MAX)) as u32;
                 self.step(&row_op::TOP_RANGE_I32, name, &[values.tensor], &[range]);
             }
-            StageKind::Standardise {
-                span: Span::Window,
-                variance,
-                epsilon,
-            } => values = self.standardise(name, values, *variance, *epsilon)?,
-            StageKind::Deltas { order, reach } => {
-                values = self.deltas(stage, values, u32::from(*order), *reach)?;
+            StageKind::StandardiseRunning(running) => {
+                values = self.standardise_running(name, values, running)?;
             }
-            StageKind::Standardise { .. } => {
-                return Err(LowerError::new(
-                    name.clone(),
-                    "sliding mean and variance normalisation has no integer operator yet: it \
-                     works in the reference and host numerics; cmvn_span = \"window\" has one",
-                ));
+            StageKind::SubtractTop => values = self.subtract_top(name, values)?,
+            StageKind::MinMax => values = self.min_max(name, values)?,
+            StageKind::Quantise { steps, wraps } => {
+                values = self.levels(name, values, *steps, *wraps)?;
+            }
+            StageKind::InsertEnergy { last } => {
+                values = self.insert_energy(stage, values, *last)?
+            }
+            StageKind::Deltas {
+                order,
+                reach,
+                method: DeltaMethod::Repeated,
+                edges: DeltaEdges::Nearest,
+            } => {
+                values = self.deltas(stage, values, u32::from(*order), *reach)?;
             }
             _ => {
                 return Err(LowerError::new(
@@ -332,87 +391,7 @@ impl<'b> RowStages<'b> {
                 ));
             }
         }
-        self.plan
-            .format(self.section, name, values.tensor, values.format());
-        Ok(values)
-    }
-
-    fn standardise(
-        &mut self,
-        name: &str,
-        values: Values,
-        variance: bool,
-        epsilon: f64,
-    ) -> Result<Values, LowerError> {
-        let mut values = self.features(name, values)?;
-        let cols = values.columns.len();
-        if self.n_rows > row_op::MAX_ROWS {
-            return Err(LowerError::new(
-                name,
-                format!(
-                    "{} rows, at most {} can be normalised together: take shorter windows",
-                    self.n_rows,
-                    row_op::MAX_ROWS
-                ),
-            ));
-        }
-        let mut operands = vec![values.tensor];
-        let mut params = row_op::StandardiseParams {
-            cols: cols as u32,
-            variance_q: None,
-        };
-        if variance {
-            let units: Vec<u32> = values
-                .columns
-                .iter()
-                .map(|c| libm::round(epsilon / c.scale * 65536.0) as u32)
-                .collect();
-            operands.push(self.plan.table(&format!("{name}.epsilon"), &[cols], &units));
-            // A value is at most sqrt(rows - 1) standard deviations from the mean.
-            let most = libm::sqrt(self.n_rows as f64);
-            let q = libm::floor(libm::log2(f64::from(i16::MAX) / most)).min(15.0);
-            params.variance_q = Some(q as u32);
-            values.columns = vec![Column::plain(libm::exp2(-q), -most, most); cols];
-        } else {
-            for column in &mut values.columns {
-                let reach = column.high - column.low;
-                (column.low, column.high) = (-reach, reach);
-            }
-        }
-        self.step(&row_op::STANDARDISE_I16, name, &operands, &params.encode());
-        Ok(values)
-    }
-
-    fn deltas(
-        &mut self,
-        stage: &Stage,
-        values: Values,
-        order: u32,
-        reach: usize,
-    ) -> Result<Values, LowerError> {
-        let mut values = self.features(&stage.name, values)?;
-        let params = row_op::DeltasParams {
-            cols: values.columns.len() as u32,
-            order,
-            reach: reach as u32,
-            // A delta of values that fill their format fits it too.
-            shift: 0,
-        };
-        let y = self.output(&stage.name, Elem::I16, stage.len);
-        self.step(
-            &row_op::DELTAS_I16,
-            &stage.name,
-            &[values.tensor, y],
-            &params.encode(),
-        );
-        let base = values.columns.clone();
-        for _ in 0..order {
-            values.columns.extend(base.iter().map(|c| {
-                let reach = c.high - c.low;
-                Column::plain(c.scale, -reach, reach)
-            }));
-        }
-        values.tensor = y;
+        self.state_format(name, &values);
         Ok(values)
     }
 
@@ -426,6 +405,7 @@ impl<'b> RowStages<'b> {
 
     /// The values in i32 with one scale, nothing left to clamp, and, with `level`, no offsets.
     fn plain(&mut self, name: &str, values: Values, level: bool) -> Result<Values, LowerError> {
+        let values = self.widened(name, values);
         let Some(&first) = values.columns.first() else {
             return Ok(values);
         };
@@ -439,6 +419,21 @@ impl<'b> RowStages<'b> {
         let q = values.columns.iter().map(|c| c.q(most)).min();
         let scale = libm::exp2(-f64::from(q.unwrap_or(0).min(20)));
         self.scaled(name, values, Elem::I32, vec![scale], 0, None)
+    }
+
+    /// 16-bit values with 13 more bits.
+    fn widened(&mut self, name: &str, mut values: Values) -> Values {
+        if values.elem == Elem::I16 {
+            let y = self.output(&format!("{name}.wide"), Elem::I32, values.columns.len());
+            let operands = [values.tensor, y];
+            self.step(&window::SELECT_I16_I32, name, &operands, &[0, 1]);
+            for column in &mut values.columns {
+                column.scale *= libm::exp2(-13.0);
+            }
+            values.tensor = y;
+            values.elem = Elem::I32;
+        }
+        values
     }
 
     /// The values as 16-bit features, each column with as many fraction bits as its bounds leave.
