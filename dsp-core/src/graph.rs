@@ -9,12 +9,14 @@
 //! run through the [`Chain::rows`] stages, which may look at all rows at once. Several chains work
 //! on windows: their rows, one after the other, are one row of features.
 
+mod micro_frontend;
 mod recursion;
 
-pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
-mod micro_frontend;
-
+pub use crate::tables::filter_design::Section;
 pub use micro_frontend::{MicroFrontend, MicroLog, MicroOutput, Pcan};
+pub use otolith_dsp_nostd::spectral::{Combine, Segments, SpectralShape};
+pub use otolith_dsp_nostd::statistic::Statistic;
+pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
 
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -237,6 +239,13 @@ pub enum StageKind {
         /// Largest output.
         max: f64,
     },
+    /// `y[i] = (x[i] + add[i]) * mul[i]`: normalisation with constants from a training set.
+    Columns {
+        /// Added first.
+        add: Vec<f64>,
+        /// Then multiplied, above 0.
+        mul: Vec<f64>,
+    },
     /// `y[i] = sum_j m[i][j] x[j]`: DCT with its normalisation and the lifter folded in.
     Matrix(Matrix),
     /// `y = wrapped(round(steps x)) / steps`, ties to even, for `x` from 0 to 1: as many levels as
@@ -274,6 +283,47 @@ pub enum StageKind {
     },
     /// `y[i]` is statistic `i` of `x`.
     Statistics(Vec<Statistic>),
+    /// A cascade of second-order sections over the vector, the first one first.
+    Sos {
+        /// The sections.
+        sections: Vec<Section>,
+        /// Whether the filter starts settled for a constant equal to `x[0]`, instead of at rest.
+        steady: bool,
+    },
+    /// One filter of a wavelet's level: `y[o] = sum_j h[j] x[2 o + 1 - j]`, x mirrored about its
+    /// edges. The `(n + taps - 1) / 2` outputs are the level's approximation or detail.
+    Wavelet(Vec<f64>),
+    /// One power spectrum from those of the vector's segments: bins `0..=n_fft/2` of
+    /// `scale * combine |DFT(w x)|^2`.
+    SegmentPower {
+        /// FFT length; zeros fill up a segment.
+        n_fft: usize,
+        /// Where the segments are, and what is done with them.
+        segments: Segments,
+        /// The window, as long as a segment.
+        window: Vec<f64>,
+        /// Factor.
+        scale: f64,
+    },
+    /// `y[i]` is shape `i` of the power spectrum `x`.
+    SpectralShape {
+        /// Frequency of `x[0]` in Hz.
+        first_hz: f64,
+        /// Distance of two bins in Hz.
+        step_hz: f64,
+        /// What is taken.
+        shapes: Vec<SpectralShape>,
+    },
+    /// The highest local maxima of the power spectrum `x`, the highest first: frequency and
+    /// `sqrt(x)` of each in turn; zeros where there are fewer than `len / 2`.
+    Peaks {
+        /// Frequency of `x[0]` in Hz.
+        first_hz: f64,
+        /// Distance of two bins in Hz.
+        step_hz: f64,
+        /// Smallest `sqrt(x)` of a peak.
+        threshold: f64,
+    },
     /// Every branch gets `x`; `y` is what they give, one after the other. An empty branch gives
     /// `x` itself. Branches may fork again.
     Fork(Vec<Vec<Stage>>),
@@ -355,27 +405,6 @@ impl StageKind {
                 | Self::Deltas { .. }
         )
     }
-}
-
-/// A statistic of a vector `x` of `n` values. Moments are those of the population:
-/// `m_k = sum (x - mean)^k / n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Statistic {
-    /// `sum x / n`.
-    Mean,
-    /// Smallest value.
-    Minimum,
-    /// Largest value.
-    Maximum,
-    /// `sqrt(sum x^2 / n)`.
-    Rms,
-    /// `sqrt(m_2)`.
-    StandardDeviation,
-    /// `m_3 / m_2^1.5`; 0 for a constant.
-    Skewness,
-    /// `m_4 / m_2^2 - 3`; -3 for a constant.
-    Kurtosis,
 }
 
 /// Rows over which statistics are taken.

@@ -13,6 +13,7 @@
 //! | [`runner`] | [`Runner`]: samples in, events out |
 //! | [`q`] | the rounding law: the only place that shifts right or narrows |
 //! | [`ops`] | the DSP operators, one file each |
+//! | [`statistic`], [`spectral`] | statistics and spectra of a window, as plans name them |
 //!
 //! Invariants: no heap, no panic, no recursion, no global state, no `unsafe`. An op code is a
 //! promise of bits: the same plan and the same samples give the same bytes on every machine.
@@ -38,6 +39,8 @@ pub mod ops;
 pub mod plan;
 pub mod q;
 pub mod runner;
+pub mod spectral;
+pub mod statistic;
 
 pub use error::{Fault, InitError, PlanError};
 pub use op::{Io, Op, Step};

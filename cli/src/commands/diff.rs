@@ -50,6 +50,12 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     }
     let project = Project::load(&args.pipeline)?;
     let numeric = args.numeric.numeric(project.deploy());
+    if project.pipeline.graph().chains.len() > 1 {
+        return Err(Failure::usage(
+            "diff follows the stages of one block of features, and this pipeline joins several",
+        )
+        .help("Leave the other blocks out, or compare `otolith features` in two numerics"));
+    }
     let recording = project.recording(Path::new(&args.file))?;
     for note in &recording.notes {
         console.note(&format!("{}: {note}", args.file));

@@ -80,9 +80,9 @@ pub(crate) fn run(args: &Features, console: &Console) -> Result<Status, Failure>
         |engine, path| {
             let file = path.display().to_string();
             let label = labels.as_ref().map(|labels| labels.of(path)).transpose()?;
-            let recording = project.recording(path)?;
+            let recording = project.recordings(path)?;
             let features = engine
-                .features(recording.samples.as_samples())
+                .features_of(&recording.samples())
                 .map_err(|error| project.engine_failure(&file, error))?;
             let entry = Entry {
                 file,

@@ -2,6 +2,7 @@
 
 use super::{print, print_json};
 use crate::args::Run;
+use crate::audio::Stored;
 use crate::batch::each_file;
 use crate::failure::{Failure, Status};
 use crate::project::Project;
@@ -49,15 +50,15 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
         &bar,
         || project.engine(graph, numeric),
         |engine, path| {
-            let recording = project.recording(path)?;
+            let recording = project.recordings(path)?;
             let file = path.display().to_string();
             let said = engine
-                .classify(recording.samples.as_samples())
+                .classify_of(&recording.samples())
                 .map_err(|error| project.engine_failure(&file, error))?;
             Ok(Heard {
                 said,
                 notes: recording.notes,
-                seconds: (recording.samples.len() / axes) as f64 / rate_hz,
+                seconds: (recording.inputs.first().map_or(0, Stored::len) / axes) as f64 / rate_hz,
             })
         },
         |path, heard| {
