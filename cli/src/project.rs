@@ -3,6 +3,7 @@
 use crate::args::{DeviceArg, PipelineArgs, PlanArgs};
 use crate::audio::{self, Recording, Stored};
 use crate::failure::{Failure, Status};
+use crate::{inputs, sensor};
 use otolith_dsp_core::deploy::Deploy;
 use otolith_dsp_core::engine::{Engine, Numeric};
 use otolith_dsp_core::graph::Graph;
@@ -11,7 +12,7 @@ use otolith_dsp_core::lower::{lower_f32, lower_fixed};
 use otolith_dsp_core::plan_builder::PlanBytes;
 use otolith_dsp_core::{EngineError, Override, Pipeline};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A pipeline and the file that it came from.
 pub(crate) struct Project {
@@ -122,16 +123,31 @@ impl Project {
         }
     }
 
-    /// Reads a recording and makes it fit: one channel, the pipeline's rate. 16-bit samples that
-    /// fit already stay as they are.
+    /// The recordings that `arguments` name.
+    pub(crate) fn files(&self, arguments: &[String]) -> Result<Vec<PathBuf>, Failure> {
+        inputs::expand(arguments, self.pipeline.input().sensor.is_some())
+    }
+
+    /// Reads a recording and makes it fit: the pipeline's axes or one channel, the pipeline's
+    /// rate. 16-bit samples of audio that fit already stay as they are.
     pub(crate) fn recording(&self, path: &Path) -> Result<Prepared, Failure> {
         let file = path.display().to_string();
         let input = self.pipeline.input();
+        let bytes = inputs::read(path).map_err(|error| Failure::input(&file, error))?;
+        if let Some(sensor) = &input.sensor {
+            let prepared =
+                sensor::read(&bytes, sensor).map_err(|error| Failure::input(&file, error))?;
+            return Ok(Prepared {
+                samples: Stored::F32(prepared.samples),
+                notes: prepared.notes,
+            });
+        }
         let Recording {
             rate_hz,
             channels,
             samples,
-        } = audio::read(path).map_err(|error| Failure::input(&file, error))?;
+        } = audio::read(&bytes, path, input.rate_hz)
+            .map_err(|error| Failure::input(&file, error))?;
         let rate_hz = rate_hz.unwrap_or(input.rate_hz);
         if channels == 1 && rate_hz == input.rate_hz {
             return Ok(Prepared {

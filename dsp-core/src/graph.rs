@@ -12,6 +12,9 @@
 mod recursion;
 
 pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
+mod micro_frontend;
+
+pub use micro_frontend::{MicroFrontend, MicroLog, MicroOutput, Pcan};
 
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -260,6 +263,8 @@ pub enum StageKind {
     SubtractNoise(NoiseSubtraction),
     /// Normalisation by running mean and variance, which it carries from row to row.
     StandardiseRunning(RunningNormalisation),
+    /// From a frame of 16-bit samples to features, all in integers. The only stage of its frames.
+    MicroFrontend(Box<MicroFrontend>),
     /// `y[i] = x[first + i * step]`: one axis of a window, or some of its values.
     Select {
         /// Index of the first value.
@@ -437,6 +442,9 @@ pub struct Head {
     pub name: String,
     /// The network.
     pub model: std::sync::Arc<otolith_tflite::Model>,
+    /// Whether the features are the model's int8 input already, integers from -128 to 127. If not,
+    /// they are real numbers that are quantised at the input's scale.
+    pub codes: bool,
     /// Rows of features that the network sees.
     pub rows: usize,
     /// Rows between two decisions, in [`Mode::Stream`].
@@ -519,6 +527,17 @@ impl Chain {
     /// Values in the vector that the frame stages start from.
     pub fn frame_values(&self) -> usize {
         self.framing.frame_len * self.source.axes
+    }
+}
+
+impl Chain {
+    /// Whether the features are the int8 input of a model already.
+    pub fn gives_codes(&self) -> bool {
+        self.rows.is_empty()
+            && matches!(
+                self.frame.last().map(|stage| &stage.kind),
+                Some(StageKind::MicroFrontend(front)) if front.output == MicroOutput::Codes
+            )
     }
 }
 

@@ -133,6 +133,16 @@ export! {
     OTO_OP_BIQUAD_I32 = dsp::fixed::filter::BIQUAD_I32;
     OTO_OP_DECIMATE_I32 = dsp::fixed::filter::DECIMATE_I32;
     OTO_OP_STATISTICS_I32 = dsp::fixed::statistics::STATISTICS_I32;
+    OTO_OP_MICRO_WINDOW_I16 = dsp::fixed::micro::window::MICRO_WINDOW_I16;
+    OTO_OP_MICRO_RFFT_I16 = dsp::fixed::micro::fft::MICRO_RFFT_I16;
+    OTO_OP_MICRO_FILTER_BANK_U32 = dsp::fixed::micro::bank::MICRO_FILTER_BANK_U32;
+    OTO_OP_MICRO_NOISE_REDUCTION_U32 = dsp::fixed::micro::noise::MICRO_NOISE_REDUCTION_U32;
+    OTO_OP_MICRO_PCAN_U32 = dsp::fixed::micro::gain::MICRO_PCAN_U32;
+    OTO_OP_MICRO_LOG_U32 = dsp::fixed::micro::log::MICRO_LOG_U32;
+    OTO_OP_MICRO_OUTPUT_I8 = dsp::fixed::micro::output::MICRO_OUTPUT_I8;
+    OTO_OP_MICRO_OUTPUT_I16 = dsp::fixed::micro::output::MICRO_OUTPUT_I16;
+    OTO_OP_MICRO_OUTPUT_I32 = dsp::fixed::micro::output::MICRO_OUTPUT_I32;
+    OTO_OP_MICRO_OUTPUT_F32 = dsp::fixed::micro::output::MICRO_OUTPUT_F32;
     OTO_OP_SELECT_I16_I32 = dsp::fixed::window::SELECT_I16_I32;
     OTO_OP_SELECT_I32 = dsp::fixed::window::SELECT_I32;
     OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;

@@ -6,6 +6,7 @@
 //! | `spectrogram` | spectra over time |
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
+//! | `micro_frontend` | TensorFlow's micro-frontend |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
 //! | `classifier` | a network |
@@ -19,6 +20,7 @@ pub(crate) mod flatten;
 pub(crate) mod front_end;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
+pub(crate) mod micro_frontend;
 pub(crate) mod raw;
 pub(crate) mod rows;
 pub(crate) mod spectrogram;
@@ -39,6 +41,8 @@ choices! {
         Mfcc = "mfcc",
         /// Spectra over time.
         Spectrogram = "spectrogram",
+        /// TensorFlow's micro-frontend, bit for bit.
+        MicroFrontend = "micro_frontend",
         /// Statistics of each axis of a window.
         Flatten = "flatten",
         /// The samples of a window themselves.
@@ -92,6 +96,7 @@ impl BlockType {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
             Self::Spectrogram => spectrogram::ABOUT,
+            Self::MicroFrontend => micro_frontend::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
             Self::Classifier => classifier::ABOUT,
@@ -122,6 +127,7 @@ impl BlockType {
         use front_end::pcen::Pcen;
         use front_end::spectrum::Spectrum;
         use mfcc::Cepstral;
+        use micro_frontend::MicroConfig;
         use raw::Raw;
         use rows::Rows;
         match self {
@@ -154,6 +160,7 @@ impl BlockType {
                 (Pcen::ABOUT, Pcen::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
+            Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
@@ -225,6 +232,7 @@ impl BlockType {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),
             Self::Spectrogram => spectrogram::read(table, id, input),
+            Self::MicroFrontend => micro_frontend::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
             Self::Classifier | Self::Decide => unreachable!("makes no features"),

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::micro_frontend::MicroOp;
 use super::recursion::ChainOp;
 use super::signal::Signal;
 use super::spectrum::Spectrum;
@@ -20,6 +21,8 @@ pub(super) struct FrameChain<F> {
     /// Stages on a single frame, before the FFT and its window.
     frame_ops: Vec<ChainOp<F>>,
     spectral: Option<Spectral<F>>,
+    /// The stage that is alone where it is.
+    micro: Option<MicroOp>,
     /// Values in a row.
     len: usize,
     /// Number of stages.
@@ -50,11 +53,19 @@ impl<F: Real> FrameChain<F> {
             start: framing.start * axes as isize,
             frame_ops: Vec::new(),
             spectral: None,
+            micro: None,
             len: of.frame_values(),
             stages: stages.len(),
             samples: Vec::new(),
             frame: Lanes::default(),
         };
+        if let [stage] = stages.as_slice() {
+            chain.micro = MicroOp::new(stage, chain.len)?;
+            if chain.micro.is_some() {
+                chain.len = stage.len;
+                return Ok(chain);
+            }
+        }
         let mut energy = false;
         let mut stages = stages.iter();
         while let Some(stage) = stages.next() {
@@ -179,6 +190,17 @@ fn run_block<F: Real>(
 ) {
     chain.fetch(signal, first, out.len() / stride);
     let distance = chain.distance();
+    if let Some(micro) = &mut chain.micro {
+        if first == 0 {
+            micro.reset();
+        }
+        for (i, row) in out.chunks_exact_mut(stride).enumerate() {
+            let row = &mut row[..chain.len];
+            micro.apply(&chain.samples[i * distance..][..chain.frame_len], row);
+            tap(trace, 0, row.iter().copied());
+        }
+        return;
+    }
     let mut energy = [F::zero(); LANES];
     if let Some(spectral) = &mut chain.spectral {
         spectral.lanes.resize(spectral.spectrum.len());

@@ -7,6 +7,7 @@
 //! * `vector`: all other stages that map a vector to a vector;
 //! * `recursion`: stages that carry something from row to row;
 //! * `slices`: those of them that work on one vector at a time;
+//! * `micro_frontend`: the one stage that is integers on the host too;
 //! * `statistics`: statistics of a vector;
 //! * `rows`: stages that look at all rows together;
 //! * `real`: the two float types, and the logarithm.
@@ -16,6 +17,7 @@
 //! input and output is one block.
 
 mod block;
+mod micro_frontend;
 mod real;
 mod recursion;
 mod rows;

@@ -5,6 +5,7 @@
 
 mod f32;
 mod fixed;
+mod micro_frontend;
 pub mod network;
 mod standardise;
 

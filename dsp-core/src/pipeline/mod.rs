@@ -38,7 +38,7 @@ use read::{BlockTable, Document};
 /// "#;
 /// let overrides = [Override::new("features.n_coeffs", "10")];
 /// let pipeline = Pipeline::from_toml(text, ".".as_ref(), &overrides)?;
-/// assert_eq!(pipeline.graph().row_len, 10);
+/// assert_eq!(pipeline.graph().row_len(), 10);
 /// # Ok::<(), otolith_dsp_core::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -147,9 +147,11 @@ impl Pipeline {
                 labels,
                 ..
             } = classifier;
+            let codes = graph.chains.iter().all(Chain::gives_codes);
             graph.head = Some(Head {
                 name: block.id.clone(),
                 model,
+                codes,
                 rows,
                 row_hop: hop_rows,
                 labels,

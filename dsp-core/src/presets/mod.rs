@@ -109,6 +109,18 @@ pub(crate) const ALL: &[Preset] = &[
                 `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v4.toml"),
     },
+    Preset {
+        name: "micro_speech",
+        about: " The block `micro_frontend` as TensorFlow's micro_speech was trained with it: \
+                frames of 30 ms every 20 ms, the int8 input of its model.",
+        fields: include_str!("micro_speech.toml"),
+    },
+    Preset {
+        name: "micro_wake_word",
+        about: " The block `micro_frontend` as microWakeWord is trained (pymicro-features) and as \
+                ESPHome runs it: frames of 30 ms every 10 ms, the int8 input of its models.",
+        fields: include_str!("micro_wake_word.toml"),
+    },
 ];
 
 const CHOICES: &[Choice] = &{

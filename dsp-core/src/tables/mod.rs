@@ -2,4 +2,5 @@
 
 pub(crate) mod dct;
 pub(crate) mod mel;
+pub(crate) mod micro_frontend;
 pub(crate) mod window;

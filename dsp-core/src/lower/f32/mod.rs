@@ -3,12 +3,15 @@
 mod rows;
 mod slices;
 
-use super::{Layout, lanes, network, padding, standardise};
+use super::{Layout, lanes, micro_frontend, network, padding, standardise};
 use crate::error::LowerError;
-use crate::graph::{Chain, Gain, Graph, LogFloor, SampleType, Stage, StageKind};
+use crate::graph::{
+    Chain, Gain, Graph, LogFloor, MicroFrontend, MicroOutput, SampleType, Stage, StageKind,
+};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
+use otolith_dsp_nostd::ops::fixed::micro::output;
 use otolith_dsp_nostd::ops::recursion::Restart;
 use otolith_dsp_nostd::ops::{emphasis, frame, log, matrix, mel, rfft, spectrum, vector};
 
@@ -80,6 +83,7 @@ impl Lowering {
         shared: Option<TensorId>,
     ) -> Result<TensorId, LowerError> {
         let elem = match chain.source.sample_type {
+            _ if micro_frontend::of(chain).is_some() => Elem::I16,
             SampleType::I16 => Elem::I16,
             SampleType::F32 => Elem::F32,
         };
@@ -113,6 +117,9 @@ impl Lowering {
         source: TensorId,
         row: TensorId,
     ) -> Result<(), LowerError> {
+        if let Some(front) = micro_frontend::of(chain) {
+            return self.micro_frontend(chain, front, layout, source, row);
+        }
         let n_fft = chain.frame.iter().find_map(|stage| match stage.kind {
             StageKind::Rfft { n_fft } => Some(n_fft),
             _ => None,
@@ -170,6 +177,25 @@ impl Lowering {
         if x != row {
             self.step(&vector::COPY_F32, "row", &[x, row], &[]);
         }
+        Ok(())
+    }
+
+    /// The micro-frontend and its row of floats, which hold its integers exactly.
+    fn micro_frontend(
+        &mut self,
+        chain: &Chain,
+        front: &MicroFrontend,
+        layout: &Layout,
+        source: TensorId,
+        row: TensorId,
+    ) -> Result<(), LowerError> {
+        let x = micro_frontend::features(&mut self.plan, chain, front, layout, source);
+        let params = match front.output {
+            MicroOutput::Scaled(scale) => [bits(scale), 0],
+            MicroOutput::Codes => [bits(1.0), 1],
+        };
+        let name = chain.frame.last().map_or("", |stage| &stage.name);
+        self.step(&output::MICRO_OUTPUT_F32, name, &[x, row], &params);
         Ok(())
     }
 

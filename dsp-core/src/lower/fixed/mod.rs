@@ -10,12 +10,13 @@ mod bank;
 mod columns;
 mod front;
 mod matrix;
+mod micro;
 mod rows;
 mod slices;
 mod transform;
 
 use super::standardise::{Standardisation, restart};
-use super::{Layout, lanes, network};
+use super::{Layout, lanes, micro_frontend, network};
 use crate::deploy::Precision;
 use crate::error::LowerError;
 use crate::graph::{Chain, DeltaEdges, DeltaMethod, Graph, Head, Stage, StageKind};
@@ -115,7 +116,11 @@ fn lower_chain(
         .map_or(chain.frame_values(), |stage| stage.len);
     let windows = slices::applies(chain);
     let linear = !windows && front::is_linear(chain);
-    let form = RowForm::of(chain, head, windows || linear);
+    let front = micro_frontend::of(chain);
+    let form = match front {
+        Some(front) => micro::row_form(front, head),
+        None => RowForm::of(chain, head, windows || linear),
+    };
     let (rows, row) = plan.rows(
         form.elem(),
         layout.rows,
@@ -130,6 +135,10 @@ fn lower_chain(
             section: Section::Frame,
         };
         (slices.run(chain, source, wide_row)?, chain.frame.len())
+    } else if let Some(front) = front {
+        let x = micro_frontend::features(plan, chain, front, layout, source);
+        let name = chain.frame.first().map_or("", |stage| &stage.name);
+        (micro::output(plan, name, front, x, row, form), 1)
     } else {
         Front::new(chain, layout, precision, source).run(plan, wide_row)?
     };
@@ -151,6 +160,7 @@ fn lower_chain(
         values.columns.iter_mut().for_each(rows::make_room);
     }
     values = match (form, head) {
+        _ if values.tensor == row => values,
         (RowForm::Int8, Some(head)) => stages.quantise(head, values, Some(row))?,
         (RowForm::Wide, _) if windows => values,
         (RowForm::Wide, _) => stages.keep(last, values, row)?,
@@ -164,7 +174,7 @@ fn lower_chain(
     let last = chain.rows.last().map_or(last, |stage| stage.name.as_str());
     match head {
         Some(head) if form != RowForm::Int8 => stages.quantise(head, values, None),
-        None if windows || stages.linear => stages.settle(last, values),
+        None if windows || stages.linear || front.is_some() => stages.settle(last, values),
         None if values.elem != Elem::I16 => stages.narrow(last, values, None),
         _ => Ok(values),
     }

@@ -9,9 +9,10 @@
 //! | `0x0340..=0x034f` | filters and statistics of a time series |
 //! | `0x0350..=0x035f` | normalisation over rows, recursions from row to row, levels |
 //! | `0x0380..=0x03bf` | powers of a frame: 16 for each width of samples and tables, plus log2 n |
+//! | `0x03d0..=0x03df` | TensorFlow's micro-frontend: [`micro`] |
 //!
 //! Number formats are those of `docs/NUMERICS.md`; everything that rounds or saturates is in
-//! [`crate::q`].
+//! [`crate::q`], but for [`micro`], which has the rounding of its origin.
 
 pub mod fft;
 pub mod filter;
@@ -20,6 +21,7 @@ pub mod level;
 pub mod log;
 pub mod matrix;
 pub mod mel;
+pub mod micro;
 pub mod noise;
 pub mod pcen;
 mod power;
