@@ -20,6 +20,7 @@
 //! "In place" means one operand that is read and written.
 
 pub mod filter;
+pub mod emphasis;
 pub mod fixed;
 pub mod frame;
 pub mod log;
@@ -48,6 +49,10 @@ pub const ALL: &[&Op] = &[
     &frame::PEAK_I16_F32,
     &frame::FRAME_F32,
     &frame::FRAME_I16_F32,
+    &emphasis::EMPHASISE_F32,
+    &emphasis::EMPHASISE_I16_F32,
+    &emphasis::UNIT_GAIN_F32,
+    &emphasis::UNIT_GAIN_I16_F32,
     &vector::REMOVE_MEAN_F32,
     &vector::PRE_EMPHASIS_F32,
     &vector::LOG_ENERGY_F32,
@@ -150,6 +155,7 @@ pub const ALL: &[&Op] = &[
     &fixed::scale::SCALE_I16_I16,
     &fixed::frame::FRAME_I16,
     &fixed::frame::FRAME_I16_I32,
+    &emphasis::EMPHASISE_I16_I32,
     &fixed::frame::PEAK_I16,
     &fixed::vector::REMOVE_MEAN_I32,
     &fixed::vector::PRE_EMPHASIS_I32,

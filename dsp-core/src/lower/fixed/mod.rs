@@ -277,8 +277,10 @@ impl<'b> RowStages<'b> {
         while let Some(stage) = stages.first() {
             let used = match Standardisation::of(stages) {
                 Some((standardisation, used)) => {
-                    values = self.standardise(&stage.name, values, standardisation)?;
-                    self.state_format(&stages[used - 1].name, &values);
+                    // The step has the name of the stage whose output it leaves.
+                    let name = &stages[used - 1].name;
+                    values = self.standardise(name, values, standardisation)?;
+                    self.state_format(name, &values);
                     used
                 }
                 None => {
