@@ -68,7 +68,9 @@ impl Lowering {
                     )
                 })?;
                 let table = self.table(&format!("{name}.window"), &[window.len()], window);
-                let scratch = self.plan.tensor(&format!("{name}.fft"), Elem::F32, &[*n_fft]);
+                let scratch = self
+                    .plan
+                    .tensor(&format!("{name}.fft"), Elem::F32, &[*n_fft]);
                 let y = y(self);
                 let mut params = segments.encode().to_vec();
                 params.push(bits(*scale));

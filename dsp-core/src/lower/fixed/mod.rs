@@ -12,6 +12,8 @@ mod front;
 mod matrix;
 mod micro;
 mod rows;
+mod segments;
+mod slice_stages;
 mod slices;
 mod transform;
 
