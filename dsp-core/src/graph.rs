@@ -239,6 +239,13 @@ pub enum StageKind {
         /// Largest output.
         max: f64,
     },
+    /// `y[i] = (x[i] + add[i]) * mul[i]`: normalisation with constants from a training set.
+    Columns {
+        /// Added first.
+        add: Vec<f64>,
+        /// Then multiplied, above 0.
+        mul: Vec<f64>,
+    },
     /// `y[i] = sum_j m[i][j] x[j]`: DCT with its normalisation and the lifter folded in.
     Matrix(Matrix),
     /// `y = wrapped(round(steps x)) / steps`, ties to even, for `x` from 0 to 1: as many levels as

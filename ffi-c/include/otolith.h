@@ -141,6 +141,7 @@ extern const oto_op OTO_OP_WINDOW_F32;
 extern const oto_op OTO_OP_AFFINE_F32;
 extern const oto_op OTO_OP_REPLACE_FIRST_F32;
 extern const oto_op OTO_OP_COPY_F32;
+extern const oto_op OTO_OP_COLUMNS_F32;
 extern const oto_op OTO_OP_SELECT_F32;
 extern const oto_op OTO_OP_POWER_F32;
 extern const oto_op OTO_OP_MAGNITUDE_F32;

@@ -32,6 +32,7 @@ export! {
     OTO_OP_AFFINE_F32 = dsp::vector::AFFINE_F32;
     OTO_OP_REPLACE_FIRST_F32 = dsp::vector::REPLACE_FIRST_F32;
     OTO_OP_COPY_F32 = dsp::vector::COPY_F32;
+    OTO_OP_COLUMNS_F32 = dsp::vector::COLUMNS_F32;
     OTO_OP_SELECT_F32 = dsp::window::SELECT_F32;
     OTO_OP_POWER_F32 = dsp::spectrum::POWER_F32;
     OTO_OP_MAGNITUDE_F32 = dsp::spectrum::MAGNITUDE_F32;

@@ -6,7 +6,8 @@ use super::front_end::whole_samples;
 use crate::ConfigError;
 use crate::config::{Section, Table, choices, section};
 use crate::graph::{
-    FrameCount, Framing, MicroFrontend, MicroLog, MicroOutput, Padding, Pcan, Stage, StageKind,
+    FrameCount, Framing, MicroFrontend, MicroLog, MicroOutput, Padding, Pcan, SampleType, Source,
+    Stage, StageKind,
 };
 use crate::input::{Input, Normalise};
 use crate::tables::micro_frontend::{Library, fft_factors, gains, log_corrections, segments};
@@ -239,6 +240,13 @@ impl MicroConfig {
 impl FeatureSpec for MicroSpec {
     fn framing(&self, _input: &Input) -> Framing {
         self.framing.clone()
+    }
+
+    fn source(&self, input: &Input) -> Source {
+        Source {
+            sample_type: SampleType::I16,
+            ..input.source()
+        }
     }
 
     fn expand(&self, id: &str) -> Vec<Stage> {

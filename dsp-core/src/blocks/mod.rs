@@ -11,6 +11,7 @@
 //! | `raw` | the samples themselves |
 //! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
 //! | `statistic_names` | names of statistics in lists |
+//! | `normalise` | features at a common scale |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
@@ -23,6 +24,7 @@ pub(crate) mod front_end;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod micro_frontend;
+pub(crate) mod normalise;
 pub(crate) mod raw;
 pub(crate) mod rows;
 pub(crate) mod spectral_analysis;
@@ -53,6 +55,8 @@ choices! {
         Raw = "raw",
         /// Filters, statistics and spectra or wavelets of each axis of a window.
         SpectralAnalysis = "spectral_analysis",
+        /// Features at a common scale, with constants from a training set.
+        Normalise = "normalise",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -106,6 +110,7 @@ impl BlockType {
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
             Self::SpectralAnalysis => spectral_analysis::ABOUT,
+            Self::Normalise => normalise::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -113,7 +118,7 @@ impl BlockType {
 
     /// Whether the block makes features from samples.
     pub(crate) fn makes_features(self) -> bool {
-        !matches!(self, Self::Classifier | Self::Decide)
+        !matches!(self, Self::Normalise | Self::Classifier | Self::Decide)
     }
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
@@ -135,6 +140,7 @@ impl BlockType {
         use front_end::spectrum::Spectrum;
         use mfcc::Cepstral;
         use micro_frontend::MicroConfig;
+        use normalise::Normalise;
         use raw::Raw;
         use rows::Rows;
         use spectral_analysis::SpectralAnalysis;
@@ -174,6 +180,7 @@ impl BlockType {
             Self::SpectralAnalysis => {
                 vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
             }
+            Self::Normalise => vec![(Normalise::ABOUT, Normalise::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -247,7 +254,7 @@ impl BlockType {
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
             Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
-            Self::Classifier | Self::Decide => unreachable!("makes no features"),
+            Self::Normalise | Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
         // Paths of fields that are missing are whole already.
         spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {

@@ -54,6 +54,7 @@ pub const ALL: &[&Op] = &[
     &vector::AFFINE_F32,
     &vector::REPLACE_FIRST_F32,
     &vector::COPY_F32,
+    &vector::COLUMNS_F32,
     &window::SELECT_F32,
     &spectrum::POWER_F32,
     &spectrum::MAGNITUDE_F32,

@@ -293,6 +293,11 @@ impl Lowering {
                 };
                 self.step(&log::LOG_F32, name, &[x], &params.encode());
             }
+            StageKind::Columns { add, mul } => {
+                let add = self.table(&format!("{name}.add"), &[add.len()], add);
+                let mul = self.table(&format!("{name}.mul"), &[mul.len()], mul);
+                self.step(&vector::COLUMNS_F32, name, &[x, add, mul], &[]);
+            }
             StageKind::Affine { add, mul, min, max } => {
                 let params = [*add, *mul, *min, *max].map(bits);
                 self.step(&vector::AFFINE_F32, name, &[x], &params);
@@ -359,6 +364,7 @@ fn works_in_place(kind: &StageKind) -> bool {
         kind,
         StageKind::Log(_)
             | StageKind::Affine { .. }
+            | StageKind::Columns { .. }
             | StageKind::ReplaceFirst
             | StageKind::Quantise { .. }
             | StageKind::Pcen(_)

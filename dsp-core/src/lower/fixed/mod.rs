@@ -307,6 +307,13 @@ impl<'b> RowStages<'b> {
     fn stage(&mut self, stage: &Stage, mut values: Values) -> Result<Values, LowerError> {
         let name = &stage.name;
         match &stage.kind {
+            StageKind::Columns { add, mul } => {
+                let infinity = f64::INFINITY;
+                for (column, (add, mul)) in values.columns.iter_mut().zip(add.iter().zip(mul)) {
+                    *column = column.affine(*add, *mul, -infinity, infinity);
+                }
+                return Ok(values);
+            }
             StageKind::Affine { add, mul, min, max } => {
                 for column in &mut values.columns {
                     *column = column.affine(*add, *mul, *min, *max);

@@ -40,20 +40,16 @@ impl Bank<'_> {
     /// The amplitudes `y` of all channels.
     pub fn amplitudes(&self, spectrum: &[i16], shift: u32, y: &mut [u32]) {
         let (bins, _) = spectrum.as_chunks::<2>();
-        let mut bins = bins.get(self.first..).unwrap_or(&[]).iter();
-        let mut weights = self.rising.iter().zip(self.falling);
+        let mut bins = bins.get(self.first..).unwrap_or(&[]);
+        let (mut rising, mut falling) = (self.rising, self.falling);
         let mut segment = |len: u16| {
-            let (mut rising, mut falling) = (0u64, 0u64);
             let len = usize::from(len);
-            for _ in 0..len {
-                let (Some(bin), Some((&up, &down))) = (bins.next(), weights.next()) else {
-                    break;
-                };
-                let energy = energy(*bin);
-                rising = rising.wrapping_add(q::mul_exact(energy, up));
-                falling = falling.wrapping_add(q::mul_exact(energy, down));
-            }
-            (rising, falling)
+            let bins = split_off(&mut bins, len);
+            sums(
+                bins,
+                split_off(&mut rising, len),
+                split_off(&mut falling, len),
+            )
         };
         let mut lengths = self.lengths.iter();
         // Nothing falls in the first segment.
@@ -64,6 +60,25 @@ impl Bank<'_> {
             rising = next;
         }
     }
+}
+
+/// The first `n` elements, which `slice` loses; none if it has fewer.
+fn split_off<'a, T>(slice: &mut &'a [T], n: usize) -> &'a [T] {
+    let (first, rest) = slice.split_at_checked(n).unwrap_or((&[], slice));
+    *slice = rest;
+    first
+}
+
+/// Sums of a segment's energies with the weights of the rising and of the falling filter.
+#[inline(always)]
+fn sums(bins: &[[i16; 2]], rising: &[u16], falling: &[u16]) -> (u64, u64) {
+    let (mut up, mut down) = (0u64, 0u64);
+    for ((&bin, &rising), &falling) in bins.iter().zip(rising).zip(falling) {
+        let energy = energy(bin);
+        up = up.wrapping_add(q::mul_exact(energy, rising));
+        down = down.wrapping_add(q::mul_exact(energy, falling));
+    }
+    (up, down)
 }
 
 /// `re^2 + im^2`, at most 2^31.

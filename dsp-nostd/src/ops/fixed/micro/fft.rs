@@ -36,13 +36,7 @@ pub fn rfft(x: &[i16], twiddles: &[i16], split: &[i16], y: &mut [i16]) {
     let Some((z, _)) = bins.split_at_mut_checked(x.len()) else {
         return;
     };
-    permute(x, z);
-    let bits = x.len().max(1).ilog2();
-    let mut distance = 1;
-    if bits & 1 == 1 {
-        radix_2(z);
-        distance = 2;
-    }
+    let mut distance = first_stage(x, z);
     while distance < z.len() {
         radix_4(z, twiddles, distance);
         distance *= 4;
@@ -50,32 +44,45 @@ pub fn rfft(x: &[i16], twiddles: &[i16], split: &[i16], y: &mut [i16]) {
     split_bins(bins, split);
 }
 
-/// The inputs in the order in which the stages take them: base-4 digits reversed, a last binary
-/// digit where there is one.
-fn permute(x: &[Complex], z: &mut [Complex]) {
+/// The first stage, which takes its inputs in the order of their reversed digits: base 4, and a last
+/// binary digit where the number of inputs is no power of 4. Gives the distance of the legs of the
+/// next stage.
+///
+/// All its twiddle factors are 1, that is 32767 / 32768. The product of such a factor and a number
+/// below 2^14, as all are behind the division, is rounded to the number itself.
+fn first_stage(x: &[Complex], z: &mut [Complex]) -> usize {
     let bits = x.len().max(1).ilog2();
-    for (i, z) in z.iter_mut().enumerate() {
-        let (mut left, mut at, mut from) = (bits, 0, 0);
-        while left >= 2 {
-            left -= 2;
-            from |= ((i >> left) & 3) << at;
-            at += 2;
+    let leg = |at: usize| x.get(at).copied().unwrap_or_default();
+    if bits & 1 == 1 {
+        let half = x.len() >> 1;
+        let (groups, _) = z.as_chunks_mut::<2>();
+        for (i, group) in groups.iter_mut().enumerate() {
+            let at = reversed(i, bits - 1);
+            let [a, b] = [leg(at), leg(at + half)].map(divided::<2>);
+            *group = [plus(a, b), minus(a, b)];
         }
-        if left == 1 {
-            from |= (i & 1) << at;
+        2
+    } else {
+        let quarter = x.len() >> 2;
+        let (groups, _) = z.as_chunks_mut::<4>();
+        for (i, group) in groups.iter_mut().enumerate() {
+            let at = reversed(i, bits.saturating_sub(2));
+            let legs = [at, at + quarter, at + 2 * quarter, at + 3 * quarter];
+            *group = butterfly(legs.map(|at| divided::<4>(leg(at))));
         }
-        *z = x.get(from).copied().unwrap_or_default();
+        4
     }
 }
 
-/// The first stage where it is of radix 2: its only factor is 1, that is 32767.
-fn radix_2(z: &mut [Complex]) {
-    let (pairs, _) = z.as_chunks_mut::<2>();
-    for [a, b] in pairs {
-        let (x, t) = (divided::<2>(*a), turned(divided::<2>(*b), [i16::MAX, 0]));
-        *a = plus(x, t);
-        *b = minus(x, t);
-    }
+/// The base-4 digits of a number of `bits` bits, in reverse.
+#[inline(always)]
+fn reversed(i: usize, bits: u32) -> usize {
+    let Some(unused) = u32::BITS.checked_sub(bits).filter(|&n| n < u32::BITS) else {
+        return 0;
+    };
+    let binary = (i as u32).reverse_bits() >> unused;
+    // The two bits of a digit keep their order.
+    (((binary & 0x5555_5555) << 1) | ((binary >> 1) & 0x5555_5555)) as usize
 }
 
 /// A stage of radix 4 whose legs lie `distance` apart.
@@ -110,14 +117,22 @@ fn radix_4(z: &mut [Complex], twiddles: &[Complex], distance: usize) {
             let t1 = turned(divided::<4>(*b), w1);
             let t2 = turned(divided::<4>(*c), w2);
             let t3 = turned(divided::<4>(*d), w3);
-            let (even, odd) = (plus(x, t2), plus(t1, t3));
-            let ([re, im], [dre, dim]) = (minus(x, t2), minus(t1, t3));
-            *a = plus(even, odd);
-            *c = minus(even, odd);
-            *b = [re.wrapping_add(dim), im.wrapping_sub(dre)];
-            *d = [re.wrapping_sub(dim), im.wrapping_add(dre)];
+            [*a, *b, *c, *d] = butterfly([x, t1, t2, t3]);
         }
     }
+}
+
+/// The four-point transform.
+#[inline(always)]
+fn butterfly([x, t1, t2, t3]: [Complex; 4]) -> [Complex; 4] {
+    let (even, odd) = (plus(x, t2), plus(t1, t3));
+    let ([re, im], [dre, dim]) = (minus(x, t2), minus(t1, t3));
+    [
+        plus(even, odd),
+        [re.wrapping_add(dim), im.wrapping_sub(dre)],
+        minus(even, odd),
+        [re.wrapping_sub(dim), im.wrapping_add(dre)],
+    ]
 }
 
 /// From the transform of pairs, in all but the last of `bins`, to the bins of the real signal.
