@@ -291,7 +291,6 @@ extern const oto_op OTO_OP_MICRO_OUTPUT_I32;
 extern const oto_op OTO_OP_MICRO_OUTPUT_F32;
 extern const oto_op OTO_OP_SELECT_I16_I32;
 extern const oto_op OTO_OP_SELECT_I32;
-extern const oto_op OTO_OP_SPECTRUM_STATISTICS_U64;
 extern const oto_op OTO_OP_NORM_I32;
 extern const oto_op OTO_OP_DIFFERENCE_I32;
 extern const oto_op OTO_OP_LOW_PASS_I32;

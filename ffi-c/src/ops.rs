@@ -181,7 +181,6 @@ export! {
     OTO_OP_MICRO_OUTPUT_F32 = dsp::fixed::micro::output::MICRO_OUTPUT_F32;
     OTO_OP_SELECT_I16_I32 = dsp::fixed::window::SELECT_I16_I32;
     OTO_OP_SELECT_I32 = dsp::fixed::window::SELECT_I32;
-    OTO_OP_SPECTRUM_STATISTICS_U64 = dsp::fixed::spectral::SPECTRUM_STATISTICS_U64;
     OTO_OP_NORM_I32 = dsp::fixed::motion::NORM_I32;
     OTO_OP_DIFFERENCE_I32 = dsp::fixed::motion::DIFFERENCE_I32;
     OTO_OP_LOW_PASS_I32 = dsp::fixed::motion::LOW_PASS_I32;

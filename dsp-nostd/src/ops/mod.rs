@@ -19,8 +19,8 @@
 //!
 //! "In place" means one operand that is read and written.
 
-pub mod filter;
 pub mod emphasis;
+pub mod filter;
 pub mod fixed;
 pub mod frame;
 pub mod log;
@@ -206,7 +206,6 @@ pub const ALL: &[&Op] = &[
     &fixed::micro::output::MICRO_OUTPUT_F32,
     &fixed::window::SELECT_I16_I32,
     &fixed::window::SELECT_I32,
-    &fixed::spectral::SPECTRUM_STATISTICS_U64,
     &fixed::motion::NORM_I32,
     &fixed::motion::DIFFERENCE_I32,
     &fixed::motion::LOW_PASS_I32,

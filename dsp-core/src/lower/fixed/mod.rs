@@ -13,6 +13,8 @@ mod matrix;
 mod micro;
 mod motion;
 mod rows;
+mod segments;
+mod slice_stages;
 mod slices;
 mod transform;
 

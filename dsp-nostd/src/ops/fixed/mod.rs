@@ -34,7 +34,6 @@ pub mod running;
 pub mod scale;
 pub mod sliding;
 pub mod spectra;
-pub mod spectral;
 pub mod spectrum;
 pub mod statistics;
 pub mod vector;
