@@ -256,6 +256,7 @@ fn choices(kind: Kind) -> &'static [Choice] {
         | Kind::Number
         | Kind::Text
         | Kind::TextList
+        | Kind::NumberList
         | Kind::TextListOrPath
         | Kind::Table => &[],
     }
@@ -445,7 +446,7 @@ fn property(field: &Field) -> Json {
             .map(|choice| {
                 choice
                     .name
-                    .parse::<u8>()
+                    .parse::<u32>()
                     .map_or_else(|_| json!(choice.name), |number| json!(number))
             })
             .collect();
@@ -457,6 +458,7 @@ fn property(field: &Field) -> Json {
         Kind::Number => number("number"),
         Kind::Text => json!({ "type": "string" }),
         Kind::TextList => texts,
+        Kind::NumberList => json!({ "type": "array", "items": number("number") }),
         Kind::TextListOrPath => json!({ "oneOf": [texts, { "type": "string" }] }),
         Kind::Choice(choices) => names(choices),
         Kind::IntegerOr(choices) => json!({ "oneOf": [names(choices), number("integer")] }),

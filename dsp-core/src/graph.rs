@@ -12,7 +12,11 @@
 mod micro_frontend;
 mod recursion;
 
+pub use crate::tables::filter_design::Section;
 pub use micro_frontend::{MicroFrontend, MicroLog, MicroOutput, Pcan};
+pub use otolith_dsp_nostd::motion::GroupStatistic;
+pub use otolith_dsp_nostd::spectral::{Combine, Segments, SpectralShape};
+pub use otolith_dsp_nostd::statistic::Statistic;
 pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
 
 /// A pipeline over real numbers.
@@ -236,6 +240,13 @@ pub enum StageKind {
         /// Largest output.
         max: f64,
     },
+    /// `y[i] = (x[i] + add[i]) * mul[i]`: normalisation with constants from a training set.
+    Columns {
+        /// Added first.
+        add: Vec<f64>,
+        /// Then multiplied, above 0.
+        mul: Vec<f64>,
+    },
     /// `y[i] = sum_j m[i][j] x[j]`: DCT with its normalisation and the lifter folded in.
     Matrix(Matrix),
     /// `y = wrapped(round(steps x)) / steps`, ties to even, for `x` from 0 to 1: as many levels as
@@ -250,8 +261,6 @@ pub enum StageKind {
     /// `y = x` but for `y[0]`, the value that [`StageKind::LogEnergy`] or
     /// [`StageKind::LogSum`] kept.
     ReplaceFirst,
-    /// From a frame of 16-bit samples to features, all in integers. The only stage of its frames.
-    MicroFrontend(Box<MicroFrontend>),
     /// `y` is `x` and one more value, which [`StageKind::LogEnergy`] or [`StageKind::LogSum`]
     /// kept.
     InsertEnergy {
@@ -264,6 +273,8 @@ pub enum StageKind {
     SubtractNoise(NoiseSubtraction),
     /// Normalisation by running mean and variance, which it carries from row to row.
     StandardiseRunning(RunningNormalisation),
+    /// From a frame of 16-bit samples to features, all in integers. The only stage of its frames.
+    MicroFrontend(Box<MicroFrontend>),
     /// `y[i] = x[first + i * step]`: one axis of a window, or some of its values.
     Select {
         /// Index of the first value.
@@ -273,6 +284,85 @@ pub enum StageKind {
     },
     /// `y[i]` is statistic `i` of `x`.
     Statistics(Vec<Statistic>),
+    /// A cascade of second-order sections over the vector, the first one first.
+    Sos {
+        /// The sections.
+        sections: Vec<Section>,
+        /// Whether the filter starts settled for a constant equal to `x[0]`, instead of at rest.
+        steady: bool,
+    },
+    /// One filter of a wavelet's level: `y[o] = sum_j h[j] x[2 o + 1 - j]`, x mirrored about its
+    /// edges. The `(n + taps - 1) / 2` outputs are the level's approximation or detail.
+    Wavelet(Vec<f64>),
+    /// One power spectrum from those of the vector's segments: bins `0..=n_fft/2` of
+    /// `scale * combine |DFT(w x)|^2`.
+    SegmentPower {
+        /// FFT length; zeros fill up a segment.
+        n_fft: usize,
+        /// Where the segments are, and what is done with them.
+        segments: Segments,
+        /// The window, as long as a segment.
+        window: Vec<f64>,
+        /// Factor.
+        scale: f64,
+    },
+    /// `y[i]` is shape `i` of the power spectrum `x`.
+    SpectralShape {
+        /// Frequency of `x[0]` in Hz.
+        first_hz: f64,
+        /// Distance of two bins in Hz.
+        step_hz: f64,
+        /// What is taken.
+        shapes: Vec<SpectralShape>,
+    },
+    /// The highest local maxima of the power spectrum `x`, the highest first: frequency and
+    /// `sqrt(x)` of each in turn; zeros where there are fewer than `len / 2`.
+    Peaks {
+        /// Frequency of `x[0]` in Hz.
+        first_hz: f64,
+        /// Distance of two bins in Hz.
+        step_hz: f64,
+        /// Smallest `sqrt(x)` of a peak.
+        threshold: f64,
+    },
+    /// `x` is `parts` vectors of equal length, one after the other;
+    /// `y[i] = sqrt(sum_p x_p[i]^2)`.
+    Norm {
+        /// Number of parts, at most 3.
+        parts: usize,
+    },
+    /// `y[i] = scale (x[i+1] - x[i])`: one value less.
+    Difference {
+        /// Factor, such as the sample rate for a derivative over time.
+        scale: f64,
+    },
+    /// First-order Butterworth low-pass that is settled at the mean of `x`:
+    /// `l[n] = (1 - 2 k) l[n-1] + k (x[n] + x[n-1])` with `l[-1] = x[-1] = mean(x)`.
+    LowPass {
+        /// `t / (1 + t)` with `t = tan(pi f / rate)` for the cut-off `f`; from 0 to 0.5.
+        k: f64,
+        /// `y = l`, or, with `rest`, what it leaves: `y = x - l`.
+        rest: bool,
+    },
+    /// `x` is `parts` vectors of equal length, one after the other; `y[i]` is number `i` about
+    /// them.
+    Group {
+        /// Number of parts, at most 3.
+        parts: usize,
+        /// What is computed.
+        list: Vec<GroupStatistic>,
+    },
+    /// Where the autocorrelation of `x` has its peak. With `d = x - mean(x)` and
+    /// `r[k] = sum_i d[i] d[i+k] / sum_i d[i]^2`: the largest `r[k]` of all lags, the first of
+    /// equal ones. `y` is `k seconds` and `r[k]`, two zeros for a constant.
+    Autocorrelation {
+        /// Smallest lag, at least 1.
+        first: usize,
+        /// Largest lag, below the number of values.
+        last: usize,
+        /// Time between two values.
+        seconds: f64,
+    },
     /// Every branch gets `x`; `y` is what they give, one after the other. An empty branch gives
     /// `x` itself. Branches may fork again.
     Fork(Vec<Vec<Stage>>),
@@ -354,27 +444,6 @@ impl StageKind {
                 | Self::Deltas { .. }
         )
     }
-}
-
-/// A statistic of a vector `x` of `n` values. Moments are those of the population:
-/// `m_k = sum (x - mean)^k / n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Statistic {
-    /// `sum x / n`.
-    Mean,
-    /// Smallest value.
-    Minimum,
-    /// Largest value.
-    Maximum,
-    /// `sqrt(sum x^2 / n)`.
-    Rms,
-    /// `sqrt(m_2)`.
-    StandardDeviation,
-    /// `m_3 / m_2^1.5`; 0 for a constant.
-    Skewness,
-    /// `m_4 / m_2^2 - 3`; -3 for a constant.
-    Kurtosis,
 }
 
 /// Rows over which statistics are taken.

@@ -85,7 +85,8 @@ fn torchaudio() {
     check(
         "torchaudio_spectrogram",
         "none",
-        "type = \"spectrogram\"\npreset = \"torchaudio\"\nn_fft = 128\nhop_samples = 256\n",
+        "type = \"spectrogram\"\npreset = \"torchaudio\"\nn_fft = 128\nhop_samples = 256\n\
+         top_range = 80\n",
     );
 }
 

@@ -58,9 +58,9 @@ impl Flatten {
             (self.average, Statistic::Mean, "average"),
             (self.minimum, Statistic::Minimum, "minimum"),
             (self.maximum, Statistic::Maximum, "maximum"),
-            (self.rms, Statistic::Rms, "rms"),
-            (self.stdev, Statistic::StandardDeviation, "stdev"),
-            (self.skewness, Statistic::Skewness, "skewness"),
+            (self.rms, Statistic::RootMeanSquare, "rms"),
+            (self.stdev, Statistic::Deviation, "stdev"),
+            (self.skewness, Statistic::Skew, "skewness"),
             (self.kurtosis, Statistic::Kurtosis, "kurtosis"),
         ];
         let statistics: Vec<_> = all

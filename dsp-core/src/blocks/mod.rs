@@ -9,6 +9,10 @@
 //! | `micro_frontend` | TensorFlow's micro-frontend |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
+//! | `imu_window` | features of motion: statistics, spectra, tilt |
+//! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
+//! | `statistic_names` | names of statistics in lists |
+//! | `normalise` | features at a common scale |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
@@ -18,12 +22,16 @@ pub(crate) mod classifier;
 pub(crate) mod decide;
 pub(crate) mod flatten;
 pub(crate) mod front_end;
+pub(crate) mod imu_window;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod micro_frontend;
+pub(crate) mod normalise;
 pub(crate) mod raw;
 pub(crate) mod rows;
+pub(crate) mod spectral_analysis;
 pub(crate) mod spectrogram;
+pub(crate) mod statistic_names;
 pub(crate) mod window;
 
 use crate::ConfigError;
@@ -39,14 +47,20 @@ choices! {
         Mel = "mel",
         /// Mel-frequency cepstral coefficients.
         Mfcc = "mfcc",
-        /// TensorFlow's micro-frontend, bit for bit.
-        MicroFrontend = "micro_frontend",
         /// Spectra over time.
         Spectrogram = "spectrogram",
+        /// TensorFlow's micro-frontend, bit for bit.
+        MicroFrontend = "micro_frontend",
         /// Statistics of each axis of a window.
         Flatten = "flatten",
         /// The samples of a window themselves.
         Raw = "raw",
+        /// Features of a window of motion.
+        ImuWindow = "imu_window",
+        /// Filters, statistics and spectra or wavelets of each axis of a window.
+        SpectralAnalysis = "spectral_analysis",
+        /// Features at a common scale, with constants from a training set.
+        Normalise = "normalise",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -95,10 +109,13 @@ impl BlockType {
         match self {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
-            Self::MicroFrontend => micro_frontend::ABOUT,
             Self::Spectrogram => spectrogram::ABOUT,
+            Self::MicroFrontend => micro_frontend::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
+            Self::ImuWindow => imu_window::ABOUT,
+            Self::SpectralAnalysis => spectral_analysis::ABOUT,
+            Self::Normalise => normalise::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -106,12 +123,15 @@ impl BlockType {
 
     /// Whether the block makes features from samples.
     pub(crate) fn makes_features(self) -> bool {
-        !matches!(self, Self::Classifier | Self::Decide)
+        !matches!(self, Self::Normalise | Self::Classifier | Self::Decide)
     }
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
     fn takes_windows(self) -> bool {
-        matches!(self, Self::Flatten | Self::Raw)
+        matches!(
+            self,
+            Self::Flatten | Self::Raw | Self::SpectralAnalysis | Self::ImuWindow
+        )
     }
 
     /// The block's own fields, with the meaning of each group.
@@ -126,10 +146,13 @@ impl BlockType {
         use front_end::noise::Noise;
         use front_end::pcen::Pcen;
         use front_end::spectrum::Spectrum;
+        use imu_window::ImuWindow;
         use mfcc::Cepstral;
         use micro_frontend::MicroConfig;
+        use normalise::Normalise;
         use raw::Raw;
         use rows::Rows;
+        use spectral_analysis::SpectralAnalysis;
         match self {
             Self::Mel => vec![
                 (Frames::ABOUT, Frames::FIELDS),
@@ -163,6 +186,11 @@ impl BlockType {
             Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
+            Self::ImuWindow => vec![(ImuWindow::ABOUT, ImuWindow::FIELDS)],
+            Self::SpectralAnalysis => {
+                vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
+            }
+            Self::Normalise => vec![(Normalise::ABOUT, Normalise::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -234,11 +262,13 @@ impl BlockType {
         let spec = match self {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),
-            Self::MicroFrontend => micro_frontend::read(table, id, input),
             Self::Spectrogram => spectrogram::read(table, id, input),
+            Self::MicroFrontend => micro_frontend::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
-            Self::Classifier | Self::Decide => unreachable!("makes no features"),
+            Self::ImuWindow => imu_window::read(table, id, input),
+            Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
+            Self::Normalise | Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
         // Paths of fields that are missing are whole already.
         spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {

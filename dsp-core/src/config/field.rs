@@ -58,6 +58,7 @@ impl Field {
             Kind::Integer => format!("an integer{range}{unit}"),
             Kind::Number => format!("a number{range}{unit}"),
             Kind::Text => "a text in quotes".to_owned(),
+            Kind::NumberList => format!("a list of numbers{range}{unit}, such as [0.5, 2.0]"),
             Kind::TextList => "a list of texts, such as [\"a\", \"b\"]".to_owned(),
             Kind::TextListOrPath => {
                 "a list of texts, such as [\"a\", \"b\"], or the path of a text file with one per \
@@ -93,6 +94,7 @@ pub(crate) enum Kind {
     Number,
     Text,
     TextList,
+    NumberList,
     TextListOrPath,
     Choice(&'static [Choice]),
     IntegerOr(&'static [Choice]),
@@ -224,6 +226,30 @@ impl FieldValue for Vec<String> {
 
     fn write(&self) -> Option<String> {
         let items: Vec<String> = self.iter().map(|item| write_text(item)).collect();
+        Some(format!("[{}]", items.join(", ")))
+    }
+}
+
+impl FieldValue for Vec<f64> {
+    const KIND: Kind = Kind::NumberList;
+
+    fn read(node: &Node, field: &Field) -> Result<Self, Mismatch> {
+        let Value::List(items) = &node.value else {
+            return Err(unexpected(field));
+        };
+        items
+            .iter()
+            .map(|item| {
+                f64::read(item, field).map_err(|_| Mismatch {
+                    found: Some(format!("a list with {} in it", item.value.shown())),
+                    ..unexpected(field)
+                })
+            })
+            .collect()
+    }
+
+    fn write(&self) -> Option<String> {
+        let items: Vec<String> = self.iter().map(|item| write_number(*item)).collect();
         Some(format!("[{}]", items.join(", ")))
     }
 }

@@ -17,10 +17,13 @@
 //! input and output is one block.
 
 mod block;
+mod filters;
 mod micro_frontend;
+mod motion;
 mod real;
 mod recursion;
 mod rows;
+mod segments;
 mod signal;
 mod slices;
 mod spectrum;

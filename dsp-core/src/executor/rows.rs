@@ -146,12 +146,14 @@ impl RowsOp {
                         DeltaMethod::Repeated => (k * len, 1),
                         DeltaMethod::Polynomial => (0, k + 1),
                     };
+                    let (weights, scale) = derivative(degree, reach);
                     let deltas = Deltas {
                         from,
                         to: (k + 1) * len,
                         len,
                         edges,
-                        weights: derivative(degree, reach),
+                        weights,
+                        scale,
                     };
                     deltas.apply(rows);
                 }
@@ -268,19 +270,19 @@ fn standardise_sliding<F: Real>(rows: &mut Rows<'_, F>, span: usize, form: Stand
 }
 
 /// Weights of rows `-reach..=reach` for the derivative of order `degree` (1 or 2) of the
-/// polynomial of that degree of least squares. First: `i / sum i^2`. Second, with `m` the mean of
-/// `i^2`: `2 (i^2 - m) / sum (i^2 - m)^2`.
-fn derivative(degree: usize, reach: usize) -> Vec<f64> {
+/// polynomial of that degree of least squares, and the factor of the sum. First: `i`, and
+/// `1 / sum i^2`. Second, with `m` the mean of `i^2`: `i^2 - m`, and `2 / sum (i^2 - m)^2`.
+fn derivative(degree: usize, reach: usize) -> (Vec<f64>, f64) {
     let reach = reach as i64;
     let powers = (-reach..=reach).map(|i| libm::pow(i as f64, degree as f64));
     let mean = powers.clone().sum::<f64>() / (2 * reach + 1) as f64;
-    let factorial = degree as f64;
-    let squares: f64 = powers.clone().map(|p| (p - mean) * (p - mean)).sum();
-    powers.map(|p| factorial * (p - mean) / squares).collect()
+    let weights: Vec<f64> = powers.map(|power| power - mean).collect();
+    let squares: f64 = weights.iter().map(|w| w * w).sum();
+    (weights, degree as f64 / squares)
 }
 
 /// Columns `to..to + len` become a derivative over time of `from..from + len`:
-/// `d[t] = sum_i w[i] x[t + i]`.
+/// `d[t] = scale sum_i w[i] x[t + i]`.
 struct Deltas {
     from: usize,
     to: usize,
@@ -288,6 +290,7 @@ struct Deltas {
     edges: DeltaEdges,
     /// Of rows `-reach..=reach`.
     weights: Vec<f64>,
+    scale: f64,
 }
 
 impl Deltas {
@@ -309,7 +312,7 @@ impl Deltas {
                         None => sum,
                     }
                 });
-                rows.values[t * stride + self.to + column] = sum;
+                rows.values[t * stride + self.to + column] = sum * F::of(self.scale);
             }
         }
     }

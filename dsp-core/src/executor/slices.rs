@@ -4,6 +4,9 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::filters::{Sos, WaveletFilter};
+use super::motion;
+use super::segments::{Peaks, SegmentPower, Shapes};
 use super::statistics::Statistics;
 use super::vector::{Lanes, VectorOp, check_len};
 use super::{GraphError, Real};
@@ -16,7 +19,7 @@ pub(super) trait SliceOp<F>: Debug + Send + Sync {
 }
 
 /// A stage on slices and the number of its outputs.
-type Made<F> = (Arc<dyn SliceOp<F>>, usize);
+pub(super) type Made<F> = (Arc<dyn SliceOp<F>>, usize);
 
 /// The operation of `stage` on vectors of `input` values; `None` for a stage of another kind.
 pub(super) fn new<F: Real>(
@@ -26,8 +29,54 @@ pub(super) fn new<F: Real>(
     let (op, output): Made<F> = match &stage.kind {
         StageKind::Select { first, step } => select(stage, *first, *step, input)?,
         StageKind::Statistics(list) => (Arc::new(Statistics(list.clone())), list.len()),
+        StageKind::Sos { sections, steady } => {
+            let filter = Sos {
+                sections: sections.clone(),
+                steady: *steady,
+            };
+            (Arc::new(filter), input)
+        }
+        StageKind::Wavelet(taps) => {
+            let output = (input + taps.len()).saturating_sub(1) / 2;
+            (Arc::new(WaveletFilter(taps.clone())), output)
+        }
+        StageKind::SegmentPower {
+            n_fft,
+            segments,
+            window,
+            scale,
+        } => {
+            let op = SegmentPower::new(stage, input, *n_fft, *segments, window, *scale)?;
+            (Arc::new(op), n_fft / 2 + 1)
+        }
+        StageKind::SpectralShape {
+            first_hz,
+            step_hz,
+            shapes,
+        } => {
+            let op = Shapes {
+                hz: [*first_hz, *step_hz],
+                shapes: shapes.clone(),
+            };
+            (Arc::new(op), shapes.len())
+        }
+        StageKind::Peaks {
+            first_hz,
+            step_hz,
+            threshold,
+        } => {
+            let op = Peaks {
+                hz: [*first_hz, *step_hz],
+                threshold: *threshold,
+                count: stage.len / 2,
+            };
+            (Arc::new(op), stage.len / 2 * 2)
+        }
         StageKind::Fork(branches) => fork(stage, branches, input)?,
-        _ => return Ok(None),
+        _ => match motion::new(stage, input)? {
+            Some(made) => made,
+            None => return Ok(None),
+        },
     };
     check_len(stage, output)?;
     Ok(Some(op))

@@ -29,6 +29,10 @@ pub(super) enum VectorOp<F> {
         epsilon: F,
         scale: F,
     },
+    Columns {
+        add: Vec<F>,
+        mul: Vec<F>,
+    },
     Affine {
         add: F,
         mul: F,
@@ -84,6 +88,20 @@ impl<F: Real> VectorOp<F> {
                     floor: log.floor,
                     epsilon: F::of(epsilon),
                     scale: F::of(log.scale),
+                };
+                (op, input)
+            }
+            StageKind::Columns { add, mul } => {
+                if add.len() != input || mul.len() != input {
+                    let (add, mul) = (add.len(), mul.len());
+                    return Err(GraphError::new(
+                        stage,
+                        format!("{add} and {mul} constants for an input of {input}"),
+                    ));
+                }
+                let op = Self::Columns {
+                    add: convert(add),
+                    mul: convert(mul),
                 };
                 (op, input)
             }
@@ -205,6 +223,11 @@ impl<F: Real> VectorOp<F> {
                 }
                 F::ln_in_place(values);
                 each(values, |x| x * *scale);
+            }
+            Self::Columns { add, mul } => {
+                for ((x, &add), &mul) in x.iter_mut().zip(add).zip(mul) {
+                    each(x, |x| (x + add) * mul);
+                }
             }
             Self::Affine {
                 add,

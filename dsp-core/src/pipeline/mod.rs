@@ -13,7 +13,7 @@ pub(crate) use read::{INPUT_ID_FIELD, PIPELINE_FIELDS};
 use crate::ConfigError;
 use crate::blocks::classifier::{Classifier, ClassifierSpec, FeatureShape};
 use crate::blocks::decide::Decide;
-use crate::blocks::{BlockType, FeatureSpec};
+use crate::blocks::{BlockType, FeatureSpec, normalise};
 use crate::config::{Section, Table, Value, write_text};
 use crate::deploy::Deploy;
 use crate::graph::{Chain, Graph, Head, Mode, SampleType};
@@ -38,7 +38,7 @@ use read::{BlockTable, Document};
 /// "#;
 /// let overrides = [Override::new("features.n_coeffs", "10")];
 /// let pipeline = Pipeline::from_toml(text, ".".as_ref(), &overrides)?;
-/// assert_eq!(pipeline.graph().row_len, 10);
+/// assert_eq!(pipeline.graph().row_len(), 10);
 /// # Ok::<(), otolith_dsp_core::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +98,10 @@ impl Pipeline {
             specs.push(spec);
         }
         check_joined(&graph, &inputs)?;
+        let normalise_toml = blocks
+            .normalise
+            .map(|block| normalise::apply(&block.table, &block.id, &mut graph.chains))
+            .transpose()?;
         let input = &inputs[graph.first().input];
         let joined = graph.chains.len() > 1;
         let (row_len, hop) = (graph.row_len(), graph.first().framing.hop);
@@ -177,6 +181,9 @@ impl Pipeline {
                 let id = &inputs[block.input(&inputs)?].id;
                 fields.insert(0, ("input", write_text(id)));
             }
+            write_block(&mut resolved, block, fields);
+        }
+        if let (Some(block), Some(fields)) = (blocks.normalise, normalise_toml) {
             write_block(&mut resolved, block, fields);
         }
         for (block, fields) in head_toml {
@@ -380,30 +387,40 @@ fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Ch
 /// The blocks in their roles.
 struct Roles<'a> {
     features: Vec<&'a BlockTable>,
+    normalise: Option<&'a BlockTable>,
     classifier: Option<&'a BlockTable>,
     decide: Option<&'a BlockTable>,
 }
 
 impl<'a> Roles<'a> {
-    /// Blocks must stand in this order: features, classifier, decide.
+    /// Blocks must stand in this order: features, normalise, classifier, decide.
     fn of(document: &'a Document) -> Result<Self, ConfigError> {
         const ORDER: &str = "a pipeline is one or more blocks of features (such as mel or mfcc), \
-                             then at most one classifier, then at most one decide";
+                             then at most one normalise, then at most one classifier, then at most \
+                             one decide";
         let mut roles = Self {
             features: Vec::new(),
+            normalise: None,
             classifier: None,
             decide: None,
         };
         for block in &document.blocks {
             let headless = roles.classifier.is_none() && roles.decide.is_none();
             match block.block_type {
+                BlockType::Normalise
+                    if headless && roles.normalise.is_none() && !roles.features.is_empty() =>
+                {
+                    roles.normalise = Some(block);
+                }
                 BlockType::Classifier if headless && !roles.features.is_empty() => {
                     roles.classifier = Some(block);
                 }
                 BlockType::Decide if roles.classifier.is_some() && roles.decide.is_none() => {
                     roles.decide = Some(block);
                 }
-                kind if kind.makes_features() && headless => roles.features.push(block),
+                kind if kind.makes_features() && headless && roles.normalise.is_none() => {
+                    roles.features.push(block);
+                }
                 _ => {
                     return Err(block.origin.mark(ConfigError::new(
                         block.id.clone(),

@@ -358,6 +358,11 @@ fn unknown_key(
             format!("did you mean `{near}`? `otolith explain {topic}` lists all {what}")
         }
         (Some(near), _) => format!("did you mean `{near}`? T{}", &list[1..]),
+        (None, Some(block)) if allowed.len() > LISTED => format!(
+            "it is a field of blocks of type \"{}\"; `otolith explain {topic}` lists all {what} of \
+             {owner}",
+            block.name()
+        ),
         (None, Some(block)) => format!(
             "it is a field of blocks of type \"{}\"; {list}",
             block.name()

@@ -10,25 +10,34 @@
 //! | `0x0120..=0x012f` | log-mel and cepstrum |
 //! | `0x0130..=0x013f` | all rows together |
 //! | `0x0140 + log2 n` | real FFT of n points |
+//! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
+//! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
 //! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
+//! | `0x0180..=0x018f` | signals and features of a window of motion |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
 //! "In place" means one operand that is read and written.
 
+pub mod filter;
+pub mod emphasis;
 pub mod fixed;
 pub mod frame;
 pub mod log;
 pub mod matrix;
 pub mod mel;
+pub mod motion;
 pub mod noise;
 pub mod pcen;
 pub mod recursion;
 pub mod rfft;
 pub mod rows;
 pub mod running;
+pub mod segments;
+pub mod shape;
 pub mod sliding;
 pub mod spectrum;
+pub mod statistics;
 pub mod vector;
 pub mod window;
 
@@ -40,6 +49,10 @@ pub const ALL: &[&Op] = &[
     &frame::PEAK_I16_F32,
     &frame::FRAME_F32,
     &frame::FRAME_I16_F32,
+    &emphasis::EMPHASISE_F32,
+    &emphasis::EMPHASISE_I16_F32,
+    &emphasis::UNIT_GAIN_F32,
+    &emphasis::UNIT_GAIN_I16_F32,
     &vector::REMOVE_MEAN_F32,
     &vector::PRE_EMPHASIS_F32,
     &vector::LOG_ENERGY_F32,
@@ -48,7 +61,13 @@ pub const ALL: &[&Op] = &[
     &vector::AFFINE_F32,
     &vector::REPLACE_FIRST_F32,
     &vector::COPY_F32,
+    &vector::COLUMNS_F32,
     &window::SELECT_F32,
+    &motion::NORM_F32,
+    &motion::DIFFERENCE_F32,
+    &motion::LOW_PASS_F32,
+    &motion::GROUP_F32,
+    &motion::AUTOCORRELATION_F32,
     &spectrum::POWER_F32,
     &spectrum::MAGNITUDE_F32,
     &mel::MEL_F32,
@@ -73,6 +92,20 @@ pub const ALL: &[&Op] = &[
     &rfft::RFFT_F32_1024,
     &rfft::RFFT_F32_2048,
     &rfft::RFFT_F32_4096,
+    &statistics::STATISTICS_F32,
+    &filter::SOS_F32,
+    &filter::WAVELET_F32,
+    &shape::SPECTRAL_SHAPE_F32,
+    &shape::PEAKS_F32,
+    &segments::SEGMENT_POWER_F32_16,
+    &segments::SEGMENT_POWER_F32_32,
+    &segments::SEGMENT_POWER_F32_64,
+    &segments::SEGMENT_POWER_F32_128,
+    &segments::SEGMENT_POWER_F32_256,
+    &segments::SEGMENT_POWER_F32_512,
+    &segments::SEGMENT_POWER_F32_1024,
+    &segments::SEGMENT_POWER_F32_2048,
+    &segments::SEGMENT_POWER_F32_4096,
     &fixed::fft::RFFT_POWER_I16_T32_16,
     &fixed::fft::RFFT_POWER_I16_T32_32,
     &fixed::fft::RFFT_POWER_I16_T32_64,
@@ -122,6 +155,7 @@ pub const ALL: &[&Op] = &[
     &fixed::scale::SCALE_I16_I16,
     &fixed::frame::FRAME_I16,
     &fixed::frame::FRAME_I16_I32,
+    &emphasis::EMPHASISE_I16_I32,
     &fixed::frame::PEAK_I16,
     &fixed::vector::REMOVE_MEAN_I32,
     &fixed::vector::PRE_EMPHASIS_I32,
@@ -144,6 +178,22 @@ pub const ALL: &[&Op] = &[
     &fixed::filter::BIQUAD_I32,
     &fixed::filter::DECIMATE_I32,
     &fixed::statistics::STATISTICS_I32,
+    &fixed::filter::SOS_I32,
+    &fixed::filter::WAVELET_I32,
+    &fixed::statistics::STATISTIC_LIST_I32,
+    &fixed::spectra::POWER_I32,
+    &fixed::spectra::POWER_SHAPE_I32,
+    &fixed::spectra::SPECTRAL_SHAPE_I32,
+    &fixed::spectra::PEAKS_U64,
+    &fixed::fft::segments::SEGMENT_POWER_I32_16,
+    &fixed::fft::segments::SEGMENT_POWER_I32_32,
+    &fixed::fft::segments::SEGMENT_POWER_I32_64,
+    &fixed::fft::segments::SEGMENT_POWER_I32_128,
+    &fixed::fft::segments::SEGMENT_POWER_I32_256,
+    &fixed::fft::segments::SEGMENT_POWER_I32_512,
+    &fixed::fft::segments::SEGMENT_POWER_I32_1024,
+    &fixed::fft::segments::SEGMENT_POWER_I32_2048,
+    &fixed::fft::segments::SEGMENT_POWER_I32_4096,
     &fixed::micro::window::MICRO_WINDOW_I16,
     &fixed::micro::fft::MICRO_RFFT_I16,
     &fixed::micro::bank::MICRO_FILTER_BANK_U32,
@@ -156,6 +206,12 @@ pub const ALL: &[&Op] = &[
     &fixed::micro::output::MICRO_OUTPUT_F32,
     &fixed::window::SELECT_I16_I32,
     &fixed::window::SELECT_I32,
+    &fixed::spectral::SPECTRUM_STATISTICS_U64,
+    &fixed::motion::NORM_I32,
+    &fixed::motion::DIFFERENCE_I32,
+    &fixed::motion::LOW_PASS_I32,
+    &fixed::motion::GROUP_I32,
+    &fixed::motion::AUTOCORRELATION_I32,
 ];
 
 /// A float parameter: its bits, which must be a finite number.

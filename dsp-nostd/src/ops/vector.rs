@@ -92,6 +92,42 @@ pub const AFFINE_F32: Op = Op {
     },
 };
 
+/// `x[i] = (x[i] + add[i mod n]) * mul[i mod n]`: constants for each column of rows of n values.
+///
+/// Operands: x (`f32[rows * n]`, in place), add (`f32[n]` table), mul (`f32[n]` table). No
+/// parameters.
+pub const COLUMNS_F32: Op = Op {
+    code: 0x010e,
+    name: "COLUMNS_F32",
+    check: |step| {
+        step.expect_operands(3)?;
+        step.params::<0>()?;
+        let len = step.count_of_output::<f32>(0)?;
+        let (add, mul) = (step.table::<f32>(1)?, step.table::<f32>(2)?);
+        if add.len() != mul.len() {
+            return Err(Fault::WrongLength { operand: 2 });
+        }
+        if !len.is_multiple_of(add.len()) {
+            return Err(Fault::WrongLength { operand: 0 });
+        }
+        if !add.iter().all(|x| x.is_finite()) {
+            return Err(Fault::BadTable { operand: 1 });
+        }
+        if !mul.iter().all(|x| x.is_finite()) {
+            return Err(Fault::BadTable { operand: 2 });
+        }
+        Ok(())
+    },
+    run: |io| {
+        let (add, mul) = (io.step.table::<f32>(1)?, io.step.table::<f32>(2)?);
+        let columns = add.iter().zip(mul).cycle();
+        for (x, (add, mul)) in io.write::<f32>(0)?.iter_mut().zip(columns) {
+            *x = (*x + add) * mul;
+        }
+        Ok(())
+    },
+};
+
 /// `x = level(round(steps x)) / steps`, ties to even, for x from 0 to 1: `steps` itself, one level
 /// too many, becomes 0 with `wraps`, else `steps - 1`.
 ///

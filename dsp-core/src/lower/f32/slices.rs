@@ -1,11 +1,11 @@
 //! Stages of whole windows: one slice in, one slice out.
 
-use super::{Lowering, works_in_place};
+use super::{Lowering, bits, works_in_place};
 use crate::error::LowerError;
 use crate::graph::{Stage, StageKind};
 use crate::plan_builder::TensorId;
 use otolith_dsp_nostd::format::Elem;
-use otolith_dsp_nostd::ops::{vector, window};
+use otolith_dsp_nostd::ops::{filter, segments, shape, statistics, vector, window};
 
 impl Lowering {
     /// A stage that writes its output for `x` to `to`, or to a tensor of its own; `None` for a
@@ -27,6 +27,77 @@ impl Lowering {
                 self.step(&window::SELECT_F32, name, &[x, y], &params);
                 Ok(Some(y))
             }
+            StageKind::Sos { sections, steady } => {
+                let table: Vec<f64> = sections
+                    .iter()
+                    .flat_map(|section| section.b.into_iter().chain(section.a))
+                    .collect();
+                let shape = [sections.len(), 5];
+                let table = self.table(&format!("{name}.sections"), &shape, &table);
+                self.step(&filter::SOS_F32, name, &[x, table], &[u32::from(*steady)]);
+                Ok(Some(x))
+            }
+            StageKind::Wavelet(taps) => {
+                let table = self.table(&format!("{name}.taps"), &[taps.len()], taps);
+                let y = y(self);
+                self.step(&filter::WAVELET_F32, name, &[x, table, y], &[]);
+                Ok(Some(y))
+            }
+            StageKind::Statistics(list) => {
+                let n = if list.iter().any(|statistic| statistic.is_ordered()) {
+                    self.plan.shape(x).iter().product()
+                } else {
+                    1
+                };
+                let scratch = self.plan.tensor(&format!("{name}.sorted"), Elem::F32, &[n]);
+                let y = y(self);
+                let params: Vec<u32> = list.iter().map(|statistic| statistic.encode()).collect();
+                self.step(&statistics::STATISTICS_F32, name, &[x, scratch, y], &params);
+                Ok(Some(y))
+            }
+            StageKind::SegmentPower {
+                n_fft,
+                segments,
+                window,
+                scale,
+            } => {
+                let op = segments::segment_power_f32(*n_fft).ok_or_else(|| {
+                    LowerError::new(
+                        name.clone(),
+                        format!("n_fft = {n_fft}: the device has powers of two from 16 to 4096"),
+                    )
+                })?;
+                let table = self.table(&format!("{name}.window"), &[window.len()], window);
+                let scratch = self
+                    .plan
+                    .tensor(&format!("{name}.fft"), Elem::F32, &[*n_fft]);
+                let y = y(self);
+                let mut params = segments.encode().to_vec();
+                params.push(bits(*scale));
+                self.step(op, name, &[x, table, scratch, y], &params);
+                Ok(Some(y))
+            }
+            StageKind::SpectralShape {
+                first_hz,
+                step_hz,
+                shapes,
+            } => {
+                let y = y(self);
+                let mut params = vec![bits(*first_hz), bits(*step_hz)];
+                params.extend(shapes.iter().map(|shape| shape.encode()));
+                self.step(&shape::SPECTRAL_SHAPE_F32, name, &[x, y], &params);
+                Ok(Some(y))
+            }
+            StageKind::Peaks {
+                first_hz,
+                step_hz,
+                threshold,
+            } => {
+                let y = y(self);
+                let params = [*first_hz, *step_hz, *threshold].map(bits);
+                self.step(&shape::PEAKS_F32, name, &[x, y], &params);
+                Ok(Some(y))
+            }
             StageKind::Fork(branches) => {
                 let y = y(self);
                 let input = self.plan.shape(x).iter().product();
@@ -40,7 +111,7 @@ impl Lowering {
                 }
                 Ok(Some(y))
             }
-            _ => Ok(None),
+            _ => Ok(self.motion(stage, x, to)),
         }
     }
 

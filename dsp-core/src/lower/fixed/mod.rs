@@ -11,6 +11,7 @@ mod columns;
 mod front;
 mod matrix;
 mod micro;
+mod motion;
 mod rows;
 mod slices;
 mod transform;
@@ -79,10 +80,7 @@ fn joined(
         let values = match &graph.head {
             Some(head) => RowStages::joined(plan).quantise(head, values, Some(to))?,
             None => {
-                let mut slices = Slices {
-                    plan,
-                    section: Section::Decision,
-                };
+                let mut slices = Slices::new(plan, Section::Decision);
                 slices.wide("joined", values, Some(to))?
             }
         };
@@ -130,10 +128,7 @@ fn lower_chain(
     );
     let wide_row = (form == RowForm::Wide).then_some(row);
     let (mut values, after) = if windows {
-        let mut slices = Slices {
-            plan,
-            section: Section::Frame,
-        };
+        let mut slices = Slices::new(plan, Section::Frame);
         (slices.run(chain, source, wide_row)?, chain.frame.len())
     } else if let Some(front) = front {
         let x = micro_frontend::features(plan, chain, front, layout, source);
@@ -282,8 +277,10 @@ impl<'b> RowStages<'b> {
         while let Some(stage) = stages.first() {
             let used = match Standardisation::of(stages) {
                 Some((standardisation, used)) => {
-                    values = self.standardise(&stage.name, values, standardisation)?;
-                    self.state_format(&stages[used - 1].name, &values);
+                    // The step has the name of the stage whose output it leaves.
+                    let name = &stages[used - 1].name;
+                    values = self.standardise(name, values, standardisation)?;
+                    self.state_format(name, &values);
                     used
                 }
                 None => {
@@ -305,6 +302,13 @@ impl<'b> RowStages<'b> {
     fn stage(&mut self, stage: &Stage, mut values: Values) -> Result<Values, LowerError> {
         let name = &stage.name;
         match &stage.kind {
+            StageKind::Columns { add, mul } => {
+                let infinity = f64::INFINITY;
+                for (column, (add, mul)) in values.columns.iter_mut().zip(add.iter().zip(mul)) {
+                    *column = column.affine(*add, *mul, -infinity, infinity);
+                }
+                return Ok(values);
+            }
             StageKind::Affine { add, mul, min, max } => {
                 for column in &mut values.columns {
                     *column = column.affine(*add, *mul, *min, *max);

@@ -2,6 +2,7 @@
 
 use super::Values;
 use super::columns::{Column, UNCLAMPED};
+use super::motion::Powers;
 use crate::error::LowerError;
 use crate::graph::{Chain, Gain, Stage, StageKind};
 use crate::plan_builder::{PlanBuilder, TensorId};
@@ -28,9 +29,19 @@ pub(super) fn applies(chain: &Chain) -> bool {
 pub(super) struct Slices<'b> {
     pub(super) plan: &'b mut PlanBuilder,
     pub(super) section: Section,
+    /// The spectra so far, and what their integers stand for.
+    pub(super) spectra: Vec<(TensorId, Powers)>,
 }
 
-impl Slices<'_> {
+impl<'b> Slices<'b> {
+    pub(super) fn new(plan: &'b mut PlanBuilder, section: Section) -> Self {
+        Self {
+            plan,
+            section,
+            spectra: Vec::new(),
+        }
+    }
+
     /// From the source window to the features, in `row` if it is given. What they stand for may
     /// still have offsets and clamps.
     pub(super) fn run(
@@ -79,6 +90,9 @@ impl Slices<'_> {
         to: Option<TensorId>,
     ) -> Result<Values, LowerError> {
         let name = &stage.name;
+        if let Some(values) = self.motion(stage, &x, to)? {
+            return Ok(values);
+        }
         match &stage.kind {
             StageKind::Affine { add, mul, min, max } => {
                 for column in &mut x.columns {
@@ -115,7 +129,7 @@ impl Slices<'_> {
         }
     }
 
-    fn output(&mut self, stage: &Stage, to: Option<TensorId>) -> TensorId {
+    pub(super) fn output(&mut self, stage: &Stage, to: Option<TensorId>) -> TensorId {
         to.unwrap_or_else(|| self.plan.tensor(&stage.name, Elem::I32, &[stage.len]))
     }
 
@@ -134,7 +148,7 @@ impl Slices<'_> {
     }
 
     /// Every `step`th value of `x` from `first` on, as 32-bit integers.
-    fn select(
+    pub(super) fn select(
         &mut self,
         name: &str,
         x: &Values,

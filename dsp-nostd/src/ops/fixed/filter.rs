@@ -2,6 +2,7 @@
 
 use crate::error::Fault;
 use crate::op::{Op, Step};
+use crate::ops::filter::{check_wavelet_lengths, reflected};
 use crate::q;
 
 /// A cascade of second-order sections, in place:
@@ -50,6 +51,67 @@ pub const DECIMATE_I32: Op = Op {
         let taps = io.step.table::<i32>(1)?;
         let (x, history, y) = io.read_write2::<i32, i32, i32>(0, 2, 3)?;
         decimate(x, taps, history, y, factor as usize);
+        Ok(())
+    },
+};
+
+/// A cascade of second-order sections over a whole window, in place, as [`BIQUAD_I32`] but with a
+/// start of its own in every window.
+///
+/// Operands: x (`i32`, in place), coefficients (`i32[6 * sections]` table: b0, b1, b2, a1, a2 and
+/// what a constant 1 settles to, of each section in Q30). Parameters: start, 0 for rest, or 1 for
+/// the steady state of a constant input equal to the first value; shift, from 0 to 30: the values
+/// enter as `round(x 2^-shift)`.
+pub const SOS_I32: Op = Op {
+    code: 0x03e0,
+    name: "SOS_I32",
+    check: check_sos,
+    run: |io| {
+        let &[start, shift] = io.step.params()?;
+        let (sections, _) = io.step.table::<i32>(1)?.as_chunks::<{ SECTION + 1 }>();
+        let x = io.write::<i32>(0)?;
+        for x in x.iter_mut() {
+            *x = q::shr_i32(i64::from(*x), shift);
+        }
+        let mut constant = match (start, x.first()) {
+            (1, Some(&first)) => q::limit_i32(i64::from(first), LIMIT),
+            _ => 0,
+        };
+        for &[b0, b1, b2, a1, a2, gain] in sections {
+            let settled = q::shr(i64::from(constant) * i64::from(gain), COEFFICIENT_Q);
+            let settled = q::limit_i32(settled, LIMIT);
+            let mut state = [constant, constant, settled, settled, 0];
+            run_section(x, &[b0, b1, b2, a1, a2], &mut state);
+            constant = settled;
+        }
+        Ok(())
+    },
+};
+
+/// One filter of a wavelet's level, every other output:
+/// `y[o] = round(2^-(30 + shift) sum_j h[j] x[2 o + 1 - j])`, saturating, x continued by reflection
+/// that repeats the ends.
+///
+/// Operands: x (`i32[n]`, n at least 1), h (`i32[taps]` table in Q30; `sum |h| < 4`), y
+/// (`i32[(n + taps - 1) / 2]`, written). Parameters: shift, from 0 to 30. The sum is exact.
+pub const WAVELET_I32: Op = Op {
+    code: 0x03e2,
+    name: "WAVELET_I32",
+    check: check_wavelet,
+    run: |io| {
+        let &[shift] = io.step.params()?;
+        let taps = io.step.table::<i32>(1)?;
+        let (x, y) = io.read_write::<i32, i32>(0, 2)?;
+        for (o, y) in y.iter_mut().enumerate() {
+            let newest = 2 * o as i32 + 1;
+            let mut sum = 0i64;
+            for (j, &h) in taps.iter().enumerate() {
+                let x = x.get(reflected(newest - j as i32, x.len()));
+                // At most 2^32 times 2^31 in all.
+                sum += i64::from(h) * i64::from(x.copied().unwrap_or(0));
+            }
+            *y = q::narrow_i32(q::shr(sum, COEFFICIENT_Q + shift));
+        }
         Ok(())
     },
 };
@@ -108,6 +170,38 @@ fn run_section(x: &mut [i32], coefficients: &[i32; SECTION], state: &mut [i32; S
     for (to, from) in state.iter_mut().zip([x1, x2, y1, y2, rest]) {
         *to = q::narrow_i32(from);
     }
+}
+
+fn check_sos(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(2)?;
+    step.count_of_output::<i32>(0)?;
+    let (sections, rest) = step.table::<i32>(1)?.as_chunks::<{ SECTION + 1 }>();
+    if sections.is_empty() || !rest.is_empty() {
+        return Err(Fault::WrongLength { operand: 1 });
+    }
+    let safe = |&[b0, b1, b2, a1, a2, _]: &[i32; SECTION + 1]| is_safe(&[b0, b1, b2, a1, a2]);
+    if !sections.iter().all(safe) {
+        return Err(Fault::BadTable { operand: 1 });
+    }
+    match step.params()? {
+        [0 | 1, 0..=30] => Ok(()),
+        [0 | 1, _] => Err(Fault::BadParam { param: 1 }),
+        _ => Err(Fault::BadParam { param: 0 }),
+    }
+}
+
+fn check_wavelet(step: &Step<'_>) -> Result<(), Fault> {
+    let n = step.count_of::<i32>(0)?;
+    let taps = step.table::<i32>(1)?;
+    let sum: u64 = taps.iter().map(|&h| u64::from(h.unsigned_abs())).sum();
+    if sum >= 4 << COEFFICIENT_Q {
+        return Err(Fault::BadTable { operand: 1 });
+    }
+    let &[shift] = step.params()?;
+    if shift > 30 {
+        return Err(Fault::BadParam { param: 0 });
+    }
+    check_wavelet_lengths(step, n, taps.len(), step.count_of_output::<i32>(2)?)
 }
 
 fn check_decimate(step: &Step<'_>) -> Result<(), Fault> {

@@ -4,6 +4,10 @@ use crate::error::Fault;
 use crate::op::{Op, Step};
 use crate::q;
 
+mod list;
+
+pub use list::STATISTIC_LIST_I32;
+
 /// Eight statistics of a window.
 ///
 /// Operands: x (`i32[n]`, n from 1 to [`MAX_LEN`]), y (`i32[8]`, written). No parameters. With

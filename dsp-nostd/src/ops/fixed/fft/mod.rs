@@ -16,6 +16,7 @@
 //! overflows; `docs/NUMERICS.md` has the argument.
 
 mod kernel;
+pub mod segments;
 
 use crate::error::Fault;
 use crate::format::{Elem, Element};
@@ -262,17 +263,47 @@ where
     let x = x.get(start..end).ok_or(short(0))?;
     let (excess, limit) = (X::bits(x) - params.bits as i32, -(params.left as i32));
     let d = if excess > limit { excess } else { limit };
-    // The transform works where the powers will be: each is as wide as a complex number, low
-    // word first as everywhere in a plan.
-    let (last, bins) = power.split_last_mut().ok_or(short(4))?;
-    let bins: &mut [Complex] = bytemuck::try_cast_slice_mut(bins).map_err(|_| short(4))?;
-    let bins: &mut [Complex; H] = bins.try_into().map_err(|_| short(4))?;
-
-    first_stage::<X, T, N, H, F, R>(x, window, Shift::new(d), reversed, bins);
-    stages(bins, twiddles);
-    *last = split_power(bins, split);
+    let tables = Tables {
+        window,
+        twiddles,
+        split,
+        reversed,
+    };
+    tables
+        .transform::<X, N, H, F>(x, d, power, stages)
+        .ok_or(short(4))?;
     io.write::<i32>(5)?.fill(d);
     Ok(())
+}
+
+/// What a transform needs beside its samples.
+struct Tables<'t, T, const R: usize, const W: usize, const P: usize> {
+    window: Window<'t, T>,
+    twiddles: &'t [[T; 6]; W],
+    split: &'t [[T; 2]; P],
+    reversed: &'t [u16; R],
+}
+
+impl<T: Table, const R: usize, const W: usize, const P: usize> Tables<'_, T, R, W, P> {
+    /// The powers of `x`, whose block exponent is `d`; `None` when `power` has another length.
+    #[inline(always)]
+    fn transform<X: Sample, const N: usize, const H: usize, const F: usize>(
+        self,
+        x: &[X],
+        d: i32,
+        power: &mut [u64],
+        stages: impl Fn(&mut [Complex], &[[T; 6]; W]),
+    ) -> Option<()> {
+        // The transform works where the powers will be: each is as wide as a complex number, low
+        // word first as everywhere in a plan.
+        let (last, bins) = power.split_last_mut()?;
+        let bins: &mut [Complex] = bytemuck::try_cast_slice_mut(bins).ok()?;
+        let bins: &mut [Complex; H] = bins.try_into().ok()?;
+        first_stage::<X, T, N, H, F, R>(x, self.window, Shift::new(d), self.reversed, bins);
+        stages(bins, self.twiddles);
+        *last = split_power(bins, self.split);
+        Some(())
+    }
 }
 
 #[cfg(test)]
