@@ -1,8 +1,8 @@
 //! Presets: values for fields, under the name of the software whose features they give.
 //!
 //! A preset only fills fields: what the pipeline file says wins. Each is a TOML file beside this
-//! one. Keys at its top are for all blocks of features, keys in a table such as `[mfcc]` for
-//! blocks of that type; a block takes those of its own fields.
+//! one. Keys at its top are for `mel`, `mfcc` and `spectrogram`, which take those of their own
+//! fields; keys in a table such as `[mfcc]` are for blocks of that type alone.
 
 use crate::ConfigError;
 use crate::blocks::BlockType;
@@ -136,18 +136,30 @@ const CHOICES: &[Choice] = &{
     choices
 };
 
+/// Blocks that share the keys at the top of a preset.
+pub(crate) const SPECTRA: [BlockType; 3] =
+    [BlockType::Mel, BlockType::Mfcc, BlockType::Spectrogram];
+
 impl Preset {
-    /// The values for a type of block, also those of fields that it does not have.
+    /// The values for a type of block, also those of fields that it does not have; none if the
+    /// preset is for other blocks.
     pub(crate) fn values(&self, block: BlockType) -> Result<Vec<Entry>, ConfigError> {
         let mut values = Vec::new();
         for entry in Table::parse(self.fields)?.entries {
             match entry.node.value {
                 Value::Table(table) if entry.key == block.name() => values.extend(table.entries),
                 Value::Table(_) => {}
-                _ => values.push(entry),
+                _ if SPECTRA.contains(&block) => values.push(entry),
+                _ => {}
             }
         }
         Ok(values)
+    }
+
+    /// The types of blocks that the preset has values for.
+    pub(crate) fn blocks(&self) -> Vec<BlockType> {
+        let has_values = |block: &BlockType| self.values(*block).is_ok_and(|v| !v.is_empty());
+        BlockType::ALL.iter().copied().filter(has_values).collect()
     }
 }
 
