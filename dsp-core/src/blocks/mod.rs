@@ -9,6 +9,7 @@
 //! | `micro_frontend` | TensorFlow's micro-frontend |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
+//! | `imu_window` | features of motion: statistics, spectra, tilt |
 //! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
 //! | `statistic_names` | names of statistics in lists |
 //! | `normalise` | features at a common scale |
@@ -21,6 +22,7 @@ pub(crate) mod classifier;
 pub(crate) mod decide;
 pub(crate) mod flatten;
 pub(crate) mod front_end;
+pub(crate) mod imu_window;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod micro_frontend;
@@ -53,6 +55,8 @@ choices! {
         Flatten = "flatten",
         /// The samples of a window themselves.
         Raw = "raw",
+        /// Features of a window of motion.
+        ImuWindow = "imu_window",
         /// Filters, statistics and spectra or wavelets of each axis of a window.
         SpectralAnalysis = "spectral_analysis",
         /// Features at a common scale, with constants from a training set.
@@ -109,6 +113,7 @@ impl BlockType {
             Self::MicroFrontend => micro_frontend::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
+            Self::ImuWindow => imu_window::ABOUT,
             Self::SpectralAnalysis => spectral_analysis::ABOUT,
             Self::Normalise => normalise::ABOUT,
             Self::Classifier => classifier::ABOUT,
@@ -123,7 +128,10 @@ impl BlockType {
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
     fn takes_windows(self) -> bool {
-        matches!(self, Self::Flatten | Self::Raw | Self::SpectralAnalysis)
+        matches!(
+            self,
+            Self::Flatten | Self::Raw | Self::SpectralAnalysis | Self::ImuWindow
+        )
     }
 
     /// The block's own fields, with the meaning of each group.
@@ -138,6 +146,7 @@ impl BlockType {
         use front_end::noise::Noise;
         use front_end::pcen::Pcen;
         use front_end::spectrum::Spectrum;
+        use imu_window::ImuWindow;
         use mfcc::Cepstral;
         use micro_frontend::MicroConfig;
         use normalise::Normalise;
@@ -177,6 +186,7 @@ impl BlockType {
             Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
+            Self::ImuWindow => vec![(ImuWindow::ABOUT, ImuWindow::FIELDS)],
             Self::SpectralAnalysis => {
                 vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
             }
@@ -246,6 +256,9 @@ impl BlockType {
                 format!("block {id:?} takes one axis: expected one name"),
             ));
         }
+        if self == Self::MicroFrontend {
+            micro_frontend::needs_integers(input)?;
+        }
         let spec = match self {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),
@@ -253,6 +266,7 @@ impl BlockType {
             Self::MicroFrontend => micro_frontend::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
+            Self::ImuWindow => imu_window::read(table, id, input),
             Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
             Self::Normalise | Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };

@@ -30,7 +30,11 @@ pub(super) struct Slices<'b> {
     pub(super) section: Section,
 }
 
-impl Slices<'_> {
+impl<'b> Slices<'b> {
+    pub(super) fn new(plan: &'b mut PlanBuilder, section: Section) -> Self {
+        Self { plan, section }
+    }
+
     /// From the source window to the features, in `row` if it is given. What they stand for may
     /// still have offsets and clamps.
     pub(super) fn run(
@@ -58,16 +62,31 @@ impl Slices<'_> {
     }
 
     /// `stages` one after the other, from `x` to `to`, if the last of them can write there.
-    fn stages(
+    pub(super) fn stages(
         &mut self,
         stages: &[Stage],
         mut x: Values,
         to: Option<TensorId>,
     ) -> Result<Values, LowerError> {
+        // Whether x is a tensor of these stages' own, which they may write to.
+        let mut own = false;
         for (i, stage) in stages.iter().enumerate() {
-            let folds = |stage: &Stage| matches!(stage.kind, StageKind::Affine { .. });
-            let to = to.filter(|_| stages[i + 1..].iter().all(folds));
+            let rest = &stages[i + 1..];
+            if matches!(stage.kind, StageKind::SegmentPower { .. }) {
+                let x = self.wide(&stage.name, x, None)?;
+                return self.spectrum(stage, rest, &x, to);
+            }
+            let stays = |stage: &Stage| folds(stage) || works_in_place(stage);
+            let to = to.filter(|_| rest.iter().all(stays));
+            if works_in_place(stage) && !own {
+                let (name, len) = (&stage.name, x.columns.len());
+                let copy = to.unwrap_or_else(|| {
+                    self.plan.tensor(&format!("{name}.copy"), Elem::I32, &[len])
+                });
+                x = self.select(name, &x, (0, 1), len, Some(copy))?;
+            }
             x = self.stage(stage, x, to)?;
+            own |= !folds(stage);
         }
         Ok(x)
     }
@@ -79,6 +98,9 @@ impl Slices<'_> {
         to: Option<TensorId>,
     ) -> Result<Values, LowerError> {
         let name = &stage.name;
+        if let Some(values) = self.motion(stage, &x, to)? {
+            return Ok(values);
+        }
         match &stage.kind {
             StageKind::Affine { add, mul, min, max } => {
                 for column in &mut x.columns {
@@ -88,6 +110,16 @@ impl Slices<'_> {
             }
             StageKind::Select { first, step } => {
                 self.select(name, &x, (*first, *step), stage.len, to)
+            }
+            StageKind::RemoveMean => self.remove_mean(stage, x),
+            StageKind::Sos { sections, steady } => self.sos(stage, x, sections, *steady),
+            StageKind::Wavelet(taps) => {
+                let x = self.wide(name, x, None)?;
+                self.wavelet(stage, &x, taps, to)
+            }
+            StageKind::Statistics(list) => {
+                let x = self.wide(name, x, None)?;
+                self.statistics(stage, &x, list, to)
             }
             StageKind::Fork(branches) => {
                 let y = self.output(stage, to);
@@ -115,7 +147,17 @@ impl Slices<'_> {
         }
     }
 
-    fn output(&mut self, stage: &Stage, to: Option<TensorId>) -> TensorId {
+    pub(super) fn step(
+        &mut self,
+        op: &'static Op,
+        name: &str,
+        operands: &[TensorId],
+        params: &[u32],
+    ) {
+        self.plan.step(self.section, op, name, operands, params);
+    }
+
+    pub(super) fn output(&mut self, stage: &Stage, to: Option<TensorId>) -> TensorId {
         to.unwrap_or_else(|| self.plan.tensor(&stage.name, Elem::I32, &[stage.len]))
     }
 
@@ -134,7 +176,7 @@ impl Slices<'_> {
     }
 
     /// Every `step`th value of `x` from `first` on, as 32-bit integers.
-    fn select(
+    pub(super) fn select(
         &mut self,
         name: &str,
         x: &Values,
@@ -164,6 +206,16 @@ impl Slices<'_> {
             energy: None,
         })
     }
+}
+
+/// Whether a stage only changes what integers stand for.
+fn folds(stage: &Stage) -> bool {
+    matches!(stage.kind, StageKind::Affine { .. })
+}
+
+/// Whether a stage's operator leaves its output where its input was.
+fn works_in_place(stage: &Stage) -> bool {
+    matches!(stage.kind, StageKind::RemoveMean | StageKind::Sos { .. })
 }
 
 /// Whether the columns are plain multiples: nothing left to add or to clamp.
