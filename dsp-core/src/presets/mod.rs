@@ -174,3 +174,54 @@ impl FieldValue for Preset {
         Some(format!("{:?}", self.name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pipeline;
+
+    /// A pipeline of one block with a preset; `more` are fields that the preset leaves open.
+    fn pipeline(preset: &str, block: BlockType, more: &str) -> Result<Pipeline, ConfigError> {
+        let text = format!(
+            "[pipeline]\nname = \"preset\"\n[input]\nrate_hz = 16000\nmode = \"window\"\n\
+             window_ms = 2000\n[[block]]\ntype = \"{}\"\npreset = \"{preset}\"\n{more}",
+            block.name()
+        );
+        Pipeline::from_toml(&text, ".".as_ref(), &[])
+    }
+
+    #[test]
+    fn every_preset_builds_and_its_resolved_file_needs_no_preset() {
+        for preset in ALL {
+            assert!(!preset.blocks().is_empty(), "{}", preset.name);
+            for block in preset.blocks() {
+                let open = match preset.name {
+                    "tf_signal" => "frame_ms = 30\nhop_ms = 20\n",
+                    "cmsis" => "n_fft = 512\nhop_samples = 320\n",
+                    // At 16 kHz the origin refuses its own filters from 0 Hz.
+                    "edge_impulse_v1" | "edge_impulse_v2" | "edge_impulse_v3"
+                        if [BlockType::Mel, BlockType::Mfcc].contains(&block) =>
+                    {
+                        "f_min_hz = 300\n"
+                    }
+                    _ => "",
+                };
+                let name = format!("{} in {}", preset.name, block.name());
+                let built = pipeline(preset.name, block, open)
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
+                let resolved = built.resolved_toml();
+                assert!(!resolved.contains("preset ="), "{name}");
+                let again = Pipeline::from_toml(resolved, ".".as_ref(), &[])
+                    .unwrap_or_else(|error| panic!("{name}: {error}\n{resolved}"));
+                assert_eq!(built.graph(), again.graph(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_preset_for_other_blocks_is_refused() {
+        let error = pipeline("whisper", BlockType::Flatten, "").unwrap_err();
+        assert_eq!(error.path, "flatten.preset");
+        assert!(error.allowed.contains("mel, mfcc, spectrogram"), "{error}");
+    }
+}
