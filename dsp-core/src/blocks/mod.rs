@@ -7,6 +7,7 @@
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
 //! | `micro_frontend` | TensorFlow's micro-frontend |
+//! | `filter` | each axis behind a recursive filter |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
 //! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
@@ -19,6 +20,7 @@
 
 pub(crate) mod classifier;
 pub(crate) mod decide;
+pub(crate) mod filter;
 pub(crate) mod flatten;
 pub(crate) mod front_end;
 pub(crate) mod mel;
@@ -55,6 +57,8 @@ choices! {
         Raw = "raw",
         /// Filters, statistics and spectra or wavelets of each axis of a window.
         SpectralAnalysis = "spectral_analysis",
+        /// Recursive filters and decimation of each axis of a window.
+        Filter = "filter",
         /// Features at a common scale, with constants from a training set.
         Normalise = "normalise",
         /// A network that sees rows of features.
@@ -107,6 +111,7 @@ impl BlockType {
             Self::Mfcc => mfcc::ABOUT,
             Self::Spectrogram => spectrogram::ABOUT,
             Self::MicroFrontend => micro_frontend::ABOUT,
+            Self::Filter => filter::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
             Self::SpectralAnalysis => spectral_analysis::ABOUT,
@@ -123,13 +128,17 @@ impl BlockType {
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
     fn takes_windows(self) -> bool {
-        matches!(self, Self::Flatten | Self::Raw | Self::SpectralAnalysis)
+        matches!(
+            self,
+            Self::Filter | Self::Flatten | Self::Raw | Self::SpectralAnalysis
+        )
     }
 
     /// The block's own fields, with the meaning of each group.
     pub(crate) fn sections(self) -> Vec<(&'static str, &'static [Field])> {
         use classifier::Classifier;
         use decide::Decide;
+        use filter::Filter;
         use flatten::Flatten;
         use front_end::energy::Energy;
         use front_end::filters::MelFilters;
@@ -175,6 +184,7 @@ impl BlockType {
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
+            Self::Filter => vec![(Filter::ABOUT, Filter::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
             Self::SpectralAnalysis => {
@@ -251,6 +261,7 @@ impl BlockType {
             Self::Mfcc => mfcc::read(table, id, input),
             Self::Spectrogram => spectrogram::read(table, id, input),
             Self::MicroFrontend => micro_frontend::read(table, id, input),
+            Self::Filter => filter::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
             Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
