@@ -14,6 +14,7 @@ mod recursion;
 
 pub use crate::tables::filter_design::Section;
 pub use micro_frontend::{MicroFrontend, MicroLog, MicroOutput, Pcan};
+pub use otolith_dsp_nostd::motion::GroupStatistic;
 pub use otolith_dsp_nostd::spectral::{Combine, Segments, SpectralShape};
 pub use otolith_dsp_nostd::statistic::Statistic;
 pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
@@ -323,6 +324,44 @@ pub enum StageKind {
         step_hz: f64,
         /// Smallest `sqrt(x)` of a peak.
         threshold: f64,
+    },
+    /// `x` is `parts` vectors of equal length, one after the other;
+    /// `y[i] = sqrt(sum_p x_p[i]^2)`.
+    Norm {
+        /// Number of parts, at most 3.
+        parts: usize,
+    },
+    /// `y[i] = scale (x[i+1] - x[i])`: one value less.
+    Difference {
+        /// Factor, such as the sample rate for a derivative over time.
+        scale: f64,
+    },
+    /// First-order Butterworth low-pass that is settled at the mean of `x`:
+    /// `l[n] = (1 - 2 k) l[n-1] + k (x[n] + x[n-1])` with `l[-1] = x[-1] = mean(x)`.
+    LowPass {
+        /// `t / (1 + t)` with `t = tan(pi f / rate)` for the cut-off `f`; from 0 to 0.5.
+        k: f64,
+        /// `y = l`, or, with `rest`, what it leaves: `y = x - l`.
+        rest: bool,
+    },
+    /// `x` is `parts` vectors of equal length, one after the other; `y[i]` is number `i` about
+    /// them.
+    Group {
+        /// Number of parts, at most 3.
+        parts: usize,
+        /// What is computed.
+        list: Vec<GroupStatistic>,
+    },
+    /// Where the autocorrelation of `x` has its peak. With `d = x - mean(x)` and
+    /// `r[k] = sum_i d[i] d[i+k] / sum_i d[i]^2`: the largest `r[k]` of all lags, the first of
+    /// equal ones. `y` is `k seconds` and `r[k]`, two zeros for a constant.
+    Autocorrelation {
+        /// Smallest lag, at least 1.
+        first: usize,
+        /// Largest lag, below the number of values.
+        last: usize,
+        /// Time between two values.
+        seconds: f64,
     },
     /// Every branch gets `x`; `y` is what they give, one after the other. An empty branch gives
     /// `x` itself. Branches may fork again.

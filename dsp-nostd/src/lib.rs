@@ -13,7 +13,7 @@
 //! | [`runner`] | [`Runner`]: samples in, events out |
 //! | [`q`] | the rounding law: the only place that shifts right or narrows |
 //! | [`ops`] | the DSP operators, one file each |
-//! | [`statistic`], [`spectral`] | statistics and spectra of a window, as plans name them |
+//! | [`statistic`], [`spectral`], [`motion`] | what windows are made into, as plans name it |
 //!
 //! Invariants: no heap, no panic, no recursion, no global state, no `unsafe`. An op code is a
 //! promise of bits: the same plan and the same samples give the same bytes on every machine.
@@ -34,6 +34,7 @@ compile_error!("plans are little endian and used in place: big-endian targets ar
 
 mod error;
 pub mod format;
+pub mod motion;
 pub mod op;
 pub mod ops;
 pub mod plan;

@@ -24,6 +24,10 @@ export! {
     OTO_OP_PEAK_I16_F32 = dsp::frame::PEAK_I16_F32;
     OTO_OP_FRAME_F32 = dsp::frame::FRAME_F32;
     OTO_OP_FRAME_I16_F32 = dsp::frame::FRAME_I16_F32;
+    OTO_OP_EMPHASISE_F32 = dsp::emphasis::EMPHASISE_F32;
+    OTO_OP_EMPHASISE_I16_F32 = dsp::emphasis::EMPHASISE_I16_F32;
+    OTO_OP_UNIT_GAIN_F32 = dsp::emphasis::UNIT_GAIN_F32;
+    OTO_OP_UNIT_GAIN_I16_F32 = dsp::emphasis::UNIT_GAIN_I16_F32;
     OTO_OP_REMOVE_MEAN_F32 = dsp::vector::REMOVE_MEAN_F32;
     OTO_OP_PRE_EMPHASIS_F32 = dsp::vector::PRE_EMPHASIS_F32;
     OTO_OP_LOG_ENERGY_F32 = dsp::vector::LOG_ENERGY_F32;
@@ -34,6 +38,11 @@ export! {
     OTO_OP_COPY_F32 = dsp::vector::COPY_F32;
     OTO_OP_COLUMNS_F32 = dsp::vector::COLUMNS_F32;
     OTO_OP_SELECT_F32 = dsp::window::SELECT_F32;
+    OTO_OP_NORM_F32 = dsp::motion::NORM_F32;
+    OTO_OP_DIFFERENCE_F32 = dsp::motion::DIFFERENCE_F32;
+    OTO_OP_LOW_PASS_F32 = dsp::motion::LOW_PASS_F32;
+    OTO_OP_GROUP_F32 = dsp::motion::GROUP_F32;
+    OTO_OP_AUTOCORRELATION_F32 = dsp::motion::AUTOCORRELATION_F32;
     OTO_OP_POWER_F32 = dsp::spectrum::POWER_F32;
     OTO_OP_MAGNITUDE_F32 = dsp::spectrum::MAGNITUDE_F32;
     OTO_OP_MEL_F32 = dsp::mel::MEL_F32;
@@ -121,6 +130,7 @@ export! {
     OTO_OP_SCALE_I16_I16 = dsp::fixed::scale::SCALE_I16_I16;
     OTO_OP_FRAME_I16 = dsp::fixed::frame::FRAME_I16;
     OTO_OP_FRAME_I16_I32 = dsp::fixed::frame::FRAME_I16_I32;
+    OTO_OP_EMPHASISE_I16_I32 = dsp::emphasis::EMPHASISE_I16_I32;
     OTO_OP_PEAK_I16 = dsp::fixed::frame::PEAK_I16;
     OTO_OP_REMOVE_MEAN_I32 = dsp::fixed::vector::REMOVE_MEAN_I32;
     OTO_OP_PRE_EMPHASIS_I32 = dsp::fixed::vector::PRE_EMPHASIS_I32;
@@ -171,6 +181,11 @@ export! {
     OTO_OP_MICRO_OUTPUT_F32 = dsp::fixed::micro::output::MICRO_OUTPUT_F32;
     OTO_OP_SELECT_I16_I32 = dsp::fixed::window::SELECT_I16_I32;
     OTO_OP_SELECT_I32 = dsp::fixed::window::SELECT_I32;
+    OTO_OP_NORM_I32 = dsp::fixed::motion::NORM_I32;
+    OTO_OP_DIFFERENCE_I32 = dsp::fixed::motion::DIFFERENCE_I32;
+    OTO_OP_LOW_PASS_I32 = dsp::fixed::motion::LOW_PASS_I32;
+    OTO_OP_GROUP_I32 = dsp::fixed::motion::GROUP_I32;
+    OTO_OP_AUTOCORRELATION_I32 = dsp::fixed::motion::AUTOCORRELATION_I32;
     OTO_OP_CONV_2D_I8 = net::conv::CONV_2D_I8;
     OTO_OP_DEPTHWISE_CONV_2D_I8 = net::depthwise::DEPTHWISE_CONV_2D_I8;
     OTO_OP_FULLY_CONNECTED_I8 = net::fully_connected::FULLY_CONNECTED_I8;

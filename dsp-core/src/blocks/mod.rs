@@ -10,6 +10,7 @@
 //! | `filter` | each axis behind a recursive filter |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
+//! | `imu_window` | features of motion: statistics, spectra, tilt |
 //! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
 //! | `statistic_names` | names of statistics in lists |
 //! | `normalise` | features at a common scale |
@@ -23,6 +24,7 @@ pub(crate) mod decide;
 pub(crate) mod filter;
 pub(crate) mod flatten;
 pub(crate) mod front_end;
+pub(crate) mod imu_window;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod micro_frontend;
@@ -55,6 +57,8 @@ choices! {
         Flatten = "flatten",
         /// The samples of a window themselves.
         Raw = "raw",
+        /// Features of a window of motion.
+        ImuWindow = "imu_window",
         /// Filters, statistics and spectra or wavelets of each axis of a window.
         SpectralAnalysis = "spectral_analysis",
         /// Recursive filters and decimation of each axis of a window.
@@ -114,6 +118,7 @@ impl BlockType {
             Self::Filter => filter::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
+            Self::ImuWindow => imu_window::ABOUT,
             Self::SpectralAnalysis => spectral_analysis::ABOUT,
             Self::Normalise => normalise::ABOUT,
             Self::Classifier => classifier::ABOUT,
@@ -131,6 +136,7 @@ impl BlockType {
         matches!(
             self,
             Self::Filter | Self::Flatten | Self::Raw | Self::SpectralAnalysis
+            Self::Flatten | Self::Raw | Self::SpectralAnalysis | Self::ImuWindow
         )
     }
 
@@ -147,6 +153,7 @@ impl BlockType {
         use front_end::noise::Noise;
         use front_end::pcen::Pcen;
         use front_end::spectrum::Spectrum;
+        use imu_window::ImuWindow;
         use mfcc::Cepstral;
         use micro_frontend::MicroConfig;
         use normalise::Normalise;
@@ -187,6 +194,7 @@ impl BlockType {
             Self::Filter => vec![(Filter::ABOUT, Filter::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
+            Self::ImuWindow => vec![(ImuWindow::ABOUT, ImuWindow::FIELDS)],
             Self::SpectralAnalysis => {
                 vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
             }
@@ -256,6 +264,9 @@ impl BlockType {
                 format!("block {id:?} takes one axis: expected one name"),
             ));
         }
+        if self == Self::MicroFrontend {
+            micro_frontend::needs_integers(input)?;
+        }
         let spec = match self {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),
@@ -264,6 +275,7 @@ impl BlockType {
             Self::Filter => filter::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
+            Self::ImuWindow => imu_window::read(table, id, input),
             Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
             Self::Normalise | Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };

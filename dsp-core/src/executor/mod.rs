@@ -19,6 +19,7 @@
 mod block;
 mod filters;
 mod micro_frontend;
+mod motion;
 mod real;
 mod recursion;
 mod rows;

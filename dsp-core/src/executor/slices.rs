@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::filters::{Sos, WaveletFilter};
+use super::motion;
 use super::segments::{Peaks, SegmentPower, Shapes};
 use super::statistics::Statistics;
 use super::vector::{Lanes, VectorOp, check_len};
@@ -18,7 +19,7 @@ pub(super) trait SliceOp<F>: Debug + Send + Sync {
 }
 
 /// A stage on slices and the number of its outputs.
-type Made<F> = (Arc<dyn SliceOp<F>>, usize);
+pub(super) type Made<F> = (Arc<dyn SliceOp<F>>, usize);
 
 /// The operation of `stage` on vectors of `input` values; `None` for a stage of another kind.
 pub(super) fn new<F: Real>(
@@ -72,7 +73,10 @@ pub(super) fn new<F: Real>(
             (Arc::new(op), stage.len / 2 * 2)
         }
         StageKind::Fork(branches) => fork(stage, branches, input)?,
-        _ => return Ok(None),
+        _ => match motion::new(stage, input)? {
+            Some(made) => made,
+            None => return Ok(None),
+        },
     };
     check_len(stage, output)?;
     Ok(Some(op))

@@ -111,7 +111,7 @@ impl Lowering {
                 }
                 Ok(Some(y))
             }
-            _ => Ok(None),
+            _ => Ok(self.motion(stage, x, to)),
         }
     }
 
