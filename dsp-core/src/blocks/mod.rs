@@ -135,11 +135,7 @@ impl BlockType {
     fn takes_windows(self) -> bool {
         matches!(
             self,
-            Self::Filter
-                | Self::Flatten
-                | Self::Raw
-                | Self::SpectralAnalysis
-                | Self::ImuWindow
+            Self::Filter | Self::Flatten | Self::Raw | Self::SpectralAnalysis | Self::ImuWindow
         )
     }
 
