@@ -7,6 +7,7 @@
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
 //! | `micro_frontend` | TensorFlow's micro-frontend |
+//! | `filter` | each axis behind a recursive filter |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
 //! | `imu_window` | features of motion: statistics, spectra, tilt |
@@ -20,6 +21,7 @@
 
 pub(crate) mod classifier;
 pub(crate) mod decide;
+pub(crate) mod filter;
 pub(crate) mod flatten;
 pub(crate) mod front_end;
 pub(crate) mod imu_window;
@@ -59,6 +61,8 @@ choices! {
         ImuWindow = "imu_window",
         /// Filters, statistics and spectra or wavelets of each axis of a window.
         SpectralAnalysis = "spectral_analysis",
+        /// Recursive filters and decimation of each axis of a window.
+        Filter = "filter",
         /// Features at a common scale, with constants from a training set.
         Normalise = "normalise",
         /// A network that sees rows of features.
@@ -111,6 +115,7 @@ impl BlockType {
             Self::Mfcc => mfcc::ABOUT,
             Self::Spectrogram => spectrogram::ABOUT,
             Self::MicroFrontend => micro_frontend::ABOUT,
+            Self::Filter => filter::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
             Self::ImuWindow => imu_window::ABOUT,
@@ -130,7 +135,7 @@ impl BlockType {
     fn takes_windows(self) -> bool {
         matches!(
             self,
-            Self::Flatten | Self::Raw | Self::SpectralAnalysis | Self::ImuWindow
+            Self::Filter | Self::Flatten | Self::Raw | Self::SpectralAnalysis | Self::ImuWindow
         )
     }
 
@@ -138,6 +143,7 @@ impl BlockType {
     pub(crate) fn sections(self) -> Vec<(&'static str, &'static [Field])> {
         use classifier::Classifier;
         use decide::Decide;
+        use filter::Filter;
         use flatten::Flatten;
         use front_end::energy::Energy;
         use front_end::filters::MelFilters;
@@ -184,6 +190,7 @@ impl BlockType {
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
+            Self::Filter => vec![(Filter::ABOUT, Filter::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
             Self::ImuWindow => vec![(ImuWindow::ABOUT, ImuWindow::FIELDS)],
@@ -264,6 +271,7 @@ impl BlockType {
             Self::Mfcc => mfcc::read(table, id, input),
             Self::Spectrogram => spectrogram::read(table, id, input),
             Self::MicroFrontend => micro_frontend::read(table, id, input),
+            Self::Filter => filter::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
             Self::ImuWindow => imu_window::read(table, id, input),
