@@ -152,7 +152,7 @@ pub(crate) struct Check {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
-    /// WAV or CSV files, folders (searched for WAV files) or globs; `-` is a WAV on stdin
+    /// Recordings (WAV, CSV, Edge Impulse's JSON and CBOR), folders or globs; `-` is stdin
     #[arg(required = true, value_name = "FILES", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<String>,
     /// Also print classifications without a decision (label `-`), and in a fifth column the best
@@ -167,7 +167,7 @@ pub(crate) struct Run {
 pub(crate) struct Features {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
-    /// WAV or CSV files, folders (searched for WAV files) or globs; `-` is a WAV on stdin
+    /// Recordings (WAV, CSV, Edge Impulse's JSON and CBOR), folders or globs; `-` is stdin
     #[arg(required = true, value_name = "FILES", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<String>,
     /// File to write: .npy, .npz or .csv; `-` is CSV on stdout
@@ -224,7 +224,7 @@ pub(crate) struct Inspect {
 pub(crate) struct Diff {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
-    /// The recording to compare on (WAV or CSV)
+    /// The recording to compare on
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: String,
     /// Arithmetic to compare with `reference`

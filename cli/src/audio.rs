@@ -1,11 +1,12 @@
-//! WAV and CSV files as samples.
+//! Recordings of audio: WAV, CSV and acquisition files as samples.
 
+use crate::acquisition::{self, Acquisition, AcquisitionError};
+use crate::delimited::{CsvError, Delimited};
 use crate::riff::{self, WavError};
 use hound::SampleFormat;
 use otolith_dsp_core::executor::Samples;
-use std::io::Read;
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 use thiserror::Error;
 
 /// Samples as they stand in a file, channels interleaved.
@@ -68,41 +69,49 @@ pub(crate) enum AudioError {
     NotFinite { at: usize, value: f32 },
     #[error("{0}")]
     Csv(#[from] CsvError),
-}
-
-/// Why a CSV file is not one column of samples.
-#[derive(Debug, Error)]
-pub(crate) enum CsvError {
-    #[error("line {line} has {found} columns; samples of audio stand in one column")]
-    Columns { line: u64, found: usize },
-    #[error("line {line}: {found:?} is not a number; only the first line may be a header")]
-    NotANumber { line: u64, found: String },
     #[error(
         "line {line}: the sample {found} is outside [-1, 1], full scale of audio: divide 16-bit integers by 32768"
     )]
-    Range { line: u64, found: String },
-    #[error("no samples")]
-    Empty,
+    CsvRange { line: u64, found: f32 },
+    #[error("line {line} has {found} columns; samples of audio stand in one column")]
+    CsvColumns { line: u64, found: usize },
     #[error("{0}")]
-    Syntax(#[from] csv::Error),
+    Acquisition(#[from] AcquisitionError),
+    #[error("moment {at} has no value")]
+    Missing { at: usize },
+    #[error(
+        "moment {at} is {value}, outside [-1, 1], and the unit is {units:?}: samples of audio have the unit \"wav\" \
+         and are 16-bit integers; is it a recording of a sensor? Then set `kind = \"sensor\"` in [input]"
+    )]
+    Units {
+        at: usize,
+        value: f64,
+        units: String,
+    },
 }
 
-/// Reads a recording: CSV by its ending, everything else as WAV; `-` is stdin.
-pub(crate) fn read(path: &Path) -> Result<Recording, AudioError> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes)?;
-        bytes
-    } else {
-        fs::read(path)?
+/// Reads the samples of a file: CSV by its ending, acquisition files by their beginning,
+/// everything else as WAV. `nominal_hz` is the pipeline's rate.
+pub(crate) fn read(bytes: &[u8], path: &Path, nominal_hz: f64) -> Result<Recording, AudioError> {
+    let is_csv = |ending: &str| {
+        ["csv", "tsv"]
+            .iter()
+            .any(|csv| ending.eq_ignore_ascii_case(csv))
     };
-    match path.extension() {
-        Some(ending) if ending.eq_ignore_ascii_case("csv") => Ok(read_csv(&bytes)?),
-        _ => read_wav(&bytes),
+    if path
+        .extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(is_csv)
+    {
+        read_csv(bytes)
+    } else if acquisition::is_acquisition(bytes) {
+        read_acquisition(bytes, nominal_hz)
+    } else {
+        read_wav(bytes)
     }
 }
 
-fn read_wav(bytes: &[u8]) -> Result<Recording, AudioError> {
+pub(crate) fn read_wav(bytes: &[u8]) -> Result<Recording, AudioError> {
     let reader = riff::open(bytes)?;
     let spec = reader.spec();
     let bits = spec.bits_per_sample;
@@ -155,36 +164,64 @@ fn read_wav(bytes: &[u8]) -> Result<Recording, AudioError> {
     })
 }
 
-fn read_csv(bytes: &[u8]) -> Result<Recording, CsvError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(bytes);
+fn read_csv(bytes: &[u8]) -> Result<Recording, AudioError> {
+    let mut table = Delimited::open(bytes)?;
     let mut samples = Vec::new();
-    for (index, record) in reader.byte_records().enumerate() {
-        let record = record?;
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.len() != 1 {
-            let found = record.len();
-            return Err(CsvError::Columns { line, found });
+    while let Some(line) = table.next_line()? {
+        if table.columns != 1 {
+            let found = table.columns;
+            return Err(AudioError::CsvColumns { line, found });
         }
-        let text = String::from_utf8_lossy(&record[0]).into_owned();
-        match text.parse::<f32>() {
-            Ok(x) if x.is_finite() && x.abs() <= 1.0 => samples.push(x),
-            Ok(x) if x.is_finite() => return Err(CsvError::Range { line, found: text }),
-            // `nan` and `inf` are numbers to Rust's parser and a header to nobody.
-            Err(_) if index == 0 => {}
-            _ => return Err(CsvError::NotANumber { line, found: text }),
+        let x = table.present(0)? as f32;
+        if x.abs() > 1.0 {
+            return Err(AudioError::CsvRange { line, found: x });
         }
+        samples.push(x);
     }
     if samples.is_empty() {
-        return Err(CsvError::Empty);
+        return Err(CsvError::Empty.into());
     }
     Ok(Recording {
         rate_hz: None,
         channels: 1,
         samples: Stored::F32(samples),
+    })
+}
+
+/// Intervals have few digits: a rate this near to the pipeline's, in parts, is the pipeline's.
+const INTERVAL_TOLERANCE: f64 = 1e-3;
+
+fn read_acquisition(bytes: &[u8], nominal_hz: f64) -> Result<Recording, AudioError> {
+    let Acquisition {
+        rate_hz,
+        names,
+        units,
+        values,
+    } = acquisition::read(bytes)?;
+    let channels = names.len();
+    if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+        let at = at / channels;
+        return Err(AudioError::Missing { at });
+    }
+    let is_i16 = |x: &f64| x.fract() == 0.0 && (-32768.0..=32767.0).contains(x);
+    let samples = if units.iter().any(|unit| unit != "wav") {
+        if let Some(at) = values.iter().position(|x| x.abs() > 1.0) {
+            return Err(AudioError::Units {
+                at: at / channels,
+                value: values[at],
+                units: units[at % channels].clone(),
+            });
+        }
+        Stored::F32(values.iter().map(|&x| x as f32).collect())
+    } else if values.iter().all(is_i16) {
+        Stored::I16(values.iter().map(|&x| x as i16).collect())
+    } else {
+        Stored::F32(values.iter().map(|&x| (x / 32768.0) as f32).collect())
+    };
+    let same = (rate_hz / nominal_hz - 1.0).abs() <= INTERVAL_TOLERANCE;
+    Ok(Recording {
+        rate_hz: Some(if same { nominal_hz } else { rate_hz.round() }),
+        channels,
+        samples,
     })
 }

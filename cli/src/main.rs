@@ -8,7 +8,10 @@
 //! | [`inputs`] | which files are meant: paths, folders, globs |
 //! | [`labels`] | labels of recordings |
 //! | [`feature_files`] | features as CSV, .npy and .npz |
-//! | [`audio`], [`riff`] | WAV and CSV files as samples |
+//! | [`audio`], [`riff`] | recordings of audio as samples, chunks of WAV files |
+//! | [`sensor`] | recordings of sensors as samples |
+//! | [`delimited`] | CSV in its dialects |
+//! | [`acquisition`] | Edge Impulse's JSON and CBOR |
 //! | [`batch`] | many files in parallel, results in order |
 //! | [`failure`], [`report`] | what went wrong, and how it is shown |
 //! | [`table`] | aligned columns |
@@ -18,10 +21,12 @@
 //! failed, 2 for wrong usage or configuration, 3 for a bad input file.
 #![forbid(unsafe_code)]
 
+mod acquisition;
 mod args;
 mod audio;
 mod batch;
 mod commands;
+mod delimited;
 mod failure;
 mod feature_files;
 mod inputs;
@@ -30,6 +35,7 @@ mod output;
 mod project;
 mod report;
 mod riff;
+mod sensor;
 mod table;
 
 use clap::Parser;

@@ -3,15 +3,17 @@
 use crate::args::{DeviceArg, PipelineArgs, PlanArgs};
 use crate::audio::{self, Recording, Stored};
 use crate::failure::{Failure, Status};
+use crate::{inputs, sensor};
 use otolith_dsp_core::deploy::Deploy;
 use otolith_dsp_core::engine::{Engine, Numeric};
+use otolith_dsp_core::executor::Samples;
 use otolith_dsp_core::graph::Graph;
-use otolith_dsp_core::input::Tail;
+use otolith_dsp_core::input::{Input, Tail};
 use otolith_dsp_core::lower::{lower_f32, lower_fixed};
 use otolith_dsp_core::plan_builder::PlanBytes;
 use otolith_dsp_core::{EngineError, Override, Pipeline};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A pipeline and the file that it came from.
 pub(crate) struct Project {
@@ -41,6 +43,19 @@ pub(crate) struct Prepared {
     pub(crate) samples: Stored,
     /// What was done to it that its owner should know.
     pub(crate) notes: Vec<String>,
+}
+
+/// A recording for each input of the pipeline.
+pub(crate) struct Recordings {
+    pub(crate) inputs: Vec<Stored>,
+    /// What was done to them that their owner should know.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Recordings {
+    pub(crate) fn samples(&self) -> Vec<Samples<'_>> {
+        self.inputs.iter().map(Stored::as_samples).collect()
+    }
 }
 
 /// Rates in hertz that audio is converted from. Others are more likely damage than audio, and
@@ -122,16 +137,63 @@ impl Project {
         }
     }
 
-    /// Reads a recording and makes it fit: one channel, the pipeline's rate. 16-bit samples that
-    /// fit already stay as they are.
+    /// The recordings that `arguments` name.
+    pub(crate) fn files(&self, arguments: &[String]) -> Result<Vec<PathBuf>, Failure> {
+        inputs::expand(arguments, self.pipeline.input().sensor.is_some())
+    }
+
+    /// Reads the recordings that `path` names, one for each input of the pipeline: several stand
+    /// behind each other with `+` between them.
+    pub(crate) fn recordings(&self, path: &Path) -> Result<Recordings, Failure> {
+        let inputs = self.pipeline.inputs();
+        let text = path.display().to_string();
+        let paths: Vec<&str> = match inputs.len() {
+            1 => vec![&text],
+            _ => text.split('+').collect(),
+        };
+        if paths.len() != inputs.len() {
+            let ids: Vec<&str> = inputs.iter().map(|input| input.id.as_str()).collect();
+            return Err(Failure::usage(format!(
+                "{text}: one recording, but the pipeline has the inputs {}",
+                ids.join(", ")
+            ))
+            .help("Name one file for each input with `+` between them, such as a.wav+b.csv"));
+        }
+        let mut all = Recordings {
+            inputs: Vec::with_capacity(inputs.len()),
+            notes: Vec::new(),
+        };
+        for (path, input) in paths.into_iter().zip(inputs) {
+            let prepared = self.recording_of(Path::new(path), input)?;
+            all.inputs.push(prepared.samples);
+            all.notes.extend(prepared.notes);
+        }
+        Ok(all)
+    }
+
+    /// Reads a recording and makes it fit: the pipeline's axes or one channel, the pipeline's
+    /// rate. 16-bit samples of audio that fit already stay as they are.
     pub(crate) fn recording(&self, path: &Path) -> Result<Prepared, Failure> {
+        self.recording_of(path, self.pipeline.input())
+    }
+
+    fn recording_of(&self, path: &Path, input: &Input) -> Result<Prepared, Failure> {
         let file = path.display().to_string();
-        let input = self.pipeline.input();
+        let bytes = inputs::read(path).map_err(|error| Failure::input(&file, error))?;
+        if let Some(sensor) = &input.sensor {
+            let prepared =
+                sensor::read(&bytes, sensor).map_err(|error| Failure::input(&file, error))?;
+            return Ok(Prepared {
+                samples: Stored::F32(prepared.samples),
+                notes: prepared.notes,
+            });
+        }
         let Recording {
             rate_hz,
             channels,
             samples,
-        } = audio::read(path).map_err(|error| Failure::input(&file, error))?;
+        } = audio::read(&bytes, path, input.rate_hz)
+            .map_err(|error| Failure::input(&file, error))?;
         let rate_hz = rate_hz.unwrap_or(input.rate_hz);
         if channels == 1 && rate_hz == input.rate_hz {
             return Ok(Prepared {

@@ -266,7 +266,7 @@ fn damaged_files_are_refused_by_name() {
         (
             "nan-first.csv",
             b"inf\n0.1\n".to_vec(),
-            "line 1: \"inf\" is not a number",
+            "line 1: \"inf\" is not a finite number",
         ),
         (
             "text.csv",

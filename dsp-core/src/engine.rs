@@ -169,26 +169,34 @@ impl Engine {
         &mut self,
         samples: impl Into<Samples<'a>>,
     ) -> Result<Features, EngineError> {
-        let samples = samples.into();
-        let (axes, row_len) = (self.axes(), self.graph.row_len());
-        let spans = self.spans(samples.len());
-        let features =
-            match &mut self.front {
-                Front::Reference(executors) => executed(executors, samples, axes, &spans)
-                    .map(|(w, r, v)| (w, r, Values::F64(v))),
-                Front::Host(executors) => executed(executors, samples, axes, &spans)
-                    .map(|(w, r, v)| (w, r, Values::F32(v))),
-                Front::Device(device) => {
-                    let padded = spans.last().map_or(0, |&(_, end)| end * axes);
-                    let (events, values) = device.features(&self.graph, samples, padded)?;
-                    let per_event = values.len().checked_div(events).unwrap_or(0) / row_len;
-                    let (windows, rows) = match self.mode() {
-                        Mode::Stream => (1, events),
-                        _ => (events, per_event),
-                    };
-                    Some((windows, rows, values))
-                }
-            };
+        self.features_of(&[samples.into()])
+    }
+
+    /// [`features`](Self::features) of a pipeline of several inputs: one recording for each, all
+    /// beginning at the same time.
+    ///
+    /// # Errors
+    /// Those of [`features`](Self::features), and [`EngineError::Inputs`].
+    pub fn features_of(&mut self, inputs: &[Samples<'_>]) -> Result<Features, EngineError> {
+        let row_len = self.graph.row_len();
+        let heard = self.heard(inputs)?;
+        let features = match &mut self.front {
+            Front::Reference(executors) => {
+                executed(executors, &heard).map(|(w, r, v)| (w, r, Values::F64(v)))
+            }
+            Front::Host(executors) => {
+                executed(executors, &heard).map(|(w, r, v)| (w, r, Values::F32(v)))
+            }
+            Front::Device(device) => {
+                let (events, values) = device.features(&self.graph, &padded_inputs(&heard))?;
+                let per_event = values.len().checked_div(events).unwrap_or(0) / row_len;
+                let (windows, rows) = match self.mode() {
+                    Mode::Stream => (1, events),
+                    _ => (events, per_event),
+                };
+                Some((windows, rows, values))
+            }
+        };
         match features {
             Some((windows, rows, values)) if windows * rows > 0 => Ok(Features {
                 windows,
@@ -196,7 +204,7 @@ impl Engine {
                 row_len,
                 values,
             }),
-            _ => Err(self.too_short(samples.len())),
+            _ => Err(self.too_short(&heard)),
         }
     }
 
@@ -209,24 +217,38 @@ impl Engine {
         &mut self,
         samples: impl Into<Samples<'a>>,
     ) -> Result<Vec<Classification>, EngineError> {
-        let samples = samples.into();
+        self.classify_of(&[samples.into()])
+    }
+
+    /// [`classify`](Self::classify) for a pipeline of several inputs: one recording for each, all
+    /// beginning at the same time. Samples that were heard are those of the first input.
+    ///
+    /// # Errors
+    /// Those of [`classify`](Self::classify), and [`EngineError::Inputs`].
+    pub fn classify_of(
+        &mut self,
+        inputs: &[Samples<'_>],
+    ) -> Result<Vec<Classification>, EngineError> {
         let Some(head) = &self.graph.head else {
             return Err(EngineError::NoClassifier);
         };
         let head_rows = head.rows;
-        let axes = self.axes();
-        let total = (samples.len() / axes) as u64;
+        let heard = self.heard(inputs)?;
+        let Some(first) = heard.iter().find(|heard| heard.input == 0) else {
+            return Err(EngineError::Inputs { found: 0, need: 1 });
+        };
+        let (axes, spans) = (first.axes, first.spans.clone());
+        let moments = first.samples.len() / axes;
+        let total = moments as u64;
         let mut said = Vec::new();
-        let spans = self.spans(samples.len());
         if let Front::Device(device) = &mut self.front {
-            let padded = spans.last().map_or(0, |&(_, end)| end * axes);
-            let plan = device.whole(&self.graph, samples.len() / axes)?;
-            run_plan(&plan, samples, padded, |runner, event| {
+            let plan = device.whole(&self.graph, moments)?;
+            run_plan(&plan, &padded_inputs(&heard), |runner, event| {
                 let heard = runner.clock() / axes as u64;
                 said.push(classification(runner, event, heard.min(total)));
             })?;
         } else {
-            let features = self.features(samples)?;
+            let features = self.features_of(inputs)?;
             let head = self.head.clone().ok_or(EngineError::NoClassifier)?;
             let row_len = features.row_len as u64;
             let framing = &self.graph.first().framing;
@@ -234,8 +256,7 @@ impl Engine {
             let values = features.values.to_f32();
             run_plan(
                 &head,
-                Samples::from(values.as_slice()),
-                0,
+                &[(Samples::from(values.as_slice()), 0)],
                 |runner, event| {
                     let heard = match self.mode() {
                         Mode::Stream => {
@@ -254,12 +275,12 @@ impl Engine {
             let framing = &self.graph.first().framing;
             return Err(match self.mode() {
                 Mode::Stream => EngineError::TooShort {
-                    samples: samples.len(),
+                    samples: moments,
                     need: ((head_rows - 1) * framing.hop + framing.frame_len)
                         .saturating_add_signed(framing.start),
                     what: "one classification",
                 },
-                _ => self.too_short(samples.len()),
+                _ => self.too_short(&heard),
             });
         }
         Ok(said)
@@ -276,9 +297,11 @@ impl Engine {
         samples: impl Into<Samples<'a>>,
     ) -> Result<Vec<StageTrace>, EngineError> {
         let samples = samples.into();
-        let axes = self.axes();
-        let spans = self.spans(samples.len());
-        let padded = spans.last().map_or(0, |&(_, end)| end * axes);
+        let heard = self.heard(&[samples])?;
+        let axes = self.graph.first().source.axes;
+        let padded = padded_inputs(&heard)
+            .first()
+            .map_or(0, |(_, padded)| *padded);
         match &mut self.front {
             Front::Device(device) => trace::trace(
                 &device.featured(&self.graph, samples.len() / axes)?,
@@ -293,16 +316,43 @@ impl Engine {
         self.graph.first().source.mode
     }
 
-    /// Values in each sample.
-    fn axes(&self) -> usize {
-        self.graph.first().source.axes
+    /// What each chain hears of the recordings.
+    fn heard<'s>(&self, inputs: &[Samples<'s>]) -> Result<Vec<Heard<'s>>, EngineError> {
+        let need = self.graph.chains.iter().map(|c| c.input + 1).max();
+        let need = need.unwrap_or(1);
+        if inputs.len() != need {
+            return Err(EngineError::Inputs {
+                found: inputs.len(),
+                need,
+            });
+        }
+        let mut heard: Vec<Heard<'s>> = self
+            .graph
+            .chains
+            .iter()
+            .map(|chain| {
+                let samples = inputs[chain.input];
+                let axes = chain.source.axes;
+                Heard {
+                    input: chain.input,
+                    samples,
+                    axes,
+                    spans: self.spans(chain.source.mode, samples.len() / axes),
+                }
+            })
+            .collect();
+        // Windows that not every input has are not heard.
+        let windows = heard.iter().map(|heard| heard.spans.len()).min();
+        for heard in &mut heard {
+            heard.spans.truncate(windows.unwrap_or(0));
+        }
+        Ok(heard)
     }
 
-    /// Start and end of each window, in samples, of a recording of `values` values; the last end
-    /// may lie behind the recording.
-    fn spans(&self, values: usize) -> Vec<(usize, usize)> {
-        let len = values / self.axes();
-        match self.mode() {
+    /// Start and end of each window of a recording of `len` samples; the last end may lie behind
+    /// the recording.
+    fn spans(&self, mode: Mode, len: usize) -> Vec<(usize, usize)> {
+        match mode {
             Mode::Stream | Mode::Clip => vec![(0, len)],
             Mode::Window { len: window, hop } => {
                 let whole = len.checked_sub(window).map_or(0, |rest| 1 + rest / hop);
@@ -319,38 +369,66 @@ impl Engine {
         }
     }
 
-    fn too_short(&self, samples: usize) -> EngineError {
-        let framing = &self.graph.first().framing;
-        let (need, what) = match self.mode() {
+    fn too_short(&self, heard: &[Heard<'_>]) -> EngineError {
+        // The input with the fewest windows.
+        let shortest = heard
+            .iter()
+            .zip(&self.graph.chains)
+            .min_by_key(|(heard, _)| heard.spans.len());
+        let Some((heard, chain)) = shortest else {
+            return EngineError::Inputs { found: 0, need: 1 };
+        };
+        let (need, what) = match chain.source.mode {
             Mode::Window { len, .. } => (len, "one window"),
-            _ => (framing.frame_len, "one frame"),
+            _ => (chain.framing.frame_len, "one frame"),
         };
         EngineError::TooShort {
-            samples: samples / self.axes(),
+            samples: heard.samples.len() / heard.axes,
             need,
             what,
         }
     }
 }
 
+/// What a chain hears of a recording.
+struct Heard<'s> {
+    input: usize,
+    samples: Samples<'s>,
+    axes: usize,
+    /// Start and end of each window, in samples.
+    spans: Vec<(usize, usize)>,
+}
+
+/// The recording of each input, and how many values it has once zeros fill its last window.
+fn padded_inputs<'s>(heard: &[Heard<'s>]) -> Vec<(Samples<'s>, usize)> {
+    let inputs = heard.iter().map(|heard| heard.input + 1).max();
+    (0..inputs.unwrap_or(0))
+        .filter_map(|input| heard.iter().find(|heard| heard.input == input))
+        .map(|heard| {
+            let end = heard.spans.last().map_or(0, |&(_, end)| end);
+            (heard.samples, end * heard.axes)
+        })
+        .collect()
+}
+
 fn executors<F: Real>(graph: &Graph) -> Result<Vec<Executor<F>>, GraphError> {
     graph.chains.iter().map(Executor::new).collect()
 }
 
-/// Windows, rows per window and values of `spans` of `samples`. Several executors give one row
-/// together.
+/// Windows, rows per window and values. Several executors give one row together.
 fn executed<F: Real>(
     executors: &mut [Executor<F>],
-    samples: Samples<'_>,
-    axes: usize,
-    spans: &[(usize, usize)],
+    heard: &[Heard<'_>],
 ) -> Option<(usize, usize, Vec<F>)> {
     let mut all = Vec::new();
     let mut rows = 0;
     let joined = executors.len() > 1;
-    for &(start, end) in spans {
-        let (start, end) = (start * axes, end * axes);
-        for executor in &mut *executors {
+    let windows = heard.first().map_or(0, |heard| heard.spans.len());
+    for window in 0..windows {
+        for (executor, heard) in executors.iter_mut().zip(heard) {
+            let (start, end) = heard.spans[window];
+            let (start, end) = (start * heard.axes, end * heard.axes);
+            let samples = heard.samples;
             let features = if end <= samples.len() {
                 executor.features(samples.slice(start, end))
             } else {
@@ -368,7 +446,7 @@ fn executed<F: Real>(
             }
         }
     }
-    (rows > 0).then_some((spans.len(), rows, all))
+    (rows > 0).then_some((windows, rows, all))
 }
 
 /// `samples`, then zeros up to `len` samples.
@@ -392,7 +470,8 @@ mod tests {
         );
         let pipeline = Pipeline::from_toml(&text, ".".as_ref(), &[]).expect("valid");
         let engine = Engine::new(pipeline.graph(), Numeric::Host, pad_tail).expect("sound");
-        engine.spans(n).last().map_or(0, |&(_, end)| end)
+        let mode = pipeline.graph().first().source.mode;
+        engine.spans(mode, n).last().map_or(0, |&(_, end)| end)
     }
 
     #[test]

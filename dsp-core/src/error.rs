@@ -93,6 +93,16 @@ pub enum EngineError {
         /// For what.
         what: &'static str,
     },
+    /// Not one recording for each input.
+    #[error(
+        "{found} recordings, but the pipeline has {need} inputs: give one for each, in their order"
+    )]
+    Inputs {
+        /// Recordings given.
+        found: usize,
+        /// Inputs of the pipeline.
+        need: usize,
+    },
     /// The pipeline ends with features.
     #[error("the pipeline has no classifier block: add one, or ask for features")]
     NoClassifier,

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json, json};
 use thiserror::Error;
 
-use crate::blocks::{BLOCK_FIELDS, BlockType, PRESET_FIELD};
+use crate::blocks::{BLOCK_FIELDS, BlockType, INPUT_FIELD, PRESET_FIELD};
 use crate::config::{Choice, Field, Kind, Section, Table, Value, nearest};
 use crate::deploy::{Budget, DeployConfig};
 use crate::input::InputConfig;
-use crate::pipeline::PIPELINE_FIELDS;
+use crate::pipeline::{INPUT_ID_FIELD, PIPELINE_FIELDS};
 use crate::presets;
 
 /// A path that names nothing.
@@ -72,13 +72,23 @@ fn table_topic(name: &'static str, about: &str, fields: &'static [Field]) -> Top
 fn topics() -> Vec<Topic> {
     let mut topics = vec![
         table_topic("pipeline", "The pipeline as a whole.", PIPELINE_FIELDS),
-        table_topic("input", InputConfig::ABOUT, InputConfig::FIELDS),
+        Topic {
+            groups: vec![
+                group("", InputConfig::FIELDS),
+                Group {
+                    about: "Of several inputs.".to_owned(),
+                    fields: vec![&INPUT_ID_FIELD],
+                },
+            ],
+            ..table_topic("input", InputConfig::ABOUT, InputConfig::FIELDS)
+        },
     ];
     for &block in BlockType::ALL {
         let common = Group {
             about: "Every block has these.".to_owned(),
             fields: BLOCK_FIELDS
                 .iter()
+                .chain(block.makes_features().then_some(&INPUT_FIELD))
                 .chain(block.makes_features().then_some(&PRESET_FIELD))
                 .collect(),
         };
@@ -150,7 +160,7 @@ pub fn explain(path: &str) -> Result<String, UnknownPath> {
             .and_then(|rest| rest.strip_prefix('.'))
             .and_then(|name| topic.fields().find(|field| field.name == name));
         if let Some(field) = field {
-            return Ok(explain_field(path, field));
+            return Ok(explain_field(path, topic.name, field));
         }
     }
     if let Some(preset) = presets::ALL.iter().find(|preset| preset.name == path) {
@@ -207,7 +217,7 @@ fn explain_topic(topic: &Topic) -> String {
     out
 }
 
-fn explain_field(path: &str, field: &Field) -> String {
+fn explain_field(path: &str, topic: &str, field: &Field) -> String {
     let mut out = format!(
         "{path}: {}\n\n  {}\n",
         field.expectation(),
@@ -220,7 +230,7 @@ fn explain_field(path: &str, field: &Field) -> String {
         out.push('\n');
     }
     let _ = write!(out, "\n  Default: {}", fallback(field));
-    for (preset, value) in preset_values(field.name) {
+    for (preset, value) in preset_values(topic, field.name) {
         let _ = write!(out, "\n  Preset {preset}: {value}");
     }
     out
@@ -252,15 +262,20 @@ fn choices(kind: Kind) -> &'static [Choice] {
     }
 }
 
-/// What each preset says about a field.
-fn preset_values(field: &str) -> Vec<(&'static str, String)> {
+/// What each preset says about a field of the block `topic`.
+fn preset_values(topic: &str, field: &str) -> Vec<(&'static str, String)> {
+    let block = BlockType::ALL.iter().find(|block| block.name() == topic);
     presets::ALL
         .iter()
-        .filter_map(|preset| {
-            let table = Table::parse(preset.fields).ok()?;
-            Some((preset.name, table.get(field)?.value.shown()))
-        })
+        .filter_map(|preset| Some((preset.name, preset_value(preset, *block?, field)?)))
         .collect()
+}
+
+/// What a preset says about a field of a block, as TOML.
+fn preset_value(preset: &presets::Preset, block: BlockType, field: &str) -> Option<String> {
+    let values = preset.values(block).ok()?;
+    let entry = values.into_iter().find(|entry| entry.key == field)?;
+    Some(entry.node.value.shown())
 }
 
 /// A doc comment as running text.
@@ -299,14 +314,23 @@ pub fn reference_markdown() -> String {
     );
     for topic in topics() {
         let _ = write!(out, "\n## `{}`\n\n{}\n", topic.name, topic.about);
-        if topic.name == BlockType::Mfcc.name() {
+        let like_mel = if topic.name == BlockType::Mfcc.name() {
             out.push_str(
                 "\nIt starts with the stages of [`mel`](#mel), and has all its fields; these are \
                  its own:\n",
             );
-        }
+            true
+        } else if topic.name == BlockType::Spectrogram.name() {
+            out.push_str(
+                "\nIt has the stages and fields of [`mel`](#mel) but for those of mel filters and \
+                 of energy.\n",
+            );
+            true
+        } else {
+            false
+        };
         for group in &topic.groups {
-            let shared = topic.name == BlockType::Mfcc.name()
+            let shared = like_mel
                 && BlockType::Mel
                     .fields()
                     .iter()
@@ -322,7 +346,9 @@ pub fn reference_markdown() -> String {
             }
         }
     }
-    out.push_str("\n## Presets\n\nA preset only fills fields; what the file says wins.\n");
+    out.push_str("\n## Presets\n\nA preset only fills fields; what the file says wins. Values under a table such \
+         as `[mfcc]` are for blocks of that type. [dialects.md](dialects.md) has all presets side \
+         by side.\n");
     for preset in presets::ALL {
         let _ = write!(
             out,
@@ -381,7 +407,7 @@ pub fn json_schema() -> Json {
         "required": ["pipeline", "input", "block"],
         "properties": {
             "pipeline": one("pipeline"),
-            "input": one("input"),
+            "input": { "oneOf": [one("input"), { "type": "array", "items": one("input") }] },
             "block": { "type": "array", "items": { "oneOf": blocks } },
             "deploy": deploy,
         },
@@ -457,5 +483,8 @@ fn default_json(field: &Field) -> Option<Json> {
     }
 }
 
+mod dialects;
 #[cfg(test)]
 mod tests;
+
+pub use dialects::dialects_markdown;

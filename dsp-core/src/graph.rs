@@ -9,10 +9,15 @@
 //! run through the [`Chain::rows`] stages, which may look at all rows at once. Several chains work
 //! on windows: their rows, one after the other, are one row of features.
 
+mod micro_frontend;
+mod recursion;
+
 pub use crate::tables::filter_design::Section;
+pub use micro_frontend::{MicroFrontend, MicroLog, MicroOutput, Pcan};
 pub use otolith_dsp_nostd::motion::GroupStatistic;
 pub use otolith_dsp_nostd::spectral::{Combine, Segments, SpectralShape};
 pub use otolith_dsp_nostd::statistic::Statistic;
+pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
 
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +103,9 @@ pub enum Gain {
     PeakMagnitude,
     /// `1 / max x` of the window; 1 when that is not positive.
     PeakMaximum,
+    /// A constant, divided by 32768 in windows where a sample times the constant is beyond 1 in
+    /// magnitude: integers are brought to full scale 1, floats are left alone.
+    IntegersToUnit(f64),
 }
 
 /// How samples become frames. Lengths in samples.
@@ -120,9 +128,19 @@ pub struct Framing {
     pub count: FrameCount,
     /// What stands outside the recording or window. A stream has only [`Padding::Zero`].
     pub padding: Padding,
-    /// Pre-emphasis over the signal, before framing and padding: `y[n] = x[n] - c x[n-1]`, with
-    /// `x[-1] = 0`.
-    pub pre_emphasis: Option<f64>,
+    /// Pre-emphasis over the signal, before framing and padding.
+    pub pre_emphasis: Option<SignalPreEmphasis>,
+}
+
+/// Pre-emphasis over a signal: `y[n] = x[n] - coefficient x[n - shift]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SignalPreEmphasis {
+    /// Factor of the earlier sample.
+    pub coefficient: f64,
+    /// Distance of the earlier sample, at least 1.
+    pub shift: usize,
+    /// What stands before the first sample: zeros, or the window's own end.
+    pub circular: bool,
 }
 
 /// How many frames `n` samples give.
@@ -130,8 +148,12 @@ pub struct Framing {
 pub enum FrameCount {
     /// Frames that lie wholly inside: `1 + (n - extent) / hop`, none when `n < extent`.
     Inside,
+    /// `(n - extent) / hop`: frames that a whole hop follows, none when `n < extent`.
+    InsideHops,
     /// `1 + n / hop` (centred frames, as librosa with `center=True`).
     Centred,
+    /// `n / hop` (centred frames without the last one, as Whisper).
+    CentredHops,
     /// `1 + ceil((n - extent) / hop)`, at least 1: the last frame is padded at its end.
     Covering,
     /// `(n + hop / 2) / hop` (Kaldi with `snip_edges=false`).
@@ -218,11 +240,41 @@ pub enum StageKind {
         /// Largest output.
         max: f64,
     },
+    /// `y[i] = (x[i] + add[i]) * mul[i]`: normalisation with constants from a training set.
+    Columns {
+        /// Added first.
+        add: Vec<f64>,
+        /// Then multiplied, above 0.
+        mul: Vec<f64>,
+    },
     /// `y[i] = sum_j m[i][j] x[j]`: DCT with its normalisation and the lifter folded in.
     Matrix(Matrix),
+    /// `y = wrapped(round(steps x)) / steps`, ties to even, for `x` from 0 to 1: as many levels as
+    /// steps. `steps` itself, which is one level too many, becomes 0 if `wraps`, else
+    /// `steps - 1`.
+    Quantise {
+        /// Number of levels.
+        steps: usize,
+        /// Whether the top wraps around to 0, as a cast to unsigned bytes does.
+        wraps: bool,
+    },
     /// `y = x` but for `y[0]`, the value that [`StageKind::LogEnergy`] or
     /// [`StageKind::LogSum`] kept.
     ReplaceFirst,
+    /// `y` is `x` and one more value, which [`StageKind::LogEnergy`] or [`StageKind::LogSum`]
+    /// kept.
+    InsertEnergy {
+        /// Whether it comes behind the others, or before them.
+        last: bool,
+    },
+    /// Per-channel energy normalisation; carries energies from row to row.
+    Pcen(Pcen),
+    /// Spectral subtraction; carries the noise from row to row.
+    SubtractNoise(NoiseSubtraction),
+    /// Normalisation by running mean and variance, which it carries from row to row.
+    StandardiseRunning(RunningNormalisation),
+    /// From a frame of 16-bit samples to features, all in integers. The only stage of its frames.
+    MicroFrontend(Box<MicroFrontend>),
     /// `y[i] = x[first + i * step]`: one axis of a window, or some of its values.
     Select {
         /// Index of the first value.
@@ -319,6 +371,18 @@ pub enum StageKind {
         /// Largest distance from the maximum.
         range: f64,
     },
+    /// All rows: `y = x - max over all rows of x`.
+    SubtractTop,
+    /// All rows: `y = (x - min) / (max - min)` over all values of all rows; 0 where they are
+    /// equal.
+    MinMax,
+    /// All rows: per column, divide by `std + epsilon`; the mean stays.
+    DivideByDeviation {
+        /// Rows over which the deviation is taken.
+        span: Span,
+        /// Added to the standard deviation.
+        epsilon: f64,
+    },
     /// All rows: per column, subtract the mean and, with `variance`, divide by
     /// `std + epsilon`.
     Standardise {
@@ -335,7 +399,36 @@ pub enum StageKind {
         order: u8,
         /// Rows on each side.
         reach: usize,
+        /// How derivatives of the second order are formed.
+        method: DeltaMethod,
+        /// What stands before the first and after the last row.
+        edges: DeltaEdges,
     },
+}
+
+/// How derivatives over time are formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeltaMethod {
+    /// Second derivatives are first derivatives of first derivatives.
+    Repeated,
+    /// The derivative of order `k` is that of the polynomial of degree `k` of least squares.
+    Polynomial,
+}
+
+/// What stands before the first and after the last row for derivatives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeltaEdges {
+    /// Copies of the first and the last row.
+    Nearest,
+    /// Nothing: the first and last rows take the derivative of the nearest row that has all
+    /// neighbours. Windows with fewer than `2 reach + 1` rows are treated as [`Self::Nearest`].
+    Interp,
+    /// The rows mirrored about the first and last, which are not repeated.
+    Mirror,
+    /// Zeros.
+    Constant,
+    /// The rows of the other end.
+    Wrap,
 }
 
 impl StageKind {
@@ -343,7 +436,12 @@ impl StageKind {
     pub fn needs_all_rows(&self) -> bool {
         matches!(
             self,
-            Self::TopRange { .. } | Self::Standardise { .. } | Self::Deltas { .. }
+            Self::TopRange { .. }
+                | Self::SubtractTop
+                | Self::MinMax
+                | Self::DivideByDeviation { .. }
+                | Self::Standardise { .. }
+                | Self::Deltas { .. }
         )
     }
 }
@@ -412,6 +510,9 @@ pub struct Head {
     pub name: String,
     /// The network.
     pub model: std::sync::Arc<otolith_tflite::Model>,
+    /// Whether the features are the model's int8 input already, integers from -128 to 127. If not,
+    /// they are real numbers that are quantised at the input's scale.
+    pub codes: bool,
     /// Rows of features that the network sees.
     pub rows: usize,
     /// Rows between two decisions, in [`Mode::Stream`].
@@ -497,13 +598,26 @@ impl Chain {
     }
 }
 
+impl Chain {
+    /// Whether the features are the int8 input of a model already.
+    pub fn gives_codes(&self) -> bool {
+        self.rows.is_empty()
+            && matches!(
+                self.frame.last().map(|stage| &stage.kind),
+                Some(StageKind::MicroFrontend(front)) if front.output == MicroOutput::Codes
+            )
+    }
+}
+
 impl Framing {
     /// Number of frames in `n` samples.
     pub fn frames(&self, n: usize) -> usize {
         match self.count {
             FrameCount::Inside if n < self.extent => 0,
             FrameCount::Inside => 1 + (n - self.extent) / self.hop,
+            FrameCount::InsideHops => n.saturating_sub(self.extent) / self.hop,
             FrameCount::Centred => 1 + n / self.hop,
+            FrameCount::CentredHops => n / self.hop,
             FrameCount::Covering if n <= self.extent => 1,
             FrameCount::Covering => 1 + (n - self.extent).div_ceil(self.hop),
             FrameCount::Rounded => (n + self.hop / 2) / self.hop,

@@ -10,6 +10,9 @@ use crate::config::{
     Choice, ChoiceOr, Field, FieldValue, Kind, Mismatch, Node, choices, read_choice_or, section,
 };
 use crate::graph::{Gain, Mode, SampleType, Source};
+use crate::recording::{Gaps, Nan, Quantity, Sensor, TimeUnit};
+
+mod sensor;
 
 /// Most axes of a sensor.
 const MAX_AXES: usize = 64;
@@ -160,6 +163,27 @@ section! {
         /// Physical value of one step of 16-bit samples: `full_scale / 32768`. Give this or
         /// `full_scale`, with `kind = "sensor"`.
         unit_per_lsb: Option<f64> { range: Some((1e-13, 1e5)), instead_of: "full_scale", derived: "`full_scale / 32768`" },
+        /// Unit of `full_scale`, such as `"m/s2"`: a note tells when a recording's file names
+        /// another one. With `kind = "sensor"`.
+        unit: Option<String> { derived: "not compared" },
+        /// What the numbers of a recording are: physical values, or the sensor's integers. With
+        /// `kind = "sensor"`.
+        values: Option<Quantity> { derived: "\"physical\"" },
+        /// Columns of the axes in a recording, in the order of `axes`; of a file without header
+        /// their numbers from 0, as texts. With `kind = "sensor"`.
+        columns: Option<Vec<String>> { derived: "those named as the axes; else all but the time, in their order, if there are as many" },
+        /// Column with time stamps; `"none"`: samples follow one another at `rate_hz`. With
+        /// `kind = "sensor"`.
+        time_column: Option<String> { derived: "\"auto\": the first that is named so, as `time`, `timestamp_ms` or `Time (s)`" },
+        /// Unit of time stamps. With `kind = "sensor"`.
+        time_unit: Option<TimeUnit> { derived: "from the column's name, else the one that fits `rate_hz` best" },
+        /// What happens to missing values. With `kind = "sensor"`.
+        nan: Option<Nan> { derived: "\"error\"" },
+        /// What happens to gaps in time. With `kind = "sensor"`.
+        gaps: Option<Gaps> { derived: "\"error\"" },
+        /// Longest time between two samples of a recording that is not a gap, with `kind =
+        /// "sensor"`.
+        max_gap_ms: Option<f64> { unit: "ms", range: Some((0.001, 1e9)), derived: "20 samples, of the recording's or the pipeline's rate, whichever is slower" },
         /// What happens to recordings with several channels: `"mono"` refuses them, `"mix"` takes
         /// the mean, a number takes that channel, counted from 0.
         channels: Channels { range: Some((0.0, 255.0)), default: "\"mono\"" },
@@ -191,12 +215,16 @@ section! {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
+    /// Its id: `input` for the only one.
+    pub id: String,
     /// Sample rate in hertz.
     pub rate_hz: f64,
     /// Names of a sensor's axes; empty for audio.
     pub axes: Vec<String>,
     /// Physical value of the sample 32768; 1 for audio.
     pub full_scale: f64,
+    /// How recordings of a sensor are read; `None` for audio.
+    pub sensor: Option<Sensor>,
     /// What happens to recordings with several channels.
     pub channels: Channels,
     /// What happens to recordings with another sample rate.
@@ -215,10 +243,15 @@ pub struct Input {
 
 impl InputConfig {
     /// Checks the fields together. Paths of errors are names of fields.
-    pub(crate) fn validate(&self) -> Result<Input, ConfigError> {
+    pub(crate) fn validate(&self, id: &str) -> Result<Input, ConfigError> {
         let rate = self.rate_hz;
         let mut config = self.clone();
-        let (axes, full_scale) = self.sensor()?;
+        let sensor = self.sensor()?;
+        if let Some(sensor) = &sensor {
+            config.values = Some(sensor.quantity);
+            config.nan = Some(sensor.nan);
+            config.gaps = Some(sensor.gaps);
+        }
         let mode = match self.mode {
             ModeKind::Window => {
                 let given = [self.window_ms.is_some(), self.window_samples.is_some()];
@@ -284,9 +317,11 @@ impl InputConfig {
             ));
         }
         Ok(Input {
+            id: id.to_owned(),
             rate_hz: self.rate_hz,
-            axes,
-            full_scale,
+            axes: sensor.as_ref().map_or_else(Vec::new, |s| s.axes.clone()),
+            full_scale: sensor.as_ref().map_or(1.0, |s| s.full_scale),
+            sensor,
             channels: self.channels,
             resample: self.resample,
             mode,
@@ -295,53 +330,6 @@ impl InputConfig {
             tail: self.tail,
             config,
         })
-    }
-
-    /// Names of the axes and the full scale.
-    fn sensor(&self) -> Result<(Vec<String>, f64), ConfigError> {
-        if self.kind == InputKind::Audio {
-            let first = [
-                ("axes", self.axes.as_ref().map(|axes| format!("{axes:?}"))),
-                ("full_scale", self.full_scale.map(|x| x.to_string())),
-                ("unit_per_lsb", self.unit_per_lsb.map(|x| x.to_string())),
-            ];
-            return match first.into_iter().find_map(|(name, v)| Some((name, v?))) {
-                None => Ok((Vec::new(), 1.0)),
-                Some((name, value)) => Err(ConfigError::new(
-                    name,
-                    value,
-                    "audio has one channel of samples in [-1, 1): remove it, or set `kind = \
-                     \"sensor\"`",
-                )),
-            };
-        }
-        let axes = self.axes.clone().unwrap_or_else(|| vec!["x".to_owned()]);
-        let twice = axes
-            .iter()
-            .enumerate()
-            .any(|(i, name)| name.is_empty() || axes[..i].contains(name));
-        if axes.is_empty() || axes.len() > MAX_AXES || twice {
-            return Err(ConfigError::new(
-                "axes",
-                format!("{axes:?}"),
-                format!(
-                    "expected from 1 to {MAX_AXES} different names, such as [\"ax\", \"ay\", \"az\"]"
-                ),
-            ));
-        }
-        if self.normalise != Normalise::None && self.normalise != Normalise::Int16Scale {
-            return Err(ConfigError::new(
-                "normalise",
-                format!("{:?}", self.normalise.name()),
-                "the axes of a sensor keep their proportions: expected \"none\" or \"int16_scale\"",
-            ));
-        }
-        match (self.full_scale, self.unit_per_lsb) {
-            (Some(full), None) => Ok((axes, full)),
-            (None, Some(unit)) => Ok((axes, unit * 32768.0)),
-            (None, None) => Ok((axes, 1.0)),
-            (Some(full), Some(_)) => Err(both("full_scale", full, "unit_per_lsb")),
-        }
     }
 }
 
@@ -409,7 +397,7 @@ pub enum InputError {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Prepared {
-    /// Mono samples.
+    /// Samples in `[-1, 1)`; all axes of a moment side by side.
     pub samples: Vec<f32>,
     /// What was done to the recording that its owner should know, one sentence each.
     pub notes: Vec<String>,

@@ -6,6 +6,7 @@
 //! | `blocks` | the blocks: fields, checks, stages |
 //! | `presets` | values for fields, named after their origin |
 //! | [`input`] | what a pipeline takes, and how recordings are made to fit |
+//! | [`recording`] | recordings of sensors: time stamps, missing values, resampling |
 //! | [`deploy`] | what a pipeline is to run on |
 //! | [`explain`] | reference texts and JSON schema of every field |
 //! | `config` | how fields are declared, read and reported |
@@ -31,6 +32,7 @@ pub mod lower;
 mod pipeline;
 pub mod plan_builder;
 mod presets;
+pub mod recording;
 mod tables;
 
 pub use error::{ConfigError, EngineError, LowerError};

@@ -11,7 +11,7 @@ use otolith_dsp_nostd::{Event, InitError, Plan, PlanError, PlanInfo, Runner};
 use proptest::prelude::*;
 
 /// Pipelines that between them use every section, mode and kind of padding.
-const PIPELINES: [(&str, &str); 4] = [
+const PIPELINES: [(&str, &str); 6] = [
     (
         "stream",
         r#"
@@ -57,6 +57,23 @@ const PIPELINES: [(&str, &str); 4] = [
             sample_type = "i16"
         "#,
     ),
+    (
+        "stream with a noise estimate",
+        r#"
+            type = "micro_frontend"
+            preset = "micro_wake_word"
+        "#,
+    ),
+    (
+        "window with a noise estimate",
+        r#"
+            type = "micro_frontend"
+            n_channels = 9
+            log = "off"
+            mode = "window"
+            sample_type = "i16"
+        "#,
+    ),
 ];
 
 fn pipeline(fields: &str) -> Pipeline {
@@ -70,9 +87,14 @@ fn pipeline(fields: &str) -> Pipeline {
     } else {
         ""
     };
+    let block_type = if fields.contains("type = \"micro_frontend\"") {
+        ""
+    } else {
+        "type = \"mfcc\""
+    };
     let text = format!(
         "[pipeline]\nname = \"law\"\n[input]\nrate_hz = 16000\n{window}\n{}\n[[block]]\nid = \
-         \"features\"\ntype = \"mfcc\"\n{}\n",
+         \"features\"\n{block_type}\n{}\n",
         input.join("\n"),
         block.join("\n"),
     );

@@ -41,6 +41,8 @@ pub enum Fault {
     },
     /// `push` was called with samples of a type that the plan's input cannot take.
     WrongSampleType,
+    /// `push` was called for an input that the plan does not have.
+    NoInput,
 }
 
 /// Why bytes are not a plan that can run with the given operators.
@@ -133,6 +135,7 @@ impl core::fmt::Display for Fault {
             }
             Self::BadParam { param } => write!(f, "parameter {param} is missing or out of range"),
             Self::WrongSampleType => write!(f, "the plan's input takes another sample type"),
+            Self::NoInput => write!(f, "the plan has no such input"),
         }
     }
 }

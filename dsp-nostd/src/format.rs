@@ -1,6 +1,6 @@
 //! The plan's bytes. `docs/FORMAT.md` is the normative text; this file is its one implementation.
 //!
-//! A plan is: [`Header`], op codes (`u16`), tensor records ([`TensorRecord`]), steps (`u32`
+//! A plan is: [`Header`], further lanes ([`Lane`]), op codes (`u16`), tensor records ([`TensorRecord`]), steps (`u32`
 //! words), data (tables and weights), info (UTF-8, not needed to run). Each part starts where
 //! the one before ends, rounded up to a multiple of [`PART_ALIGN`].
 
@@ -24,6 +24,8 @@ pub const MAX_OPERANDS: usize = 16;
 pub const MAX_BYTES: u32 = 1 << 28;
 /// Most frames of one window, so that one push has a bounded amount of work.
 pub const MAX_FRAMES: u32 = 1 << 16;
+/// Most lanes of a plan.
+pub const MAX_LANES: usize = 4;
 /// "No tensor" in the header's output fields.
 pub const NONE: u16 = u16::MAX;
 
@@ -41,8 +43,8 @@ pub struct Header {
     pub source_elem: u8,
     /// Bytes of the whole plan.
     pub total_len: u32,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// Lanes beside the one that this header describes, fewer than [`MAX_LANES`].
+    pub more_lanes: u32,
     /// [`content_hash`] of everything behind this field.
     pub hash: u64,
     /// Arena bytes that the plan needs.
@@ -85,7 +87,58 @@ pub struct Header {
     pub rate_mhz: u32,
 }
 
+/// How samples become rows: a source window, its frames, and the rows that they fill. A plan has
+/// one lane for each block of features; all of them end in one decision. Lanes of the same input
+/// share its source window.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct Lane {
+    /// Number of steps in the window and the frame section of the lane.
+    pub steps: [u16; 2],
+    /// As [`Header::source`].
+    pub source: u16,
+    /// As [`Header::rows`].
+    pub rows: u16,
+    /// As [`Header::source_hop`].
+    pub source_hop: u32,
+    /// As [`Header::source_prime`].
+    pub source_prime: u32,
+    /// As [`Header::frames`].
+    pub frames: u32,
+    /// As [`Header::row_count`].
+    pub row_count: u32,
+    /// As [`Header::row_hop`].
+    pub row_hop: u32,
+    /// As [`Header::rate_mhz`].
+    pub rate_mhz: u32,
+    /// Which of the pipeline's inputs the samples come from, counted from 0.
+    pub input: u8,
+    /// As [`Header::source_elem`].
+    pub source_elem: u8,
+    /// Reserved, 0.
+    pub reserved: u16,
+}
+
 impl Header {
+    /// The lane that the header describes. It listens to input 0.
+    pub fn lane(&self) -> Lane {
+        let [window, frame, _] = self.steps;
+        Lane {
+            steps: [window, frame],
+            source: self.source,
+            rows: self.rows,
+            source_hop: self.source_hop,
+            source_prime: self.source_prime,
+            frames: self.frames,
+            row_count: self.row_count,
+            row_hop: self.row_hop,
+            rate_mhz: self.rate_mhz,
+            input: 0,
+            source_elem: self.source_elem,
+            reserved: 0,
+        }
+    }
+
     /// Samples between two decisions (or feature events), once the first has come.
     pub fn samples_per_decision(&self) -> u64 {
         u64::from(self.source_hop) * u64::from(self.row_hop.max(1)) / u64::from(self.frames.max(1))

@@ -161,6 +161,8 @@ impl<'p> Step<'p> {
 pub type Read2Write<'a, A, B, W> = (&'a [A], &'a [B], &'a mut [W]);
 /// One operand to read and two to write.
 pub type ReadWrite2<'a, R, V, W> = (&'a [R], &'a mut [V], &'a mut [W]);
+/// Three operands to write.
+pub type Write3<'a, U, V, W> = (&'a mut [U], &'a mut [V], &'a mut [W]);
 
 /// What a running operator sees: its step, and its operands as typed slices of the arena.
 ///
@@ -219,6 +221,29 @@ impl<'p> Io<'_, 'p> {
     ) -> Result<Read2Write<'_, A, B, W>, Fault> {
         let (x, y, to) = self.read2_write_bytes((a, A::ELEM), (b, B::ELEM), (w, W::ELEM))?;
         Ok((typed(x, a)?, typed(y, b)?, typed_mut(to, w)?))
+    }
+
+    /// Two operands to read and write; they must not overlap.
+    #[inline]
+    pub fn write2<V: Element, W: Element>(
+        &mut self,
+        v: usize,
+        w: usize,
+    ) -> Result<(&mut [V], &mut [W]), Fault> {
+        let (a, b) = self.write2_bytes((v, V::ELEM), (w, W::ELEM))?;
+        Ok((typed_mut(a, v)?, typed_mut(b, w)?))
+    }
+
+    /// Three operands to read and write; none may overlap another.
+    #[inline]
+    pub fn write3<U: Element, V: Element, W: Element>(
+        &mut self,
+        u: usize,
+        v: usize,
+        w: usize,
+    ) -> Result<Write3<'_, U, V, W>, Fault> {
+        let [a, b, c] = self.write3_bytes((u, U::ELEM), (v, V::ELEM), (w, W::ELEM))?;
+        Ok((typed_mut(a, u)?, typed_mut(b, v)?, typed_mut(c, w)?))
     }
 
     /// Operand `r` to read and two operands to write; none may overlap another.
@@ -315,6 +340,31 @@ impl<'p> Io<'_, 'p> {
                 Ok((side(xa).ok_or(overlap)?, side(xb).ok_or(overlap)?, out))
             }
         }
+    }
+
+    #[inline(never)]
+    fn write2_bytes(&mut self, v: Operand, w: Operand) -> Result<(&mut [u8], &mut [u8]), Fault> {
+        let ranges = [self.arena_range(v)?, self.arena_range(w)?];
+        let [a, b] = self
+            .arena
+            .get_disjoint_mut(ranges)
+            .map_err(|_| overlap(w))?;
+        Ok((a, b))
+    }
+
+    #[inline(never)]
+    fn write3_bytes(
+        &mut self,
+        u: Operand,
+        v: Operand,
+        w: Operand,
+    ) -> Result<[&mut [u8]; 3], Fault> {
+        let ranges = [
+            self.arena_range(u)?,
+            self.arena_range(v)?,
+            self.arena_range(w)?,
+        ];
+        self.arena.get_disjoint_mut(ranges).map_err(|_| overlap(w))
     }
 
     #[inline(never)]

@@ -2,9 +2,9 @@
 
 use crate::error::PlanError;
 use crate::format::{
-    ARENA_ALIGN, Elem, HASHED_FROM, Header, MAGIC, MAX_BYTES, MAX_FRAMES, MAX_OPERANDS, MAX_OPS,
-    NONE, Numeric, PART_ALIGN, PLAN_ALIGN, Place, TensorRecord, VERSION, align_up, content_hash,
-    parse_step_word,
+    ARENA_ALIGN, Elem, HASHED_FROM, Header, Lane, MAGIC, MAX_BYTES, MAX_FRAMES, MAX_LANES,
+    MAX_OPERANDS, MAX_OPS, NONE, Numeric, PART_ALIGN, PLAN_ALIGN, Place, TensorRecord, VERSION,
+    align_up, content_hash, parse_step_word,
 };
 use crate::op::{Op, Step, byte_range};
 use core::ops::Range;
@@ -21,19 +21,26 @@ pub struct PlanInfo<'p> {
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'p> {
     pub(crate) header: &'p Header,
+    /// Lanes beside the header's.
+    pub(crate) more_lanes: &'p [Lane],
     pub(crate) tensors: &'p [TensorRecord],
     pub(crate) steps: &'p [u32],
     pub(crate) data: &'p [u8],
     pub(crate) ops: &'p [&'p Op],
     /// For each op code of the plan, its position in `ops`.
     pub(crate) op_map: [u8; MAX_OPS],
-    /// Where each section's words end in `steps`.
-    pub(crate) section_ends: [u32; 3],
+    /// Where the words of each section end in `steps`: window and frame section of every lane,
+    /// then the decision section.
+    pub(crate) section_ends: [u32; SECTIONS],
 }
+
+/// Sections of a plan with all lanes.
+const SECTIONS: usize = 2 * MAX_LANES + 1;
 
 #[derive(Clone, Copy, Debug)]
 struct Parts<'p> {
     header: &'p Header,
+    more_lanes: &'p [Lane],
     codes: &'p [u16],
     tensors: &'p [TensorRecord],
     steps: &'p [u32],
@@ -70,12 +77,13 @@ impl<'p> Plan<'p> {
         }
         let mut plan = Self {
             header: parts.header,
+            more_lanes: parts.more_lanes,
             tensors: parts.tensors,
             steps: parts.steps,
             data: parts.data,
             ops,
             op_map,
-            section_ends: [0; 3],
+            section_ends: [0; SECTIONS],
         };
         plan.check_steps()?;
         Ok(plan)
@@ -103,12 +111,20 @@ impl<'p> Plan<'p> {
     }
 
     fn check_steps(&mut self) -> Result<(), PlanError> {
-        let header = self.header;
+        let [.., decision_steps] = self.header.steps;
         let mut at = 0usize;
         let mut index = 0u16;
-        let mut ends = [0u32; 3];
-        for (end, &count) in ends.iter_mut().zip(&header.steps) {
-            for _ in 0..count {
+        let mut ends = [0u32; SECTIONS];
+        let decision = 2 * self.lane_count();
+        for (section, end) in ends.iter_mut().enumerate().take(decision + 1) {
+            let lane = (section < decision).then(|| self.lane(section / 2));
+            let [window, frame] = lane.map_or([decision_steps; 2], |lane| lane.steps);
+            let row_len = lane.map_or(0, |lane| self.row_len(&lane));
+            for _ in 0..if section.is_multiple_of(2) {
+                window
+            } else {
+                frame
+            } {
                 let bad = PlanError::BadStep { step: index };
                 let (step, next) = self.step_at(at).ok_or(bad)?;
                 let op = self.op(step.op_index).ok_or(bad)?;
@@ -118,6 +134,9 @@ impl<'p> Plan<'p> {
                         .iter()
                         .any(|&id| id as usize >= self.tensors.len())
                 {
+                    return Err(bad);
+                }
+                if !self.more_lanes.is_empty() && !self.rows_hold(&step, row_len) {
                     return Err(bad);
                 }
                 (op.check)(&step).map_err(|fault| PlanError::Refused {
@@ -135,6 +154,33 @@ impl<'p> Plan<'p> {
         }
         self.section_ends = ends;
         Ok(())
+    }
+
+    /// Lanes of the plan, at least one.
+    pub(crate) fn lane_count(&self) -> usize {
+        1 + self.more_lanes.len()
+    }
+
+    /// A lane, the header's being number 0.
+    pub(crate) fn lane(&self, index: usize) -> Lane {
+        let more = index.checked_sub(1).and_then(|i| self.more_lanes.get(i));
+        more.copied().unwrap_or_else(|| self.header.lane())
+    }
+
+    /// Bytes of one row of a lane.
+    pub(crate) fn row_len(&self, lane: &Lane) -> usize {
+        let rows = self.arena_range(lane.rows).len();
+        rows.checked_div(lane.row_count as usize).unwrap_or(0)
+    }
+
+    /// Whether operands in the current row lie inside a row of `row_len` bytes.
+    fn rows_hold(&self, step: &Step<'_>, row_len: usize) -> bool {
+        step.operands.iter().all(|&id| {
+            self.tensors.get(id as usize).is_some_and(|record| {
+                record.place != Place::Row as u8
+                    || byte_range(record).is_ok_and(|range| range.end <= row_len)
+            })
+        })
     }
 
     #[inline]
@@ -187,6 +233,11 @@ impl<'p> PlanInfo<'p> {
     /// The header.
     pub fn header(&self) -> &'p Header {
         self.parts.header
+    }
+
+    /// The lanes, at least one.
+    pub fn lanes(&self) -> impl Iterator<Item = Lane> + use<'p> {
+        core::iter::once(self.parts.header.lane()).chain(self.parts.more_lanes.iter().copied())
     }
 
     /// Op codes that the plan needs.
@@ -269,6 +320,11 @@ impl<'p> Parts<'p> {
         let mut cutter = Cutter { bytes, at: 0 };
         let lengths = header_field!(total_len);
         cutter.cut(header_len).ok_or(lengths)?;
+        let lanes = (header.more_lanes as usize)
+            .checked_mul(size_of::<Lane>())
+            .filter(|_| (header.more_lanes as usize) < MAX_LANES)
+            .and_then(|len| cutter.cut(len))
+            .ok_or(header_field!(more_lanes))?;
         let codes = cutter
             .cut(usize::from(header.n_ops) * 2)
             .ok_or(header_field!(n_ops))?;
@@ -291,6 +347,7 @@ impl<'p> Parts<'p> {
         // Parts are aligned because the plan and every part are; the casts cannot fail.
         let parts = Self {
             header,
+            more_lanes: bytemuck::try_cast_slice(lanes).map_err(|_| PlanError::Misaligned)?,
             codes: bytemuck::try_cast_slice(codes).map_err(|_| PlanError::Misaligned)?,
             tensors: bytemuck::try_cast_slice(tensors).map_err(|_| PlanError::Misaligned)?,
             steps: bytemuck::try_cast_slice(steps).map_err(|_| PlanError::Misaligned)?,
@@ -306,9 +363,6 @@ impl<'p> Parts<'p> {
         if Numeric::from_code(h.numeric).is_none() {
             return Err(header_field!(numeric));
         }
-        if h.reserved != 0 {
-            return Err(header_field!(reserved));
-        }
         if usize::from(h.n_ops) > MAX_OPS {
             return Err(header_field!(n_ops));
         }
@@ -320,7 +374,10 @@ impl<'p> Parts<'p> {
         }
 
         // Rows first: row tensors are checked against the length of one row.
-        let row_bytes = self.check_rows()?;
+        let mut row_bytes = self.check_rows(&h.lane())?;
+        for lane in self.more_lanes {
+            row_bytes = row_bytes.max(self.check_lane(lane)?);
+        }
         for (i, record) in self.tensors.iter().enumerate() {
             let bad = PlanError::BadTensor { tensor: i as u16 };
             let elem = Elem::from_code(record.elem).ok_or(bad)?;
@@ -340,16 +397,7 @@ impl<'p> Parts<'p> {
             }
         }
 
-        let source = self.arena_tensor(h.source).ok_or(header_field!(source))?;
-        if source.elem != h.source_elem {
-            return Err(header_field!(source_elem));
-        }
-        if h.source_hop == 0 || h.source_hop > MAX_BYTES {
-            return Err(header_field!(source_hop));
-        }
-        if h.source_prime >= source.count {
-            return Err(header_field!(source_prime));
-        }
+        self.check_source(&h.lane())?;
         let is_scalar = |id: u16| {
             self.arena_tensor(id)
                 .is_some_and(|t| t.elem == Elem::I32 as u8 && t.count == 2)
@@ -373,31 +421,75 @@ impl<'p> Parts<'p> {
         Ok(())
     }
 
-    /// Bytes of one row; 0 when the plan has no rows.
-    fn check_rows(&self) -> Result<usize, PlanError> {
-        let h = self.header;
-        let [_, frame_steps, _] = h.steps;
-        if h.rows == NONE {
-            if frame_steps != 0 || h.frames != 0 || h.row_count != 0 || h.row_hop != 0 {
+    fn check_source(&self, lane: &Lane) -> Result<(), PlanError> {
+        let source = self
+            .arena_tensor(lane.source)
+            .ok_or(header_field!(source))?;
+        if source.elem != lane.source_elem {
+            return Err(header_field!(source_elem));
+        }
+        if lane.source_hop == 0 || lane.source_hop > MAX_BYTES {
+            return Err(header_field!(source_hop));
+        }
+        if lane.source_prime >= source.count {
+            return Err(header_field!(source_prime));
+        }
+        Ok(())
+    }
+
+    /// Bytes of one row of a lane that is not the header's.
+    ///
+    /// Several lanes meet in one decision: each has rows, and drops all of them after it. Those of
+    /// one input share source and hop, so that they are full at the same time.
+    fn check_lane(&self, lane: &Lane) -> Result<usize, PlanError> {
+        let bad = header_field!(more_lanes);
+        let first = self.header.lane();
+        let whole = |lane: &Lane| lane.rows != NONE && lane.row_hop == lane.row_count;
+        if !whole(lane) || !whole(&first) || lane.reserved != 0 {
+            return Err(bad);
+        }
+        let mut earlier = core::iter::once(&first).chain(self.more_lanes);
+        let leader = earlier
+            .find(|other| other.input == lane.input || other.source == lane.source)
+            .ok_or(bad)?;
+        let same = leader.input == lane.input
+            && leader.source == lane.source
+            && leader.source_hop == lane.source_hop
+            && leader.source_prime == lane.source_prime;
+        if !same || usize::from(lane.input) >= MAX_LANES {
+            return Err(bad);
+        }
+        self.check_source(lane).map_err(|_| bad)?;
+        self.check_rows(lane).map_err(|_| bad)
+    }
+
+    /// Bytes of one row; 0 when the lane has no rows.
+    fn check_rows(&self, lane: &Lane) -> Result<usize, PlanError> {
+        let [_, frame_steps] = lane.steps;
+        if lane.rows == NONE {
+            if frame_steps != 0 || lane.frames != 0 || lane.row_count != 0 || lane.row_hop != 0 {
                 return Err(header_field!(rows));
             }
             return Ok(0);
         }
-        let record = self.arena_tensor(h.rows).ok_or(header_field!(rows))?;
-        if h.frames == 0 || h.frames > MAX_FRAMES {
+        let record = self.arena_tensor(lane.rows).ok_or(header_field!(rows))?;
+        if lane.frames == 0 || lane.frames > MAX_FRAMES {
             return Err(header_field!(frames));
         }
-        if h.row_count == 0 || !record.count.is_multiple_of(h.row_count) {
+        if lane.row_count == 0 || !record.count.is_multiple_of(lane.row_count) {
             return Err(header_field!(row_count));
         }
-        if h.row_hop == 0 || h.row_hop > h.row_count {
+        if lane.row_hop == 0 || lane.row_hop > lane.row_count {
             return Err(header_field!(row_hop));
         }
         let range = byte_range(record).map_err(|_| header_field!(rows))?;
-        if range.end > h.arena_len as usize {
+        if range.end > self.header.arena_len as usize {
             return Err(header_field!(rows));
         }
-        Ok((range.end - range.start) / h.row_count as usize)
+        range
+            .len()
+            .checked_div(lane.row_count as usize)
+            .ok_or(header_field!(row_count))
     }
 
     fn arena_tensor(&self, id: u16) -> Option<&'p TensorRecord> {

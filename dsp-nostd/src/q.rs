@@ -1,7 +1,7 @@
 //! The rounding law of the DSP operators: the only place that shifts right or narrows.
 //!
 //! * [`shr`]: `floor(x / 2^n + 1/2)`, that is add half, then shift arithmetically. Ties go up.
-//!   [`mul_q32`] rounds a product the same way, [`div`] and [`div_i32`] a quotient.
+//!   [`mul_q32`] and [`mul_u64_q32`] round a product the same way, [`div`] and [`div_i32`] a quotient.
 //! * [`half`], [`mul_i16`] round down: inside an FFT, where the bias of half a unit was measured not
 //!   to matter and the rounding would cost an instruction.
 //!   [`shr_rest`] rounds down and keeps the rest, for recursive filters; [`shr_floor`] brings a
@@ -268,6 +268,13 @@ pub fn shr_wide(high: u64, low: u64, n: u32) -> u64 {
     high << (32 - n) | low >> n
 }
 
+/// `x a / 2^32` rounded to nearest, ties up.
+#[inline]
+pub const fn mul_u64_q32(x: u64, a: u32) -> u64 {
+    let (high, low, a) = (x >> 32, x & u32::MAX as u64, a as u64);
+    high * a + ((low * a + (1 << 31)) >> 32)
+}
+
 /// `floor(sqrt(x))`, a bit at a time: no division and no multiplication.
 #[inline(never)]
 pub const fn sqrt(x: u64) -> u32 {
@@ -336,6 +343,12 @@ mod tests {
             let sum = (u128::from(high) << 32) + u128::from(low);
             let exact = (sum + ((1u128 << n) >> 1)) >> n;
             prop_assert_eq!(u128::from(shr_wide(high, low, n)), exact.min(u128::from(u64::MAX)));
+        }
+
+        #[test]
+        fn long_products_are_rounded(x: u64, a: u32, n in 0u32..64) {
+            let exact = (u128::from(x >> n) * u128::from(a) + (1 << 31)) >> 32;
+            prop_assert_eq!(u128::from(mul_u64_q32(x >> n, a)), exact);
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! Samples in, events out.
 
 use crate::error::{Fault, InitError};
-use crate::format::{ARENA_ALIGN, Elem, Element, NONE, Place, Section};
+use crate::format::{ARENA_ALIGN, Elem, Element, Lane, MAX_LANES, NONE, Place};
 use crate::op::{Io, byte_range};
 use crate::plan::Plan;
 use crate::q;
@@ -34,7 +34,17 @@ use core::cell::Cell;
 pub struct Runner<'a> {
     plan: Plan<'a>,
     arena: &'a mut [u8],
-    /// Samples in the source window.
+    lanes: [Progress; MAX_LANES],
+    /// Rows were handed out as an event and are dropped at the next call.
+    drop_rows: bool,
+    /// Samples of input 0 taken since the start or the last reset.
+    clock: u64,
+}
+
+/// How far a lane is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Samples in the source window. Lanes of the same input have the same.
     filled: u32,
     /// Samples still to be thrown away, when the hop is longer than the window.
     skip: u32,
@@ -42,10 +52,6 @@ pub struct Runner<'a> {
     frame: u32,
     /// Rows that hold data.
     rows: u32,
-    /// Rows were handed out as an event and are dropped at the next call.
-    drop_rows: bool,
-    /// Samples taken since the start or the last reset.
-    clock: u64,
 }
 
 /// What one call of `push` did.
@@ -53,7 +59,8 @@ pub struct Runner<'a> {
 pub struct Pushed {
     /// Samples taken from the front of the slice.
     pub consumed: usize,
-    /// What is ready, if anything. `None` means that all samples are consumed.
+    /// What is ready, if anything. `None` means that all samples are consumed, or, for a plan of
+    /// several inputs, that this one must wait for the others.
     pub event: Option<Event>,
 }
 
@@ -97,10 +104,7 @@ impl<'a> Runner<'a> {
         let mut runner = Self {
             plan,
             arena,
-            filled: 0,
-            skip: 0,
-            frame: 0,
-            rows: 0,
+            lanes: [Progress::default(); MAX_LANES],
             drop_rows: false,
             clock: 0,
         };
@@ -114,10 +118,14 @@ impl<'a> Runner<'a> {
         if let Some(state) = self.arena.get_mut(..state_len) {
             state.fill(0);
         }
-        self.filled = self.plan.header.source_prime;
-        self.skip = 0;
-        self.frame = self.plan.header.frames;
-        self.rows = 0;
+        for (index, progress) in self.lanes.iter_mut().enumerate() {
+            let lane = self.plan.lane(index);
+            *progress = Progress {
+                filled: lane.source_prime,
+                frame: lane.frames,
+                ..Progress::default()
+            };
+        }
         self.drop_rows = false;
         self.clock = 0;
     }
@@ -128,9 +136,21 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// [`Fault::WrongSampleType`] when the plan takes neither `i16` nor `f32` samples.
     pub fn push_i16(&mut self, samples: &[i16]) -> Result<Pushed, Fault> {
-        match self.source_elem() {
-            Elem::F32 => self.push(samples, each(q::i16_to_f32_bits), &mut Unobserved),
-            Elem::I16 => self.push(samples, copy, &mut Unobserved),
+        self.push_i16_to(0, samples)
+    }
+
+    /// [`push_i16`](Self::push_i16) for one of several inputs, counted from 0.
+    ///
+    /// A decision waits for a window of every input. An input that is a whole window ahead of the
+    /// others takes no more: `consumed` is then less than the samples, without an event. Keep the
+    /// rest until the other inputs have caught up.
+    ///
+    /// # Errors
+    /// Those of [`push_i16`](Self::push_i16), and [`Fault::NoInput`].
+    pub fn push_i16_to(&mut self, input: usize, samples: &[i16]) -> Result<Pushed, Fault> {
+        match self.source_elem(input)? {
+            Elem::F32 => self.push(input, samples, each(q::i16_to_f32_bits), &mut Unobserved),
+            Elem::I16 => self.push(input, samples, copy, &mut Unobserved),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -145,9 +165,9 @@ impl<'a> Runner<'a> {
         samples: &[i16],
         observe: &mut impl FnMut(usize, &Tensors<'_>),
     ) -> Result<Pushed, Fault> {
-        match self.source_elem() {
-            Elem::F32 => self.push(samples, each(q::i16_to_f32_bits), &mut Observed(observe)),
-            Elem::I16 => self.push(samples, copy, &mut Observed(observe)),
+        match self.source_elem(0)? {
+            Elem::F32 => self.push(0, samples, each(q::i16_to_f32_bits), &mut Observed(observe)),
+            Elem::I16 => self.push(0, samples, copy, &mut Observed(observe)),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -159,9 +179,18 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// [`Fault::WrongSampleType`] when the plan takes neither `i16` nor `f32` samples.
     pub fn push_f32(&mut self, samples: &[f32]) -> Result<Pushed, Fault> {
-        match self.source_elem() {
-            Elem::F32 => self.push(samples, each(|x| x), &mut Unobserved),
-            Elem::I16 => self.push(samples, each(q::f32_to_i16), &mut Unobserved),
+        self.push_f32_to(0, samples)
+    }
+
+    /// [`push_f32`](Self::push_f32) for one of several inputs, as
+    /// [`push_i16_to`](Self::push_i16_to) does.
+    ///
+    /// # Errors
+    /// Those of [`push_i16_to`](Self::push_i16_to).
+    pub fn push_f32_to(&mut self, input: usize, samples: &[f32]) -> Result<Pushed, Fault> {
+        match self.source_elem(input)? {
+            Elem::F32 => self.push(input, samples, each(|x| x), &mut Unobserved),
+            Elem::I16 => self.push(input, samples, each(q::f32_to_i16), &mut Unobserved),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -176,9 +205,9 @@ impl<'a> Runner<'a> {
         samples: &[f32],
         observe: &mut impl FnMut(usize, &Tensors<'_>),
     ) -> Result<Pushed, Fault> {
-        match self.source_elem() {
-            Elem::F32 => self.push(samples, each(|x| x), &mut Observed(observe)),
-            Elem::I16 => self.push(samples, each(q::f32_to_i16), &mut Observed(observe)),
+        match self.source_elem(0)? {
+            Elem::F32 => self.push(0, samples, each(|x| x), &mut Observed(observe)),
+            Elem::I16 => self.push(0, samples, each(q::f32_to_i16), &mut Observed(observe)),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -188,8 +217,8 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// [`Fault::WrongSampleType`] when the plan's input is not `i8`.
     pub fn push_i8(&mut self, values: &[i8]) -> Result<Pushed, Fault> {
-        match self.source_elem() {
-            Elem::I8 => self.push(values, each(|x| x), &mut Unobserved),
+        match self.source_elem(0)? {
+            Elem::I8 => self.push(0, values, each(|x| x), &mut Unobserved),
             _ => Err(Fault::WrongSampleType),
         }
     }
@@ -217,7 +246,7 @@ impl<'a> Runner<'a> {
         self.output(self.plan.header.scores).unwrap_or(&[])
     }
 
-    /// Samples consumed since the start or the last [`Runner::reset`].
+    /// Samples of input 0 consumed since the start or the last [`Runner::reset`].
     pub fn clock(&self) -> u64 {
         self.clock
     }
@@ -236,130 +265,177 @@ impl<'a> Runner<'a> {
         bytemuck::try_cast_slice(bytes).ok()
     }
 
-    fn source_elem(&self) -> Elem {
+    fn source_elem(&self, input: usize) -> Result<Elem, Fault> {
+        let lane = self.leader(input).ok_or(Fault::NoInput)?;
         // The code was checked when the plan was parsed.
-        Elem::from_code(self.plan.header.source_elem).unwrap_or(Elem::I64)
+        Elem::from_code(self.plan.lane(lane).source_elem).ok_or(Fault::WrongSampleType)
+    }
+
+    /// The first lane of an input: the others follow it.
+    fn leader(&self, input: usize) -> Option<usize> {
+        (0..self.plan.lane_count()).find(|&i| usize::from(self.plan.lane(i).input) == input)
     }
 
     fn push<S: Copy, T: Element>(
         &mut self,
+        input: usize,
         samples: &[S],
         store: impl Fn(&[S], &mut [T]),
         observer: &mut impl Observe,
     ) -> Result<Pushed, Fault> {
+        let leader = self.leader(input).ok_or(Fault::NoInput)?;
         let mut rest = samples;
         loop {
-            if let Some(event) = self.run_ready(observer)? {
-                return Ok(Pushed {
-                    consumed: samples.len() - rest.len(),
-                    event: Some(event),
-                });
+            let event = self.run_ready(observer)?;
+            let before = rest.len();
+            if event.is_none() && before > 0 {
+                rest = self.take(leader, rest, &store, observer)?;
+                if rest.len() < before {
+                    continue;
+                }
             }
-            if rest.is_empty() {
-                return Ok(Pushed {
-                    consumed: samples.len(),
-                    event: None,
-                });
-            }
-            rest = self.take(rest, &store, observer)?;
+            return Ok(Pushed {
+                consumed: samples.len() - rest.len(),
+                event,
+            });
         }
     }
 
     /// Moves samples into the source window until it is full; returns what is left.
     fn take<'s, S: Copy, T: Element>(
         &mut self,
+        leader: usize,
         samples: &'s [S],
         store: &impl Fn(&[S], &mut [T]),
         observer: &mut impl Observe,
     ) -> Result<&'s [S], Fault> {
-        let skipped = samples.len().min(self.skip as usize);
+        let lane = self.plan.lane(leader);
+        let Progress { filled, skip, .. } = self.lanes.get(leader).copied().unwrap_or_default();
+        let skipped = samples.len().min(skip as usize);
         let (_, samples) = samples.split_at_checked(skipped).unwrap_or_default();
-        self.skip -= skipped as u32;
-        self.clock += skipped as u64;
 
-        let range = self.plan.arena_range(self.plan.header.source);
+        let range = self.plan.arena_range(lane.source);
         let bytes = self.arena.get_mut(range).unwrap_or_default();
         let window: &mut [T] =
             bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault::WrongSampleType)?;
-        let free = window.get_mut(self.filled as usize..).unwrap_or_default();
+        let len = window.len();
+        let free = window.get_mut(filled as usize..).unwrap_or_default();
         let (now, later) = samples
             .split_at_checked(free.len())
             .unwrap_or((samples, &[]));
         store(now, free);
-        self.filled += now.len() as u32;
-        self.clock += now.len() as u64;
-        if self.filled as usize == self.window_len() {
-            self.run_section(Section::Window, 0, observer)?;
-            self.frame = 0;
+        if lane.input == 0 {
+            self.clock += (skipped + now.len()) as u64;
+        }
+        let filled = filled + now.len() as u32;
+        let full = filled as usize == len && !now.is_empty();
+        for index in 0..self.plan.lane_count() {
+            if self.plan.lane(index).input == lane.input {
+                self.progress(index).filled = filled;
+                self.progress(index).skip -= skipped as u32;
+                if full {
+                    self.run_section(2 * index, 0, observer)?;
+                    self.progress(index).frame = 0;
+                }
+            }
         }
         Ok(later)
     }
 
-    fn window_len(&self) -> usize {
+    /// How far a lane is; that of lane 0 for one that does not exist.
+    fn progress(&mut self, lane: usize) -> &mut Progress {
+        let [first, more @ ..] = &mut self.lanes;
+        match lane.checked_sub(1).and_then(|i| more.get_mut(i)) {
+            Some(progress) => progress,
+            None => first,
+        }
+    }
+
+    fn window_len(&self, lane: &Lane) -> usize {
         self.plan
             .tensors
-            .get(usize::from(self.plan.header.source))
+            .get(usize::from(lane.source))
             .map_or(0, |t| t.count as usize)
     }
 
-    /// Does the work of a full window, up to the next event.
+    /// Does the work of full windows, up to the next event.
     fn run_ready(&mut self, observer: &mut impl Observe) -> Result<Option<Event>, Fault> {
-        let header = self.plan.header;
         self.drop_old_rows();
-        if self.filled as usize != self.window_len() {
-            return Ok(None);
-        }
-        if header.rows == NONE {
-            self.run_section(Section::Decision, 0, observer)?;
-            self.advance_window();
-            return Ok(Some(self.event()));
-        }
-        while self.frame < header.frames {
-            let rows = self.plan.arena_range(header.rows);
-            let row_len = rows.len() / header.row_count.max(1) as usize;
-            let row_offset = rows.start + self.rows as usize * row_len;
-            self.run_section(Section::Frame, row_offset as u32, observer)?;
-            self.frame += 1;
-            self.rows += 1;
-            if self.frame == header.frames {
-                self.advance_window();
+        for index in 0..self.plan.lane_count() {
+            let lane = self.plan.lane(index);
+            if self.progress(index).filled as usize != self.window_len(&lane) {
+                continue;
             }
-            if self.rows >= header.row_count {
-                self.run_section(Section::Decision, 0, observer)?;
-                self.drop_rows = true;
+            if lane.rows == NONE {
+                self.run_section(2 * self.plan.lane_count(), 0, observer)?;
+                self.advance_window(&lane);
                 return Ok(Some(self.event()));
+            }
+            let rows = self.plan.arena_range(lane.rows);
+            let row_len = self.plan.row_len(&lane);
+            while self.progress(index).frame < lane.frames
+                && self.progress(index).rows < lane.row_count
+            {
+                let row_offset = rows.start + self.progress(index).rows as usize * row_len;
+                self.run_section(2 * index + 1, row_offset as u32, observer)?;
+                self.progress(index).frame += 1;
+                self.progress(index).rows += 1;
+                if self.all(|other, progress| {
+                    other.input != lane.input || progress.frame == other.frames
+                }) {
+                    self.advance_window(&lane);
+                }
+                if self.all(|other, progress| progress.rows >= other.row_count) {
+                    self.run_section(2 * self.plan.lane_count(), 0, observer)?;
+                    self.drop_rows = true;
+                    return Ok(Some(self.event()));
+                }
             }
         }
         Ok(None)
     }
 
+    /// Whether something holds for all lanes.
+    fn all(&self, holds: impl Fn(&Lane, &Progress) -> bool) -> bool {
+        let lanes = self.lanes.iter().take(self.plan.lane_count());
+        lanes
+            .enumerate()
+            .all(|(index, progress)| holds(&self.plan.lane(index), progress))
+    }
+
     fn drop_old_rows(&mut self) {
-        let header = self.plan.header;
         if !self.drop_rows {
             return;
         }
         self.drop_rows = false;
-        let range = self.plan.arena_range(header.rows);
-        let row_len = range.len() / header.row_count.max(1) as usize;
-        let dropped = header.row_hop as usize * row_len;
-        drop_front(self.arena.get_mut(range).unwrap_or_default(), dropped);
-        self.rows = self.rows.saturating_sub(header.row_hop);
+        for index in 0..self.plan.lane_count() {
+            let lane = self.plan.lane(index);
+            let dropped = lane.row_hop as usize * self.plan.row_len(&lane);
+            let range = self.plan.arena_range(lane.rows);
+            drop_front(self.arena.get_mut(range).unwrap_or_default(), dropped);
+            let progress = self.progress(index);
+            progress.rows = progress.rows.saturating_sub(lane.row_hop);
+        }
     }
 
-    /// Drops the oldest samples of the window.
-    fn advance_window(&mut self) {
-        let header = self.plan.header;
-        let window = self.window_len();
-        let hop = header.source_hop as usize;
-        let range = self.plan.arena_range(header.source);
-        let elem_size = self.source_elem().size();
-        if hop < window {
+    /// Drops the oldest samples of the window of a lane and of those that share it.
+    fn advance_window(&mut self, lane: &Lane) {
+        let window = self.window_len(lane);
+        let hop = lane.source_hop as usize;
+        let range = self.plan.arena_range(lane.source);
+        let elem_size = Elem::from_code(lane.source_elem).map_or(0, Elem::size);
+        let (filled, skip) = if hop < window {
             let bytes = self.arena.get_mut(range).unwrap_or_default();
             drop_front(bytes, hop * elem_size);
-            self.filled = (window - hop) as u32;
+            ((window - hop) as u32, 0)
         } else {
-            self.filled = 0;
-            self.skip = (hop - window) as u32;
+            (0, (hop - window) as u32)
+        };
+        for index in 0..self.plan.lane_count() {
+            if self.plan.lane(index).input == lane.input {
+                let progress = self.progress(index);
+                (progress.filled, progress.skip) = (filled, skip);
+            }
         }
     }
 
@@ -381,18 +457,20 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// Runs a section: number `2 lane` is the lane's window section, the next one its frame
+    /// section, and the one behind those of all lanes the decision section.
     fn run_section(
         &mut self,
-        section: Section,
+        section: usize,
         row_offset: u32,
         observer: &mut impl Observe,
     ) -> Result<(), Fault> {
-        let ends = self.plan.section_ends;
-        let [window_end, frame_end, decision_end] = ends;
-        let (mut at, end) = match section {
-            Section::Window => (0, window_end),
-            Section::Frame => (window_end, frame_end),
-            Section::Decision => (frame_end, decision_end),
+        let end_of = |section: usize| self.plan.section_ends.get(section).copied().unwrap_or(0);
+        let mut at = section.checked_sub(1).map_or(0, end_of);
+        let end = end_of(section);
+        let frame = match section < 2 * self.plan.lane_count() {
+            true => self.progress(section / 2).frame,
+            false => self.progress(0).frame,
         };
         let broken = Fault::NoOperand { operand: u8::MAX };
         let mut done = 0;
@@ -403,7 +481,7 @@ impl<'a> Runner<'a> {
                 step,
                 arena: self.arena,
                 row_offset,
-                frame: self.frame,
+                frame,
             })?;
             observer.ran(section, done, || Tensors {
                 plan: &self.plan,
@@ -453,27 +531,27 @@ impl Tensors<'_> {
 
 /// Is told of every step that ran. [`Unobserved`] costs nothing.
 trait Observe {
-    fn ran<'r>(&mut self, section: Section, step: usize, tensors: impl FnOnce() -> Tensors<'r>);
+    fn ran<'r>(&mut self, section: usize, step: usize, tensors: impl FnOnce() -> Tensors<'r>);
 }
 
 struct Unobserved;
 
 impl Observe for Unobserved {
     #[inline(always)]
-    fn ran<'r>(&mut self, _: Section, _: usize, _: impl FnOnce() -> Tensors<'r>) {}
+    fn ran<'r>(&mut self, _: usize, _: usize, _: impl FnOnce() -> Tensors<'r>) {}
 }
 
 struct Observed<'f, F>(&'f mut F);
 
 impl<F: FnMut(usize, &Tensors<'_>)> Observe for Observed<'_, F> {
-    fn ran<'r>(&mut self, section: Section, step: usize, tensors: impl FnOnce() -> Tensors<'r>) {
+    fn ran<'r>(&mut self, section: usize, step: usize, tensors: impl FnOnce() -> Tensors<'r>) {
         let tensors = tensors();
-        let [window, frame, _] = tensors.plan.header.steps.map(usize::from);
-        let before = match section {
-            Section::Window => 0,
-            Section::Frame => window,
-            Section::Decision => window + frame,
-        };
+        let before: usize = (0..section)
+            .map(|section| {
+                let [window, frame] = tensors.plan.lane(section / 2).steps;
+                usize::from(if section % 2 == 0 { window } else { frame })
+            })
+            .sum();
         (self.0)(before + step, &tensors);
     }
 }

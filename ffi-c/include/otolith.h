@@ -45,7 +45,7 @@ extern "C" {
 
 /* Version of the interface; it changes when a program must be compiled again. The functions that
  * take it refuse another one with OTO_ERR_ABI. */
-#define OTO_ABI_VERSION 1u
+#define OTO_ABI_VERSION 2u
 
 /* Version of the plan format that this library reads. */
 #define OTO_PLAN_VERSION 1
@@ -112,7 +112,9 @@ enum oto_status_code {
     /* The plan does not take samples of this type. */
     OTO_ERR_SAMPLE_TYPE = -30,
     /* A step could not run: something overwrote the runner, arena or plan. */
-    OTO_ERR_FAULT = -31
+    OTO_ERR_FAULT = -31,
+    /* The plan has no such input. */
+    OTO_ERR_NO_INPUT = -32
 };
 
 /* What a status means, in English. Never NULL; constant text. */
@@ -139,6 +141,7 @@ extern const oto_op OTO_OP_WINDOW_F32;
 extern const oto_op OTO_OP_AFFINE_F32;
 extern const oto_op OTO_OP_REPLACE_FIRST_F32;
 extern const oto_op OTO_OP_COPY_F32;
+extern const oto_op OTO_OP_COLUMNS_F32;
 extern const oto_op OTO_OP_SELECT_F32;
 extern const oto_op OTO_OP_NORM_F32;
 extern const oto_op OTO_OP_DIFFERENCE_F32;
@@ -154,6 +157,13 @@ extern const oto_op OTO_OP_MATRIX_F32;
 extern const oto_op OTO_OP_TOP_RANGE_F32;
 extern const oto_op OTO_OP_STANDARDISE_F32;
 extern const oto_op OTO_OP_DELTAS_F32;
+extern const oto_op OTO_OP_SUBTRACT_TOP_F32;
+extern const oto_op OTO_OP_MIN_MAX_F32;
+extern const oto_op OTO_OP_LEVELS_F32;
+extern const oto_op OTO_OP_STANDARDISE_SLIDING_F32;
+extern const oto_op OTO_OP_STANDARDISE_RUNNING_F32;
+extern const oto_op OTO_OP_PCEN_F32;
+extern const oto_op OTO_OP_SUBTRACT_NOISE_F32;
 extern const oto_op OTO_OP_RFFT_F32_16;
 extern const oto_op OTO_OP_RFFT_F32_32;
 extern const oto_op OTO_OP_RFFT_F32_64;
@@ -236,6 +246,15 @@ extern const oto_op OTO_OP_REPLACE_FIRST_I32;
 extern const oto_op OTO_OP_TOP_RANGE_I32;
 extern const oto_op OTO_OP_STANDARDISE_I16;
 extern const oto_op OTO_OP_DELTAS_I16;
+extern const oto_op OTO_OP_STANDARDISE_SLIDING_I16;
+extern const oto_op OTO_OP_SLIDING_MEAN_I32;
+extern const oto_op OTO_OP_STANDARDISE_RUNNING_I16;
+extern const oto_op OTO_OP_PCEN_U64;
+extern const oto_op OTO_OP_SUBTRACT_NOISE_U64;
+extern const oto_op OTO_OP_LEVEL_U64_I32;
+extern const oto_op OTO_OP_MIN_MAX_I32;
+extern const oto_op OTO_OP_SUBTRACT_TOP_I32;
+extern const oto_op OTO_OP_LEVELS_I32;
 extern const oto_op OTO_OP_BIQUAD_I32;
 extern const oto_op OTO_OP_DECIMATE_I32;
 extern const oto_op OTO_OP_STATISTICS_I32;
@@ -255,9 +274,18 @@ extern const oto_op OTO_OP_SEGMENT_POWER_I32_512;
 extern const oto_op OTO_OP_SEGMENT_POWER_I32_1024;
 extern const oto_op OTO_OP_SEGMENT_POWER_I32_2048;
 extern const oto_op OTO_OP_SEGMENT_POWER_I32_4096;
+extern const oto_op OTO_OP_MICRO_WINDOW_I16;
+extern const oto_op OTO_OP_MICRO_RFFT_I16;
+extern const oto_op OTO_OP_MICRO_FILTER_BANK_U32;
+extern const oto_op OTO_OP_MICRO_NOISE_REDUCTION_U32;
+extern const oto_op OTO_OP_MICRO_PCAN_U32;
+extern const oto_op OTO_OP_MICRO_LOG_U32;
+extern const oto_op OTO_OP_MICRO_OUTPUT_I8;
+extern const oto_op OTO_OP_MICRO_OUTPUT_I16;
+extern const oto_op OTO_OP_MICRO_OUTPUT_I32;
+extern const oto_op OTO_OP_MICRO_OUTPUT_F32;
 extern const oto_op OTO_OP_SELECT_I16_I32;
 extern const oto_op OTO_OP_SELECT_I32;
-extern const oto_op OTO_OP_SPECTRUM_STATISTICS_U64;
 extern const oto_op OTO_OP_NORM_I32;
 extern const oto_op OTO_OP_DIFFERENCE_I32;
 extern const oto_op OTO_OP_LOW_PASS_I32;
@@ -340,7 +368,7 @@ static inline oto_status oto_plan_info_get(const uint8_t *plan, size_t plan_len,
 /* ---- Runners --------------------------------------------------------------------------------- */
 
 /* Bytes of an oto_runner, the same for every core. */
-#define OTO_RUNNER_SIZE 256
+#define OTO_RUNNER_SIZE 320
 
 /* A runner. Opaque; it can be static, on the stack, or in a struct of yours. It must not be copied
  * or moved after init. */
@@ -428,6 +456,21 @@ oto_status oto_runner_push_i16(oto_runner *runner, const int16_t *samples, size_
  * from zero) and saturates; NaN counts as 0. */
 oto_status oto_runner_push_f32(oto_runner *runner, const float *samples, size_t n, size_t *used,
                                oto_event *event);
+
+/*
+ * The same for a plan of several inputs, such as audio and motion, each at its own rate. Input 0 is
+ * the one that the functions above push to.
+ *
+ * A decision waits for a window of every input. An input that is a whole window ahead of the
+ * others takes no more: then `used` is less than n and event is OTO_EVENT_NONE. Keep the rest until
+ * the others have caught up.
+ *
+ * Those of oto_runner_push_i16; OTO_ERR_NO_INPUT.
+ */
+oto_status oto_runner_push_i16_to(oto_runner *runner, size_t input, const int16_t *samples,
+                                  size_t n, size_t *used, oto_event *event);
+oto_status oto_runner_push_f32_to(oto_runner *runner, size_t input, const float *samples, size_t n,
+                                  size_t *used, oto_event *event);
 
 /*
  * Forgets all samples, rows and decisions: the runner is as after init. Takes time in proportion

@@ -132,6 +132,42 @@ pub unsafe extern "C" fn oto_runner_push_f32(
     code(unsafe { push(runner, samples, n, used, event, Runner::push_f32) })
 }
 
+/// Pushes 16-bit samples of one of several inputs.
+///
+/// # Safety
+/// As for [`oto_runner_push_i16`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oto_runner_push_i16_to(
+    runner: *mut oto_runner,
+    input: usize,
+    samples: *const i16,
+    n: usize,
+    used: *mut usize,
+    event: *mut oto_event,
+) -> oto_status {
+    let push_to = |runner: &mut Runner<'_>, samples: &[i16]| runner.push_i16_to(input, samples);
+    // SAFETY: the caller's promise is the same.
+    code(unsafe { push(runner, samples, n, used, event, push_to) })
+}
+
+/// Pushes float samples of one of several inputs.
+///
+/// # Safety
+/// As for [`oto_runner_push_i16`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oto_runner_push_f32_to(
+    runner: *mut oto_runner,
+    input: usize,
+    samples: *const f32,
+    n: usize,
+    used: *mut usize,
+    event: *mut oto_event,
+) -> oto_status {
+    let push_to = |runner: &mut Runner<'_>, samples: &[f32]| runner.push_f32_to(input, samples);
+    // SAFETY: the caller's promise is the same.
+    code(unsafe { push(runner, samples, n, used, event, push_to) })
+}
+
 /// Forgets all samples.
 ///
 /// # Safety

@@ -44,6 +44,7 @@ statuses! {
     OTO_ERR_ARENA_MISALIGNED = -21, "the arena is not aligned to 8 bytes";
     OTO_ERR_SAMPLE_TYPE = -30, "the plan does not take samples of this type";
     OTO_ERR_FAULT = -31, "a step could not run: the runner, arena or plan was overwritten; reset or initialise it";
+    OTO_ERR_NO_INPUT = -32, "the plan has no such input";
 }
 
 pub(crate) fn of_plan_error(error: PlanError) -> oto_status {
@@ -69,6 +70,7 @@ pub(crate) fn of_init_error(error: InitError) -> oto_status {
 pub(crate) fn of_fault(fault: Fault) -> oto_status {
     match fault {
         Fault::WrongSampleType => OTO_ERR_SAMPLE_TYPE,
+        Fault::NoInput => OTO_ERR_NO_INPUT,
         _ => OTO_ERR_FAULT,
     }
 }

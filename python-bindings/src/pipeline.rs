@@ -2,14 +2,18 @@
 
 use crate::errors;
 use numpy::{
-    IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods,
+    IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArrayDyn,
+    PyUntypedArrayMethods,
 };
 use otolith_dsp_core::engine::{Engine, Numeric, Values, feature_scale};
 use otolith_dsp_core::executor::Samples;
+use otolith_dsp_core::input::Input;
+use otolith_dsp_core::recording::{Recording, Sensor};
 use otolith_dsp_core::{self as core, Override};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::path::PathBuf;
 
 /// A pipeline: from samples to features, and to decisions when it has a classifier.
@@ -90,7 +94,9 @@ impl Pipeline {
 
     /// Features of one recording.
     ///
-    /// `samples` is a 1-D array at the pipeline's rate: int16, or float32 with full scale 1.
+    /// `samples` is a 1-D array at the pipeline's rate: int16, or float32 with full scale 1. A
+    /// sensor's is of shape (moments, axes): int16 as the sensor gives them, or floats in the unit
+    /// of `full_scale`, where NaN is a missing value.
     /// `numeric` is "reference" (float64), "host" (float32, fast), "f32" (float32, the device's
     /// bits) or "fixed" (int16, the device's bits; `feature_scale` says what they stand for).
     /// Returns an array of shape (rows, values), or (windows, rows, values) in window mode.
@@ -102,7 +108,7 @@ impl Pipeline {
         numeric: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut engine = self.engine(numeric)?;
-        let features = with_samples(samples, |samples| {
+        let features = with_samples(samples, self.inner.input(), |samples| {
             py.detach(|| engine.features(samples))
                 .map_err(errors::engine)
         })?;
@@ -160,7 +166,7 @@ impl Pipeline {
     ) -> PyResult<Vec<Classification>> {
         let device = Numeric::of_device(self.inner.deploy());
         let mut engine = self.engine(numeric.unwrap_or(device.name()))?;
-        let said = with_samples(samples, |samples| {
+        let said = with_samples(samples, self.inner.input(), |samples| {
             py.detach(|| engine.classify(samples))
                 .map_err(errors::engine)
         })?;
@@ -212,8 +218,15 @@ impl Pipeline {
 /// Calls `f` with the samples of a numpy array, without a copy where its type and layout allow.
 fn with_samples<T: Send>(
     array: &Bound<'_, PyAny>,
+    input: &Input,
     f: impl FnOnce(Samples<'_>) -> PyResult<T>,
 ) -> PyResult<T> {
+    if let Some(sensor) = &input.sensor {
+        return match sensor_samples(array, sensor)? {
+            Moments::I16(samples) => f(Samples::I16(&samples)),
+            Moments::F32(samples) => f(Samples::F32(&samples)),
+        };
+    }
     if let Ok(array) = array.extract::<PyReadonlyArray1<'_, i16>>() {
         return match array.as_slice() {
             Ok(samples) => f(Samples::I16(samples)),
@@ -238,6 +251,57 @@ fn with_samples<T: Send>(
         "samples: found {found}; expected a 1-D numpy array of int16, float32 or float64 (full \
          scale 1): pick one channel of a recording with several"
     )))
+}
+
+/// Samples of a sensor, all axes of a moment side by side.
+enum Moments {
+    I16(Vec<i16>),
+    F32(Vec<f32>),
+}
+
+/// The samples of an array of shape (moments, axes), or of 1 dimension for one axis. What was done
+/// to them is said as warnings.
+fn sensor_samples(array: &Bound<'_, PyAny>, sensor: &Sensor) -> PyResult<Moments> {
+    let axes = sensor.axes.len();
+    let check = |shape: &[usize]| match shape {
+        [_] if axes == 1 => Ok(()),
+        [_, columns] if *columns == axes => Ok(()),
+        _ => Err(PyValueError::new_err(format!(
+            "samples: found an array of shape {shape:?}; expected (moments, {axes}), a column for \
+             each of the axes {:?}",
+            sensor.axes
+        ))),
+    };
+    if let Ok(array) = array.extract::<PyReadonlyArrayDyn<'_, i16>>() {
+        check(array.shape())?;
+        return Ok(Moments::I16(array.as_array().iter().copied().collect()));
+    }
+    let values: Vec<f64> = if let Ok(array) = array.extract::<PyReadonlyArrayDyn<'_, f32>>() {
+        check(array.shape())?;
+        array.as_array().iter().map(|&x| x.into()).collect()
+    } else if let Ok(array) = array.extract::<PyReadonlyArrayDyn<'_, f64>>() {
+        check(array.shape())?;
+        array.as_array().iter().copied().collect()
+    } else {
+        return Err(PyTypeError::new_err(format!(
+            "samples: found {}; expected a numpy array of int16, float32 or float64 of shape \
+             (moments, {axes})",
+            array.get_type()
+        )));
+    };
+    let recording = Recording {
+        values,
+        ..Recording::default()
+    };
+    let prepared = sensor
+        .fit(recording)
+        .map_err(|error| PyValueError::new_err(format!("samples: {error}")))?;
+    let py = array.py();
+    for note in prepared.notes {
+        let note = CString::new(note)?;
+        PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 1)?;
+    }
+    Ok(Moments::F32(prepared.samples))
 }
 
 /// A Python value as it would stand in a pipeline file.

@@ -10,7 +10,7 @@ use crate::table::Table;
 use otolith_dsp_core::EngineError;
 use otolith_dsp_core::engine::{Engine, Numeric, StageTrace};
 use otolith_dsp_core::executor::{Executor, Real, Samples};
-use otolith_dsp_core::graph::{Chain, Graph, Mode, Stage, StageKind};
+use otolith_dsp_core::graph::{Chain, Graph, Mode, Source, Stage, StageKind};
 use otolith_dsp_core::input::Tail;
 use otolith_dsp_nostd::q::f32_to_i16;
 use serde::Serialize;
@@ -50,6 +50,12 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     }
     let project = Project::load(&args.pipeline)?;
     let numeric = args.numeric.numeric(project.deploy());
+    if project.pipeline.graph().chains.len() > 1 {
+        return Err(Failure::usage(
+            "diff follows the stages of one block of features, and this pipeline joins several",
+        )
+        .help("Leave the other blocks out, or compare `otolith features` in two numerics"));
+    }
     let recording = project.recording(Path::new(&args.file))?;
     for note in &recording.notes {
         console.note(&format!("{}: {note}", args.file));
@@ -59,7 +65,8 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     if let (Mode::Window { len, hop }, Tail::Pad) =
         (graph.first().source.mode, project.pipeline.input().tail)
     {
-        samples.pad(whole_windows(samples.len(), len, hop));
+        let axes = graph.first().source.axes;
+        samples.pad(axes * whole_windows(samples.len() / axes, len, hop));
     }
     if let (Numeric::Fixed(_), Stored::F32(floats)) = (numeric, &samples) {
         console.note(&format!("{}: samples were rounded to 16 bits", args.file));
@@ -179,7 +186,7 @@ fn trace<F: Real>(graph: &Graph, samples: &Stored) -> Result<Vec<Vec<F>>, Failur
     let mut executor = Executor::<F>::new(graph.first())
         .map_err(|error| Failure::usage(format!("the graph contradicts itself: {error}")))?;
     let mut all: Vec<Vec<F>> = Vec::new();
-    for window in windows(graph.first().source.mode, samples.as_samples()) {
+    for window in windows(&graph.first().source, samples.as_samples()) {
         for (stage, (_, values)) in executor.trace(window).into_iter().enumerate() {
             match all.get_mut(stage) {
                 Some(before) => before.extend(values),
@@ -190,13 +197,14 @@ fn trace<F: Real>(graph: &Graph, samples: &Stored) -> Result<Vec<Vec<F>>, Failur
     Ok(all)
 }
 
-fn windows(mode: Mode, samples: Samples<'_>) -> Vec<Samples<'_>> {
-    match mode {
+fn windows<'a>(source: &Source, samples: Samples<'a>) -> Vec<Samples<'a>> {
+    match source.mode {
         Mode::Stream | Mode::Clip => vec![samples],
         Mode::Window { len, hop } => (0..)
-            .map(|i| i * hop)
-            .take_while(|start| start + len <= samples.len())
-            .map(|start| samples.slice(start, start + len))
+            .map(|i| i * hop * source.axes)
+            .map(|start| (start, start + len * source.axes))
+            .take_while(|&(_, end)| end <= samples.len())
+            .map(|(start, end)| samples.slice(start, end))
             .collect(),
     }
 }

@@ -5,7 +5,6 @@ use crate::args::Features;
 use crate::batch::each_file;
 use crate::failure::{Failure, Status};
 use crate::feature_files::{CsvRows, Entry, Layout, Stack, write_npy, write_npz};
-use crate::inputs;
 use crate::labels::Labels;
 use crate::output::write_whole;
 use crate::project::Project;
@@ -57,7 +56,7 @@ pub(crate) fn run(args: &Features, console: &Console) -> Result<Status, Failure>
     let labels = args.labels.as_deref().map(Labels::read).transpose()?;
     let graph = project.pipeline.without_head();
     let layout = Layout::new(&graph);
-    let files = inputs::expand(&args.files)?;
+    let files = project.files(&args.files)?;
     console.detail(&format!("numeric {}", numeric.name()));
 
     let csv_failure = |error: csv::Error| match error.into_kind() {
@@ -81,9 +80,9 @@ pub(crate) fn run(args: &Features, console: &Console) -> Result<Status, Failure>
         |engine, path| {
             let file = path.display().to_string();
             let label = labels.as_ref().map(|labels| labels.of(path)).transpose()?;
-            let recording = project.recording(path)?;
+            let recording = project.recordings(path)?;
             let features = engine
-                .features(recording.samples.as_samples())
+                .features_of(&recording.samples())
                 .map_err(|error| project.engine_failure(&file, error))?;
             let entry = Entry {
                 file,

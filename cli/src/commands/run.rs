@@ -2,9 +2,9 @@
 
 use super::{print, print_json};
 use crate::args::Run;
+use crate::audio::Stored;
 use crate::batch::each_file;
 use crate::failure::{Failure, Status};
-use crate::inputs;
 use crate::project::Project;
 use crate::report::Console;
 use clap::builder::styling::{AnsiColor, Style};
@@ -33,9 +33,9 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
         Some(numeric) => numeric.numeric(project.deploy()),
         None => Numeric::of_device(project.deploy()),
     };
-    let files = inputs::expand(&args.files)?;
+    let files = project.files(&args.files)?;
     console.detail(&format!("numeric {}", numeric.name()));
-    let rate_hz = graph.first().source.rate_hz;
+    let (rate_hz, axes) = (graph.first().source.rate_hz, graph.first().source.axes);
     let widths = Widths {
         file: longest(files.iter().map(|file| file.display().to_string().len())),
         label: longest(labels.iter().map(String::len)),
@@ -50,15 +50,15 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
         &bar,
         || project.engine(graph, numeric),
         |engine, path| {
-            let recording = project.recording(path)?;
+            let recording = project.recordings(path)?;
             let file = path.display().to_string();
             let said = engine
-                .classify(recording.samples.as_samples())
+                .classify_of(&recording.samples())
                 .map_err(|error| project.engine_failure(&file, error))?;
             Ok(Heard {
                 said,
                 notes: recording.notes,
-                seconds: recording.samples.len() as f64 / rate_hz,
+                seconds: (recording.inputs.first().map_or(0, Stored::len) / axes) as f64 / rate_hz,
             })
         },
         |path, heard| {
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
     if console.interactive() {
         let took = started.elapsed().as_secs_f64();
         console.note(&format!(
-            "{decisions} decisions in {} files, {seconds:.1} s of audio in {took:.2} s ({:.0} times real time)",
+            "{decisions} decisions in {} files, {seconds:.1} s of recordings in {took:.2} s ({:.0} times real time)",
             files.len(),
             seconds / took.max(1e-9)
         ));

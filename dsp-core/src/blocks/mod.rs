@@ -3,16 +3,19 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `spectrogram` | spectra over time |
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
+//! | `micro_frontend` | TensorFlow's micro-frontend |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
 //! | `imu_window` | features of motion: statistics, spectra, tilt |
 //! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
 //! | `statistic_names` | names of statistics in lists |
+//! | `normalise` | features at a common scale |
 //! | `classifier` | a network |
 //! | `decide` | when scores become a decision |
-//! | `front_end`, `rows` | fields that `mel` and `mfcc` share |
+//! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
 //! | `window` | what blocks of whole windows share |
 
 pub(crate) mod classifier;
@@ -22,15 +25,18 @@ pub(crate) mod front_end;
 pub(crate) mod imu_window;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
+pub(crate) mod micro_frontend;
+pub(crate) mod normalise;
 pub(crate) mod raw;
 pub(crate) mod rows;
 pub(crate) mod spectral_analysis;
+pub(crate) mod spectrogram;
 pub(crate) mod statistic_names;
 pub(crate) mod window;
 
 use crate::ConfigError;
 use crate::config::{Field, Section, Table, choices};
-use crate::graph::{Framing, Stage};
+use crate::graph::{Framing, Source, Stage};
 use crate::input::Input;
 use crate::presets::Preset;
 
@@ -41,6 +47,10 @@ choices! {
         Mel = "mel",
         /// Mel-frequency cepstral coefficients.
         Mfcc = "mfcc",
+        /// Spectra over time.
+        Spectrogram = "spectrogram",
+        /// TensorFlow's micro-frontend, bit for bit.
+        MicroFrontend = "micro_frontend",
         /// Statistics of each axis of a window.
         Flatten = "flatten",
         /// The samples of a window themselves.
@@ -49,6 +59,8 @@ choices! {
         ImuWindow = "imu_window",
         /// Filters, statistics and spectra or wavelets of each axis of a window.
         SpectralAnalysis = "spectral_analysis",
+        /// Features at a common scale, with constants from a training set.
+        Normalise = "normalise",
         /// A network that sees rows of features.
         Classifier = "classifier",
         /// When scores become a decision.
@@ -73,6 +85,14 @@ pub(crate) const BLOCK_FIELDS: &[Field] = &[
     },
 ];
 
+/// Where blocks of features take their samples from.
+pub(crate) const INPUT_FIELD: Field = Field {
+    name: "input",
+    doc: "Id of the input that the block takes its samples from.",
+    derived: "the first input",
+    ..Field::PLAIN
+};
+
 /// The field that blocks of features have besides their own.
 pub(crate) const PRESET_FIELD: Field = Field {
     name: "preset",
@@ -89,10 +109,13 @@ impl BlockType {
         match self {
             Self::Mel => mel::ABOUT,
             Self::Mfcc => mfcc::ABOUT,
+            Self::Spectrogram => spectrogram::ABOUT,
+            Self::MicroFrontend => micro_frontend::ABOUT,
             Self::Flatten => flatten::ABOUT,
             Self::Raw => raw::ABOUT,
             Self::ImuWindow => imu_window::ABOUT,
             Self::SpectralAnalysis => spectral_analysis::ABOUT,
+            Self::Normalise => normalise::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -100,7 +123,7 @@ impl BlockType {
 
     /// Whether the block makes features from samples.
     pub(crate) fn makes_features(self) -> bool {
-        !matches!(self, Self::Classifier | Self::Decide)
+        !matches!(self, Self::Normalise | Self::Classifier | Self::Decide)
     }
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
@@ -116,28 +139,58 @@ impl BlockType {
         use classifier::Classifier;
         use decide::Decide;
         use flatten::Flatten;
-        use front_end::FrontEnd;
+        use front_end::energy::Energy;
+        use front_end::filters::MelFilters;
+        use front_end::frames::Frames;
+        use front_end::log::LogRange;
+        use front_end::noise::Noise;
+        use front_end::pcen::Pcen;
+        use front_end::spectrum::Spectrum;
         use imu_window::ImuWindow;
         use mfcc::Cepstral;
+        use micro_frontend::MicroConfig;
+        use normalise::Normalise;
         use raw::Raw;
         use rows::Rows;
         use spectral_analysis::SpectralAnalysis;
         match self {
             Self::Mel => vec![
-                (FrontEnd::ABOUT, FrontEnd::FIELDS),
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (MelFilters::ABOUT, MelFilters::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
+                (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
             Self::Mfcc => vec![
-                (FrontEnd::ABOUT, FrontEnd::FIELDS),
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (MelFilters::ABOUT, MelFilters::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
                 (Cepstral::ABOUT, Cepstral::FIELDS),
+                (Energy::ABOUT, Energy::FIELDS),
                 (Rows::ABOUT, Rows::FIELDS),
             ],
+            Self::Spectrogram => vec![
+                (Frames::ABOUT, Frames::FIELDS),
+                (Spectrum::ABOUT, Spectrum::FIELDS),
+                (Noise::ABOUT, Noise::FIELDS),
+                (LogRange::ABOUT, LogRange::FIELDS),
+                (Pcen::ABOUT, Pcen::FIELDS),
+                (Rows::ABOUT, Rows::FIELDS),
+            ],
+            Self::MicroFrontend => vec![(MicroConfig::ABOUT, MicroConfig::FIELDS)],
             Self::Flatten => vec![(Flatten::ABOUT, Flatten::FIELDS)],
             Self::Raw => vec![(Raw::ABOUT, Raw::FIELDS)],
             Self::ImuWindow => vec![(ImuWindow::ABOUT, ImuWindow::FIELDS)],
             Self::SpectralAnalysis => {
                 vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
             }
+            Self::Normalise => vec![(Normalise::ABOUT, Normalise::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
@@ -145,10 +198,10 @@ impl BlockType {
 
     /// Every field that the block can have.
     pub(crate) fn fields(self) -> Vec<&'static Field> {
-        let preset = self.makes_features().then_some(&PRESET_FIELD);
+        let common = [&INPUT_FIELD, &PRESET_FIELD];
         BLOCK_FIELDS
             .iter()
-            .chain(preset)
+            .chain(common.into_iter().filter(|_| self.makes_features()))
             .chain(self.sections().into_iter().flat_map(|(_, fields)| fields))
             .collect()
     }
@@ -156,8 +209,18 @@ impl BlockType {
 
 /// A block of features that has been checked.
 pub(crate) trait FeatureSpec: std::fmt::Debug {
+    /// The samples, as the block scales them.
+    fn source(&self, input: &Input) -> Source {
+        input.source()
+    }
+
     /// How samples become frames.
     fn framing(&self, input: &Input) -> Framing;
+
+    /// Checks the number of frames in a window. Paths of errors are names of fields.
+    fn check_frames(&self, _frames: usize) -> Result<(), ConfigError> {
+        Ok(())
+    }
 
     /// The stages in order.
     fn expand(&self, id: &str) -> Vec<Stage>;
@@ -188,7 +251,7 @@ impl BlockType {
             window::needs_windows(input, id)?;
         } else if input.axes.len() > 1 {
             return Err(ConfigError::new(
-                "input.axes",
+                format!("{}.axes", input.id),
                 format!("{:?}", input.axes),
                 format!("block {id:?} takes one axis: expected one name"),
             ));
@@ -196,12 +259,15 @@ impl BlockType {
         let spec = match self {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),
+            Self::Spectrogram => spectrogram::read(table, id, input),
+            Self::MicroFrontend => micro_frontend::read(table, id, input),
             Self::Flatten => flatten::read(table, id, input),
             Self::Raw => raw::read(table, id, input),
             Self::ImuWindow => imu_window::read(table, id, input),
             Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
-            Self::Classifier | Self::Decide => unreachable!("makes no features"),
+            Self::Normalise | Self::Classifier | Self::Decide => unreachable!("makes no features"),
         };
+        // Paths of fields that are missing are whole already.
         spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {
             true => error,
             false => ConfigError {

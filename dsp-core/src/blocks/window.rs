@@ -26,7 +26,7 @@ pub(crate) fn needs_windows(input: &Input, block: &str) -> Result<(), ConfigErro
     match input.mode {
         Mode::Window { .. } => Ok(()),
         Mode::Stream | Mode::Clip => Err(ConfigError::new(
-            "input.mode",
+            format!("{}.mode", input.id),
             format!("{:?}", input.config.mode.name()),
             format!(
                 "block {block:?} turns a window into one row of features: expected \"window\", \

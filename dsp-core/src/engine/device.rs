@@ -55,14 +55,14 @@ impl Device {
     pub(super) fn features(
         &mut self,
         graph: &Graph,
-        samples: Samples<'_>,
-        padded: usize,
+        inputs: &[(Samples<'_>, usize)],
     ) -> Result<(usize, Values), EngineError> {
-        let plan = self.featured(graph, samples.len() / graph.first().source.axes)?;
+        let len = inputs.first().map_or(0, |(samples, _)| samples.len());
+        let plan = self.featured(graph, len / graph.first().source.axes)?;
         let mut events = 0;
         if self.precision.is_none() {
             let mut values = Vec::new();
-            run_plan(&plan, samples, padded, |runner, _| {
+            run_plan(&plan, inputs, |runner, _| {
                 events += 1;
                 values.extend_from_slice(runner.features::<f32>().unwrap_or(&[]));
             })?;
@@ -71,14 +71,14 @@ impl Device {
         let scale = feature_scale(&plan)?;
         if PlanInfo::from_bytes(&plan).is_ok_and(|info| features_are(&info, Elem::I32)) {
             let mut values = Vec::new();
-            run_plan(&plan, samples, padded, |runner, _| {
+            run_plan(&plan, inputs, |runner, _| {
                 events += 1;
                 values.extend_from_slice(runner.features::<i32>().unwrap_or(&[]));
             })?;
             return Ok((events, Values::I32 { values, scale }));
         }
         let mut values = Vec::new();
-        run_plan(&plan, samples, padded, |runner, _| {
+        run_plan(&plan, inputs, |runner, _| {
             events += 1;
             values.extend_from_slice(runner.features::<i16>().unwrap_or(&[]));
         })?;
@@ -150,37 +150,67 @@ pub fn feature_scale(plan: &PlanBytes) -> Result<Vec<f64>, LowerError> {
     }
 }
 
-/// Runs a plan over `samples`, then zeros up to `padded` samples; calls `on_event` at each event.
+/// Runs a plan over the samples of each input, then zeros up to the number beside them; calls
+/// `on_event` at each event.
 pub(super) fn run_plan(
     plan: &PlanBytes,
-    samples: Samples<'_>,
-    padded: usize,
+    inputs: &[(Samples<'_>, usize)],
     mut on_event: impl FnMut(&Runner<'_>, Event),
 ) -> Result<(), EngineError> {
     let plan = Plan::from_bytes(plan, all_ops())?;
     let mut memory = vec![0u64; plan.arena_len().div_ceil(8)];
     let mut runner = Runner::new(plan, bytemuck::cast_slice_mut(&mut memory))?;
-    match samples {
-        Samples::F32(samples) => push_all(&mut runner, samples, Runner::push_f32, &mut on_event)?,
-        Samples::I16(samples) => push_all(&mut runner, samples, Runner::push_i16, &mut on_event)?,
+    let mut at = vec![0; inputs.len()];
+    // An input that is ahead waits for the others: turn by turn until none takes more.
+    loop {
+        let before = at.clone();
+        for (input, (&(samples, padded), at)) in inputs.iter().zip(&mut at).enumerate() {
+            let rest = samples.slice(*at, samples.len());
+            *at += match rest {
+                Samples::F32(rest) => push_all(
+                    &mut runner,
+                    rest,
+                    |runner, samples| runner.push_f32_to(input, samples),
+                    &mut on_event,
+                )?,
+                Samples::I16(rest) => push_all(
+                    &mut runner,
+                    rest,
+                    |runner, samples| runner.push_i16_to(input, samples),
+                    &mut on_event,
+                )?,
+            };
+            if *at >= samples.len() {
+                let zeros = vec![0i16; padded.saturating_sub(*at)];
+                *at += push_all(
+                    &mut runner,
+                    &zeros,
+                    |runner, samples| runner.push_i16_to(input, samples),
+                    &mut on_event,
+                )?;
+            }
+        }
+        if at == before {
+            return Ok(());
+        }
     }
-    let zeros = vec![0i16; padded.saturating_sub(samples.len())];
-    push_all(&mut runner, &zeros, Runner::push_i16, &mut on_event)
 }
 
-/// Pushes all of `samples`; calls `on_event` at each event.
+/// Pushes `samples` until all are consumed or the input must wait; calls `on_event` at each
+/// event. Returns how many were consumed.
 pub(super) fn push_all<'a, T>(
     runner: &mut Runner<'a>,
-    mut samples: &[T],
+    samples: &[T],
     mut push: impl FnMut(&mut Runner<'a>, &[T]) -> Result<Pushed, Fault>,
     on_event: &mut impl FnMut(&Runner<'a>, Event),
-) -> Result<(), EngineError> {
+) -> Result<usize, EngineError> {
+    let mut rest = samples;
     loop {
-        let pushed = push(runner, samples)?;
-        samples = &samples[pushed.consumed..];
+        let pushed = push(runner, rest)?;
+        rest = &rest[pushed.consumed..];
         match pushed.event {
             Some(event) => on_event(runner, event),
-            None => return Ok(()),
+            None => return Ok(samples.len() - rest.len()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::micro_frontend::MicroOp;
+use super::recursion::ChainOp;
 use super::signal::Signal;
 use super::spectrum::Spectrum;
 use super::vector::{Lanes, VectorOp};
@@ -17,8 +19,10 @@ pub(super) struct FrameChain<F> {
     hop: usize,
     start: isize,
     /// Stages on a single frame, before the FFT and its window.
-    frame_ops: Vec<VectorOp<F>>,
+    frame_ops: Vec<ChainOp<F>>,
     spectral: Option<Spectral<F>>,
+    /// The stage that is alone where it is.
+    micro: Option<MicroOp>,
     /// Values in a row.
     len: usize,
     /// Number of stages.
@@ -36,7 +40,7 @@ struct Spectral<F> {
     /// Bins that the next stages look at.
     bins: Range<usize>,
     /// Stages on a block of frames.
-    ops: Vec<VectorOp<F>>,
+    ops: Vec<ChainOp<F>>,
     lanes: Lanes<F, LANES>,
 }
 
@@ -49,19 +53,34 @@ impl<F: Real> FrameChain<F> {
             start: framing.start * axes as isize,
             frame_ops: Vec::new(),
             spectral: None,
+            micro: None,
             len: of.frame_values(),
             stages: stages.len(),
             samples: Vec::new(),
             frame: Lanes::default(),
         };
+        if let [stage] = stages.as_slice() {
+            chain.micro = MicroOp::new(stage, chain.len)?;
+            if chain.micro.is_some() {
+                chain.len = stage.len;
+                return Ok(chain);
+            }
+        }
         let mut energy = false;
         let mut stages = stages.iter();
         while let Some(stage) = stages.next() {
             if let StageKind::Rfft { n_fft } = stage.kind {
                 chain.add_spectrum(stage, n_fft, stages.next())?;
-            } else if let Some(op) = VectorOp::new(stage, chain.len)? {
-                energy |= matches!(op, VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. });
-                if matches!(op, VectorOp::ReplaceFirst) && !energy {
+            } else if let Some(op) = ChainOp::new(stage, chain.len)? {
+                energy |= matches!(
+                    op,
+                    ChainOp::Vector(VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. })
+                );
+                if matches!(
+                    op,
+                    ChainOp::Vector(VectorOp::ReplaceFirst | VectorOp::InsertEnergy { .. })
+                ) && !energy
+                {
                     return Err(GraphError::new(stage, "there is no log energy before it"));
                 }
                 match &mut chain.spectral {
@@ -74,7 +93,7 @@ impl<F: Real> FrameChain<F> {
             chain.len = stage.len;
         }
         if let Some(spectral) = &mut chain.spectral
-            && let Some(bins) = spectral.ops.first().and_then(VectorOp::inputs)
+            && let Some(bins) = spectral.ops.first().and_then(ChainOp::inputs)
         {
             spectral.bins = bins;
         }
@@ -94,11 +113,11 @@ impl<F: Real> FrameChain<F> {
         // The window is applied on the way into the FFT.
         let window = self
             .frame_ops
-            .pop_if(|op| matches!(op, VectorOp::Window(_)));
+            .pop_if(|op| matches!(op, ChainOp::Vector(VectorOp::Window(_))));
         self.spectral = Some(Spectral {
             window_is_stage: window.is_some(),
             window: match window {
-                Some(VectorOp::Window(window)) => window,
+                Some(ChainOp::Vector(VectorOp::Window(window))) => window,
                 _ => vec![F::one(); self.len],
             },
             bins: 0..spectrum.len(),
@@ -112,6 +131,15 @@ impl<F: Real> FrameChain<F> {
     /// Values in a row.
     pub(super) fn row_len(&self) -> usize {
         self.len
+    }
+
+    /// Forgets all frames.
+    pub(super) fn restart(&mut self) {
+        let spectral = self.spectral.iter_mut().flat_map(|s| &mut s.ops);
+        self.frame_ops
+            .iter_mut()
+            .chain(spectral)
+            .for_each(ChainOp::restart);
     }
 
     /// Computes the frames from `first` on: as many as there are rows in `out`, which lie
@@ -162,6 +190,17 @@ fn run_block<F: Real>(
 ) {
     chain.fetch(signal, first, out.len() / stride);
     let distance = chain.distance();
+    if let Some(micro) = &mut chain.micro {
+        if first == 0 {
+            micro.reset();
+        }
+        for (i, row) in out.chunks_exact_mut(stride).enumerate() {
+            let row = &mut row[..chain.len];
+            micro.apply(&chain.samples[i * distance..][..chain.frame_len], row);
+            tap(trace, 0, row.iter().copied());
+        }
+        return;
+    }
     let mut energy = [F::zero(); LANES];
     if let Some(spectral) = &mut chain.spectral {
         spectral.lanes.resize(spectral.spectrum.len());
@@ -174,7 +213,7 @@ fn run_block<F: Real>(
             lane.resize(samples.len());
             lane.x.as_flattened_mut().copy_from_slice(samples);
             let mut kept = [F::zero()];
-            for (stage, op) in chain.frame_ops.iter().enumerate() {
+            for (stage, op) in chain.frame_ops.iter_mut().enumerate() {
                 op.apply(lane, &mut kept);
                 tap(trace, stage, lane.lane(0));
             }
@@ -231,7 +270,7 @@ impl<F: Real> Spectral<F> {
         stride: usize,
         trace: &mut Option<&mut Trace<F>>,
     ) {
-        for (i, op) in self.ops.iter().enumerate() {
+        for (i, op) in self.ops.iter_mut().enumerate() {
             op.apply(&mut self.lanes, energy);
             for lane in 0..out.len() / stride {
                 tap(trace, first_stage + i, self.lanes.lane(lane));

@@ -5,7 +5,9 @@
 //! * `block`: a block of frames through the frame stages;
 //! * `spectrum`: the FFT of a frame and the power of its bins;
 //! * `vector`: all other stages that map a vector to a vector;
+//! * `recursion`: stages that carry something from row to row;
 //! * `slices`: those of them that work on one vector at a time;
+//! * `micro_frontend`: the one stage that is integers on the host too;
 //! * `statistics`: statistics of a vector;
 //! * `rows`: stages that look at all rows together;
 //! * `real`: the two float types, and the logarithm.
@@ -16,8 +18,10 @@
 
 mod block;
 mod filters;
+mod micro_frontend;
 mod motion;
 mod real;
+mod recursion;
 mod rows;
 mod segments;
 mod signal;
@@ -34,6 +38,7 @@ pub use self::real::Real;
 pub use self::signal::Samples;
 
 use self::block::{FrameChain, LANES};
+use self::recursion::ChainOp;
 use self::rows::{Rows, RowsOp};
 use self::signal::Signal;
 use self::vector::{Lanes, VectorOp};
@@ -109,7 +114,7 @@ pub struct Executor<F> {
 /// A stage on rows. One that works on each row gives rows of the length beside it.
 #[derive(Clone, Debug)]
 enum RowOp<F> {
-    Each(VectorOp<F>, usize),
+    Each(ChainOp<F>, usize),
     All(RowsOp),
 }
 
@@ -198,13 +203,14 @@ impl<F: Real> Executor<F> {
             samples,
             self.source.sample_type,
             self.source.gain,
-            self.framing.pre_emphasis.map(F::of),
+            self.framing.pre_emphasis,
             self.framing.padding,
         );
         let (rows, stride) = (
             self.frame_count(samples.len() / self.source.axes),
             self.stride,
         );
+        self.frames.restart();
         let mut values = vec![F::zero(); rows * stride];
         for (i, out) in values.chunks_mut(LANES * stride).enumerate() {
             let trace = trace.as_deref_mut();
@@ -243,7 +249,10 @@ impl<F: Real> Executor<F> {
             len: self.frames.row_len(),
         };
         let first = self.names.len() - self.row_ops.len();
-        for (i, op) in self.row_ops.iter().enumerate() {
+        for (i, op) in self.row_ops.iter_mut().enumerate() {
+            if let RowOp::Each(op, _) = op {
+                op.restart();
+            }
             op.apply(&mut rows, &mut self.row);
             if let Some(trace) = trace.as_deref_mut() {
                 trace[first + i].1.extend(rows.iter().flatten());
@@ -258,14 +267,19 @@ impl<F: Real> RowOp<F> {
         if let Some(op) = RowsOp::new(stage, input)? {
             return Ok(Self::All(op));
         }
-        match VectorOp::new(stage, input)? {
-            Some(VectorOp::LogEnergy { .. } | VectorOp::LogSum { .. } | VectorOp::ReplaceFirst)
+        match ChainOp::new(stage, input)? {
+            Some(ChainOp::Vector(
+                VectorOp::LogEnergy { .. }
+                | VectorOp::LogSum { .. }
+                | VectorOp::ReplaceFirst
+                | VectorOp::InsertEnergy { .. },
+            ))
             | None => Err(GraphError::new(stage, "is not a stage of rows")),
             Some(op) => Ok(Self::Each(op, stage.len)),
         }
     }
 
-    fn apply(&self, rows: &mut Rows<'_, F>, row: &mut Lanes<F, 1>) {
+    fn apply(&mut self, rows: &mut Rows<'_, F>, row: &mut Lanes<F, 1>) {
         match self {
             Self::All(op) => op.apply(rows),
             Self::Each(op, len) => {

@@ -2,9 +2,9 @@
 //! `stride` values apart.
 
 use super::GraphError;
-use super::real::{Real, max};
+use super::real::{Real, max, min};
 use super::vector::check_len;
-use crate::graph::{Padding, Span, Stage, StageKind};
+use crate::graph::{DeltaEdges, DeltaMethod, Padding, Span, Stage, StageKind};
 
 /// Rows of `len` values, `stride` values apart.
 pub(super) struct Rows<'a, F> {
@@ -35,15 +35,29 @@ impl<F: Real> Rows<'_, F> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RowsOp {
     TopRange(f64),
+    SubtractTop,
+    MinMax,
     Standardise {
         span: Span,
-        variance: bool,
-        epsilon: f64,
+        form: Standardised,
     },
     Deltas {
         order: usize,
         reach: usize,
+        method: DeltaMethod,
+        edges: DeltaEdges,
     },
+}
+
+/// What becomes of a value, with mean and standard deviation of its column.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standardised {
+    /// `x - mean`.
+    Centred,
+    /// `(x - mean) / (std + epsilon)`.
+    Both { epsilon: f64 },
+    /// `x / (std + epsilon)`.
+    Divided { epsilon: f64 },
 }
 
 impl RowsOp {
@@ -51,27 +65,30 @@ impl RowsOp {
     pub(super) fn new(stage: &Stage, input: usize) -> Result<Option<Self>, GraphError> {
         let (op, output) = match stage.kind {
             StageKind::TopRange { range } => (Self::TopRange(range), input),
+            StageKind::SubtractTop => (Self::SubtractTop, input),
+            StageKind::MinMax => (Self::MinMax, input),
             StageKind::Standardise {
                 span,
                 variance,
                 epsilon,
             } => {
-                if let Span::Sliding(n) = span
-                    && n % 2 == 0
-                {
-                    return Err(GraphError::new(
-                        stage,
-                        format!("a span of {n} rows: it must be odd"),
-                    ));
-                }
-                let op = Self::Standardise {
-                    span,
-                    variance,
-                    epsilon,
+                let form = if variance {
+                    Standardised::Both { epsilon }
+                } else {
+                    Standardised::Centred
                 };
-                (op, input)
+                (Self::standardise(stage, span, form)?, input)
             }
-            StageKind::Deltas { order, reach } => {
+            StageKind::DivideByDeviation { span, epsilon } => {
+                let form = Standardised::Divided { epsilon };
+                (Self::standardise(stage, span, form)?, input)
+            }
+            StageKind::Deltas {
+                order,
+                reach,
+                method,
+                edges,
+            } => {
                 if order == 0 || reach == 0 {
                     return Err(GraphError::new(
                         stage,
@@ -79,7 +96,13 @@ impl RowsOp {
                     ));
                 }
                 let order = usize::from(order);
-                (Self::Deltas { order, reach }, input * (1 + order))
+                let op = Self::Deltas {
+                    order,
+                    reach,
+                    method,
+                    edges,
+                };
+                (op, input * (1 + order))
             }
             _ => return Ok(None),
         };
@@ -87,37 +110,90 @@ impl RowsOp {
         Ok(Some(op))
     }
 
+    fn standardise(stage: &Stage, span: Span, form: Standardised) -> Result<Self, GraphError> {
+        match span {
+            Span::Sliding(n) if n % 2 == 0 => Err(GraphError::new(
+                stage,
+                format!("a span of {n} rows: it must be odd"),
+            )),
+            _ => Ok(Self::Standardise { span, form }),
+        }
+    }
+
     pub(super) fn apply<F: Real>(self, rows: &mut Rows<'_, F>) {
         match self {
             Self::TopRange(range) => top_range(rows, F::of(range)),
+            Self::SubtractTop => subtract_top(rows),
+            Self::MinMax => min_max(rows),
             Self::Standardise {
                 span: Span::Window,
-                variance,
-                epsilon,
-            } => standardise_window(rows, variance, epsilon),
+                form,
+            } => standardise_window(rows, form),
             Self::Standardise {
                 span: Span::Sliding(n),
-                variance,
-                epsilon,
-            } => standardise_sliding(rows, n, variance, epsilon),
-            Self::Deltas { order, reach } => {
+                form,
+            } => standardise_sliding(rows, n, form),
+            Self::Deltas {
+                order,
+                reach,
+                method,
+                edges,
+            } => {
                 let len = rows.len;
                 rows.len = len * (1 + order);
-                for from in (0..order).map(|k| k * len) {
-                    deltas(rows, from, len, reach);
+                for k in 0..order {
+                    let (from, degree) = match method {
+                        DeltaMethod::Repeated => (k * len, 1),
+                        DeltaMethod::Polynomial => (0, k + 1),
+                    };
+                    let (weights, scale) = derivative(degree, reach);
+                    let deltas = Deltas {
+                        from,
+                        to: (k + 1) * len,
+                        len,
+                        edges,
+                        weights,
+                        scale,
+                    };
+                    deltas.apply(rows);
                 }
             }
         }
     }
 }
 
+/// The largest value of all rows.
+fn top<F: Real>(rows: &Rows<'_, F>) -> Option<F> {
+    rows.iter().flatten().copied().reduce(|top, x| max(x, top))
+}
+
 fn top_range<F: Real>(rows: &mut Rows<'_, F>, range: F) {
-    let Some(&first) = rows.values.first() else {
+    if let Some(top) = top(rows) {
+        for x in rows.iter_mut().flatten() {
+            *x = max(*x, top - range);
+        }
+    }
+}
+
+fn subtract_top<F: Real>(rows: &mut Rows<'_, F>) {
+    if let Some(top) = top(rows) {
+        for x in rows.iter_mut().flatten() {
+            *x = *x - top;
+        }
+    }
+}
+
+fn min_max<F: Real>(rows: &mut Rows<'_, F>) {
+    let lowest = rows.iter().flatten().copied().reduce(|low, x| min(x, low));
+    let (Some(low), Some(high)) = (lowest, top(rows)) else {
         return;
     };
-    let top = rows.iter().flatten().fold(first, |top, &x| max(x, top));
     for x in rows.iter_mut().flatten() {
-        *x = max(*x, top - range);
+        *x = if high > low {
+            (*x - low) / (high - low)
+        } else {
+            F::zero()
+        };
     }
 }
 
@@ -130,18 +206,15 @@ struct Statistics {
 }
 
 impl Statistics {
-    /// `(x - mean) / (deviation + epsilon)`; 0 where that divides by 0.
-    fn standardised<F: Real>(self, x: F, variance: bool, epsilon: f64) -> F {
-        let centred = x.to_f64() - self.mean;
-        if !variance {
-            return F::of(centred);
-        }
+    /// `x` in the form that is asked for; 0 where it would be divided by 0.
+    fn standardised<F: Real>(self, x: F, form: Standardised) -> F {
+        let (value, epsilon) = match form {
+            Standardised::Centred => return F::of(x.to_f64() - self.mean),
+            Standardised::Both { epsilon } => (x.to_f64() - self.mean, epsilon),
+            Standardised::Divided { epsilon } => (x.to_f64(), epsilon),
+        };
         let divisor = self.variance.sqrt() + epsilon;
-        F::of(if divisor == 0.0 {
-            0.0
-        } else {
-            centred / divisor
-        })
+        F::of(if divisor == 0.0 { 0.0 } else { value / divisor })
     }
 }
 
@@ -158,17 +231,17 @@ fn statistics<F: Real, R: Iterator<Item = F> + Clone>(column: R, n: usize) -> St
     }
 }
 
-fn standardise_window<F: Real>(rows: &mut Rows<'_, F>, variance: bool, epsilon: f64) {
+fn standardise_window<F: Real>(rows: &mut Rows<'_, F>, form: Standardised) {
     let count = rows.count();
     for column in 0..rows.len {
         let of = statistics(rows.iter().map(|row| row[column]), count);
         for row in rows.iter_mut() {
-            row[column] = of.standardised(row[column], variance, epsilon);
+            row[column] = of.standardised(row[column], form);
         }
     }
 }
 
-fn standardise_sliding<F: Real>(rows: &mut Rows<'_, F>, span: usize, variance: bool, epsilon: f64) {
+fn standardise_sliding<F: Real>(rows: &mut Rows<'_, F>, span: usize, form: Standardised) {
     let (count, len) = (rows.count(), rows.len);
     // Rows that are already overwritten, as they were. Mirroring never reaches back further than
     // the span.
@@ -191,28 +264,68 @@ fn standardise_sliding<F: Real>(rows: &mut Rows<'_, F>, span: usize, variance: b
             });
             let of = statistics(around, span);
             let x = &mut rows.values[t * rows.stride + column];
-            *x = of.standardised(*x, variance, epsilon);
+            *x = of.standardised(*x, form);
         }
     }
 }
 
-/// Columns `from + len..from + 2 len` become the derivatives over time of `from..from + len`:
-/// `d[t] = sum_i i (x[t + i] - x[t - i]) / (2 sum_i i^2)`, `i = 1..=reach`, which is the slope of
-/// the line of least squares (librosa's `delta` away from the edges). Rows beyond the first and
-/// the last are copies of them, as in HTK, python_speech_features and torchaudio.
-fn deltas<F: Real>(rows: &mut Rows<'_, F>, from: usize, len: usize, reach: usize) {
-    let (count, stride) = (rows.count(), rows.stride);
-    let squares: f64 = (1..=reach).map(|i| (i * i) as f64).sum();
-    let scale = F::of(0.5 / squares);
-    for t in 0..count {
-        let at = |row: usize| row * stride + from;
-        for column in 0..len {
-            let sum = (1..=reach).fold(F::zero(), |sum, i| {
-                let after = rows.values[at((t + i).min(count - 1)) + column];
-                let before = rows.values[at(t.saturating_sub(i)) + column];
-                sum + F::of(i as f64) * (after - before)
-            });
-            rows.values[at(t) + len + column] = sum * scale;
+/// Weights of rows `-reach..=reach` for the derivative of order `degree` (1 or 2) of the
+/// polynomial of that degree of least squares, and the factor of the sum. First: `i`, and
+/// `1 / sum i^2`. Second, with `m` the mean of `i^2`: `i^2 - m`, and `2 / sum (i^2 - m)^2`.
+fn derivative(degree: usize, reach: usize) -> (Vec<f64>, f64) {
+    let reach = reach as i64;
+    let powers = (-reach..=reach).map(|i| libm::pow(i as f64, degree as f64));
+    let mean = powers.clone().sum::<f64>() / (2 * reach + 1) as f64;
+    let weights: Vec<f64> = powers.map(|power| power - mean).collect();
+    let squares: f64 = weights.iter().map(|w| w * w).sum();
+    (weights, degree as f64 / squares)
+}
+
+/// Columns `to..to + len` become a derivative over time of `from..from + len`:
+/// `d[t] = scale sum_i w[i] x[t + i]`.
+struct Deltas {
+    from: usize,
+    to: usize,
+    len: usize,
+    edges: DeltaEdges,
+    /// Of rows `-reach..=reach`.
+    weights: Vec<f64>,
+    scale: f64,
+}
+
+impl Deltas {
+    fn apply<F: Real>(&self, rows: &mut Rows<'_, F>) {
+        let (count, stride) = (rows.count(), rows.stride);
+        let width = self.weights.len();
+        let reach = width / 2;
+        for t in 0..count {
+            let centre = match self.edges {
+                DeltaEdges::Interp if count >= width => t.clamp(reach, count - 1 - reach),
+                _ => t,
+            };
+            for column in 0..self.len {
+                let value = |row: usize| rows.values[row * stride + self.from + column];
+                let sum = (0..width).fold(F::zero(), |sum, i| {
+                    let at = (centre + i) as isize - reach as isize;
+                    match self.edges.row(at, count) {
+                        Some(row) => sum + F::of(self.weights[i]) * value(row),
+                        None => sum,
+                    }
+                });
+                rows.values[t * stride + self.to + column] = sum * F::of(self.scale);
+            }
+        }
+    }
+}
+
+impl DeltaEdges {
+    /// The row that stands at position `at` of `count` rows; `None` for zeros.
+    fn row(self, at: isize, count: usize) -> Option<usize> {
+        match self {
+            Self::Nearest | Self::Interp => Padding::Edge.index(at, count),
+            Self::Mirror => Padding::Reflect.index(at, count),
+            Self::Constant => Padding::Zero.index(at, count),
+            Self::Wrap => Some(at.rem_euclid(count as isize) as usize),
         }
     }
 }

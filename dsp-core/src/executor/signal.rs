@@ -3,7 +3,7 @@
 use otolith_dsp_nostd::q;
 
 use super::real::Real;
-use crate::graph::{Gain, Padding, SampleType};
+use crate::graph::{Gain, Padding, SampleType, SignalPreEmphasis};
 
 /// Samples of a recording, full scale being `[-1, 1)`.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ pub(super) struct Signal<'a, F> {
     /// Float samples are rounded to 16 bits first.
     rounds: bool,
     gain: F,
-    pre_emphasis: Option<F>,
+    pre_emphasis: Option<SignalPreEmphasis>,
     padding: Padding,
 }
 
@@ -79,7 +79,7 @@ impl<'a, F: Real> Signal<'a, F> {
         samples: Samples<'a>,
         sample_type: SampleType,
         gain: Gain,
-        pre_emphasis: Option<F>,
+        pre_emphasis: Option<SignalPreEmphasis>,
         padding: Padding,
     ) -> Self {
         let rounds = sample_type == SampleType::I16;
@@ -87,6 +87,10 @@ impl<'a, F: Real> Signal<'a, F> {
             Gain::Constant(gain) => gain,
             Gain::PeakMagnitude => inverse(peak(samples, rounds, f32::abs)),
             Gain::PeakMaximum => inverse(peak(samples, rounds, |x| x)),
+            Gain::IntegersToUnit(gain) => {
+                let largest = f64::from(peak(samples, rounds, f32::abs)) * gain;
+                gain / if largest > 1.0 { 32768.0 } else { 1.0 }
+            }
         };
         Self {
             samples,
@@ -122,15 +126,28 @@ impl<'a, F: Real> Signal<'a, F> {
     #[inline(always)]
     fn read(&self, from: usize, out: &mut [F]) {
         self.scaled(from, out);
-        if let (Some(c), false) = (self.pre_emphasis, out.is_empty()) {
-            let mut before = [F::zero()];
-            if from > 0 {
-                self.scaled(from - 1, &mut before);
-            }
-            for i in (1..out.len()).rev() {
-                out[i] = out[i] - c * out[i - 1];
-            }
-            out[0] = out[0] - c * before[0];
+        if let Some(pre) = self.pre_emphasis {
+            self.emphasise(pre, from, out);
+        }
+    }
+
+    /// Pre-emphasis of the values from `from` on, which `out` holds.
+    fn emphasise(&self, pre: SignalPreEmphasis, from: usize, out: &mut [F]) {
+        let c = F::of(pre.coefficient);
+        let shift = pre.shift;
+        for i in (shift..out.len()).rev() {
+            out[i] = out[i] - c * out[i - shift];
+        }
+        let n = self.samples.len();
+        for (i, out) in out.iter_mut().take(shift).enumerate() {
+            let before = match (from + i).checked_sub(shift) {
+                Some(before) => before,
+                None if pre.circular => (from + i + shift * n - shift) % n,
+                None => continue,
+            };
+            let mut value = [F::zero()];
+            self.scaled(before, &mut value);
+            *out = *out - c * value[0];
         }
     }
 
@@ -199,6 +216,11 @@ mod tests {
     }
 
     fn signal(x: &[f32], gain: Gain, pre: Option<f64>, padding: Padding) -> Signal<'_, f64> {
+        let pre = pre.map(|coefficient| SignalPreEmphasis {
+            coefficient,
+            shift: 1,
+            circular: false,
+        });
         Signal::new(Samples::F32(x), SampleType::F32, gain, pre, padding)
     }
 
@@ -231,6 +253,37 @@ mod tests {
         assert_eq!(fetch(&s, -1, 5), [2.0, 2.0, 3.0, 6.0, 6.0]);
         assert_eq!(fetch(&s, 1, 2), [3.0, 6.0]);
         assert_eq!(fetch(&s, 2, 1), [6.0]);
+    }
+
+    #[test]
+    fn circular_pre_emphasis_looks_at_the_other_end() {
+        let x = [1.0, 2.0, 4.0, 8.0];
+        for (shift, expected) in [
+            (1, [1.0 - 4.0, 2.0 - 0.5, 4.0 - 1.0, 8.0 - 2.0]),
+            (3, [1.0 - 1.0, 2.0 - 2.0, 4.0 - 4.0, 8.0 - 0.5]),
+            (4, [0.5, 1.0, 2.0, 4.0]),
+            (9, [1.0 - 4.0, 2.0 - 0.5, 4.0 - 1.0, 8.0 - 2.0]),
+        ] {
+            let pre = SignalPreEmphasis {
+                coefficient: 0.5,
+                shift,
+                circular: true,
+            };
+            let samples = Samples::F32(&x);
+            let gain = Gain::Constant(1.0);
+            let s = Signal::<f64>::new(samples, SampleType::F32, gain, Some(pre), Padding::Zero);
+            assert_eq!(fetch(&s, 0, 4), expected, "{shift}");
+            assert_eq!(fetch(&s, 2, 2), expected[2..], "{shift}");
+        }
+    }
+
+    #[test]
+    fn integers_are_brought_to_full_scale_and_floats_are_left_alone() {
+        let gain = Gain::IntegersToUnit(1.0);
+        let integers = signal(&[-16384.0, 1.0], gain, None, Padding::Zero);
+        assert_eq!(fetch(&integers, 0, 2), [-0.5, 1.0 / 32768.0]);
+        let floats = signal(&[-1.0, 0.25], gain, None, Padding::Zero);
+        assert_eq!(fetch(&floats, 0, 2), [-1.0, 0.25]);
     }
 
     #[test]

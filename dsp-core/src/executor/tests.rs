@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::graph::{
-    Filter, FilterBank, FrameCount, Log, LogFloor, Matrix, SampleType, Span, StageKind,
+    DeltaEdges, DeltaMethod, Filter, FilterBank, FrameCount, Log, LogFloor, Matrix, SampleType,
+    Span, StageKind,
 };
 
 pub(super) fn stage(name: &str, len: usize, kind: StageKind) -> Stage {
@@ -43,6 +44,15 @@ fn chain(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Chain {
         rows: vec![],
         row_len,
         names: vec![],
+    }
+}
+
+fn deltas(order: u8, reach: usize) -> StageKind {
+    StageKind::Deltas {
+        order,
+        reach,
+        method: DeltaMethod::Repeated,
+        edges: DeltaEdges::Nearest,
     }
 }
 
@@ -438,7 +448,7 @@ fn columns_are_standardised_over_a_sliding_span() {
 #[test]
 fn deltas_are_slopes() {
     let run = |order, reach, x: &[f32]| {
-        let kind = StageKind::Deltas { order, reach };
+        let kind = deltas(order, reach);
         let len = 1 + usize::from(order);
         reference(&with_rows(chain(1, 1, vec![]), len, kind), x).values
     };
@@ -534,7 +544,7 @@ fn the_trace_holds_every_stage() {
     let samples = noise(400);
     let mut g = mfcc(32, 10, 32, 5, 3);
     g.frame.insert(0, stage("mean", 32, StageKind::RemoveMean));
-    let g = with_rows(g, 6, StageKind::Deltas { order: 1, reach: 2 });
+    let g = with_rows(g, 6, deltas(1, 2));
     let mut executor = Executor::<f64>::new(&g).unwrap();
     let features = executor.features(&samples);
     let trace = executor.trace(&samples);
@@ -588,10 +598,7 @@ fn graphs_that_contradict_themselves_are_refused() {
     refused(&one(2, StageKind::Mel(triangles(2, 9))), "filter");
     let rows = |len, kind| with_rows(chain(4, 4, vec![]), len, kind);
     refused(&rows(4, StageKind::ReplaceFirst), "not a stage of rows");
-    refused(
-        &rows(4, StageKind::Deltas { order: 1, reach: 2 }),
-        "gives 8",
-    );
+    refused(&rows(4, deltas(1, 2)), "gives 8");
     let even = StageKind::Standardise {
         span: Span::Sliding(4),
         variance: true,

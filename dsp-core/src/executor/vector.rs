@@ -29,6 +29,10 @@ pub(super) enum VectorOp<F> {
         epsilon: F,
         scale: F,
     },
+    Columns {
+        add: Vec<F>,
+        mul: Vec<F>,
+    },
     Affine {
         add: F,
         mul: F,
@@ -36,7 +40,14 @@ pub(super) enum VectorOp<F> {
         max: F,
     },
     Matrix(Vec<F>),
+    Quantise {
+        steps: usize,
+        wraps: bool,
+    },
     ReplaceFirst,
+    InsertEnergy {
+        last: bool,
+    },
     /// Computed one vector at a time.
     Slices(Arc<dyn SliceOp<F>>),
 }
@@ -80,6 +91,20 @@ impl<F: Real> VectorOp<F> {
                 };
                 (op, input)
             }
+            StageKind::Columns { add, mul } => {
+                if add.len() != input || mul.len() != input {
+                    let (add, mul) = (add.len(), mul.len());
+                    return Err(GraphError::new(
+                        stage,
+                        format!("{add} and {mul} constants for an input of {input}"),
+                    ));
+                }
+                let op = Self::Columns {
+                    add: convert(add),
+                    mul: convert(mul),
+                };
+                (op, input)
+            }
             StageKind::Affine { add, mul, min, max } => (
                 Self::Affine {
                     add: F::of(*add),
@@ -101,7 +126,15 @@ impl<F: Real> VectorOp<F> {
                 }
                 (Self::Matrix(convert(values)), *rows)
             }
+            StageKind::Quantise { steps, wraps } => (
+                Self::Quantise {
+                    steps: *steps,
+                    wraps: *wraps,
+                },
+                input,
+            ),
             StageKind::ReplaceFirst => (Self::ReplaceFirst, input),
+            StageKind::InsertEnergy { last } => (Self::InsertEnergy { last: *last }, input + 1),
             _ => return Ok(slices::new(stage, input)?.map(Self::Slices)),
         };
         if matches!(op, Self::Window(_)) && output != input {
@@ -191,6 +224,11 @@ impl<F: Real> VectorOp<F> {
                 F::ln_in_place(values);
                 each(values, |x| x * *scale);
             }
+            Self::Columns { add, mul } => {
+                for ((x, &add), &mul) in x.iter_mut().zip(add).zip(mul) {
+                    each(x, |x| (x + add) * mul);
+                }
+            }
             Self::Affine {
                 add,
                 mul,
@@ -199,6 +237,16 @@ impl<F: Real> VectorOp<F> {
             } => each(x.as_flattened_mut(), |x| {
                 min(max((x + *add) * *mul, *least), *most)
             }),
+            Self::Quantise { steps, wraps } => {
+                let levels = *steps as f64;
+                let top = if *wraps { 0.0 } else { levels - 1.0 };
+                each(x.as_flattened_mut(), |x| {
+                    let level = (x.to_f64() * levels).round_ties_even();
+                    F::of(if level < levels { level } else { top } / levels)
+                });
+            }
+            Self::InsertEnergy { last: true } => x.push(*energy),
+            Self::InsertEnergy { last: false } => x.insert(0, *energy),
             Self::ReplaceFirst => {
                 if let Some(first) = x.first_mut() {
                     *first = *energy;

@@ -12,7 +12,7 @@ fn input(fields: &str) -> Input {
     let table = Table::parse(fields).unwrap();
     InputConfig::read(&table, "input")
         .unwrap()
-        .validate()
+        .validate("input")
         .unwrap()
 }
 

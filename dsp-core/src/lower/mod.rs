@@ -5,12 +5,14 @@
 
 mod f32;
 mod fixed;
+mod micro_frontend;
 pub mod network;
+mod standardise;
 
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Chain, Framing, Graph, Head, Mode};
-use crate::plan_builder::{PlanBuilder, PlanBytes};
+use crate::graph::{Chain, Framing, Gain, Graph, Head, Mode};
+use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 
 /// Lowers `graph` to a plan with `f32` features.
@@ -21,9 +23,7 @@ use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 /// # Errors
 /// [`LowerError`] names the stage that no operator computes, and what to change.
 pub fn lower_f32(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes, LowerError> {
-    let chain = only_chain(graph)?;
-    let layout = Layout::new(chain, graph.head.as_ref(), clip_len)?;
-    f32::lower(graph, chain, &layout)
+    f32::lower(graph, clip_len)
 }
 
 /// Lowers `graph` to a plan with integer features: 16-bit samples in, no float anywhere.
@@ -39,19 +39,24 @@ pub fn lower_fixed(
     clip_len: Option<usize>,
     precision: Precision,
 ) -> Result<PlanBytes, LowerError> {
-    let chain = only_chain(graph)?;
-    let layout = Layout::new(chain, graph.head.as_ref(), clip_len)?;
-    fixed::lower(graph, chain, &layout, precision)
+    fixed::lower(graph, clip_len, precision)
 }
 
-fn only_chain(graph: &Graph) -> Result<&Chain, LowerError> {
-    match graph.chains.as_slice() {
-        [chain] => Ok(chain),
-        _ => Err(LowerError::new(
-            "plan",
-            "several blocks of features have no plan yet: they work in reference and host",
-        )),
-    }
+/// The chains of a graph that joins several, in the order of their lanes: those of input 0 first,
+/// as the plan's header asks, each with where its features start in the joined row.
+fn lanes(graph: &Graph) -> Vec<(&Chain, usize)> {
+    let mut at = 0;
+    let mut lanes: Vec<_> = graph
+        .chains
+        .iter()
+        .map(|chain| {
+            let start = at;
+            at += chain.window_rows().unwrap_or(1) * chain.row_len;
+            (chain, start)
+        })
+        .collect();
+    lanes.sort_by_key(|(chain, _)| chain.input);
+    lanes
 }
 
 /// Lowers the classifier and the decision of `graph` alone: a plan that takes feature values as
@@ -96,11 +101,28 @@ struct Layout {
 }
 
 impl Layout {
+    /// Declares the source window of the plan's last lane, unless it shares one.
+    fn source(
+        &self,
+        plan: &mut PlanBuilder,
+        chain: &Chain,
+        elem: Elem,
+        shared: Option<TensorId>,
+    ) -> TensorId {
+        if let Some(source) = shared {
+            return source;
+        }
+        plan.rate_hz(chain.source.rate_hz);
+        let axes = chain.source.axes;
+        plan.source(elem, self.window * axes, self.hop * axes, self.prime * axes)
+    }
+
     fn new(
         chain: &Chain,
         head: Option<&Head>,
         clip_len: Option<usize>,
     ) -> Result<Self, LowerError> {
+        refuse_what_has_no_operator(chain)?;
         let Framing {
             frame_len,
             hop,
@@ -170,5 +192,25 @@ impl Layout {
             rows: frames,
             row_hop: frames,
         })
+    }
+}
+
+/// What frames are cut from, where no device operator makes it.
+fn refuse_what_has_no_operator(chain: &Chain) -> Result<(), LowerError> {
+    if matches!(chain.source.gain, Gain::IntegersToUnit(_)) {
+        return Err(LowerError::new(
+            "input",
+            "no operator chooses the scale by the samples of a window: set sample_scale to \"none\" \
+             or \"from_int16\"",
+        ));
+    }
+    match chain.framing.pre_emphasis {
+        Some(pre) if pre.circular || pre.shift != 1 => Err(LowerError::new(
+            "input.pre_emphasis",
+            "circular pre-emphasis, or one over several samples, has no operator: it works in the \
+             reference and host numerics; pre_emphasis = \"signal\" with pre_emphasis_shift = 1 has \
+             one",
+        )),
+        _ => Ok(()),
     }
 }

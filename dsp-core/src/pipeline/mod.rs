@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 pub use read::Override;
-pub(crate) use read::PIPELINE_FIELDS;
+pub(crate) use read::{INPUT_ID_FIELD, PIPELINE_FIELDS};
 
 use crate::ConfigError;
 use crate::blocks::classifier::{Classifier, ClassifierSpec, FeatureShape};
 use crate::blocks::decide::Decide;
-use crate::blocks::{BlockType, FeatureSpec};
-use crate::config::{Section, Table, write_text};
+use crate::blocks::{BlockType, FeatureSpec, normalise};
+use crate::config::{Section, Table, Value, write_text};
 use crate::deploy::Deploy;
 use crate::graph::{Chain, Graph, Head, Mode};
 use crate::input::{Input, InputConfig};
@@ -38,13 +38,13 @@ use read::{BlockTable, Document};
 /// "#;
 /// let overrides = [Override::new("features.n_coeffs", "10")];
 /// let pipeline = Pipeline::from_toml(text, ".".as_ref(), &overrides)?;
-/// assert_eq!(pipeline.graph().row_len, 10);
+/// assert_eq!(pipeline.graph().row_len(), 10);
 /// # Ok::<(), otolith_dsp_core::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pipeline {
     graph: Graph,
-    input: Input,
+    inputs: Vec<Input>,
     deploy: Deploy,
     warnings: Vec<String>,
     resolved: String,
@@ -69,9 +69,15 @@ impl Pipeline {
     }
 
     fn build(document: &Document, base_dir: &Path) -> Result<Self, ConfigError> {
-        let input = InputConfig::read(&document.input, "input")?
-            .validate()
-            .map_err(|error| under("input", error))?;
+        let inputs = document
+            .inputs
+            .iter()
+            .map(|input| {
+                InputConfig::read(&input.table, &input.id)?
+                    .validate(&input.id)
+                    .map_err(|error| under(&input.id, error))
+            })
+            .collect::<Result<Vec<Input>, ConfigError>>()?;
         let deploy = Deploy::read(&document.deploy)?;
         let blocks = Roles::of(document)?;
 
@@ -82,17 +88,21 @@ impl Pipeline {
             head: None,
         };
         for block in &blocks.features {
-            let spec = block.block_type.features(&block.table, &block.id, &input)?;
-            graph.chains.push(chain(block, &*spec, &input)?);
+            let index = block.input(&inputs)?;
+            let input = &inputs[index];
+            let spec = block.block_type.features(&block.table, &block.id, input)?;
+            graph.chains.push(Chain {
+                input: index,
+                ..chain(block, &*spec, input)?
+            });
             specs.push(spec);
         }
-        if graph.chains.len() > 1 && !matches!(input.mode, Mode::Window { .. }) {
-            return Err(ConfigError::new(
-                "input.mode",
-                format!("{:?}", input.config.mode.name()),
-                "several blocks of features are joined window by window: expected \"window\"",
-            ));
-        }
+        check_joined(&graph, &inputs)?;
+        let normalise_toml = blocks
+            .normalise
+            .map(|block| normalise::apply(&block.table, &block.id, &mut graph.chains))
+            .transpose()?;
+        let input = &inputs[graph.first().input];
         let joined = graph.chains.len() > 1;
         let (row_len, hop) = (graph.row_len(), graph.first().framing.hop);
         let window_rows = if joined {
@@ -141,9 +151,11 @@ impl Pipeline {
                 labels,
                 ..
             } = classifier;
+            let codes = graph.chains.iter().all(Chain::gives_codes);
             graph.head = Some(Head {
                 name: block.id.clone(),
                 model,
+                codes,
                 rows,
                 row_hop: hop_rows,
                 labels,
@@ -154,9 +166,25 @@ impl Pipeline {
         let mut resolved = String::new();
         let name = ("name", write_text(&document.name));
         write_table(&mut resolved, "[pipeline]", &[name]);
-        write_table(&mut resolved, "[input]", &input.config.write());
+        for input in &inputs {
+            if inputs.len() == 1 {
+                write_table(&mut resolved, "[input]", &input.config.write());
+            } else {
+                let mut fields = vec![("id", write_text(&input.id))];
+                fields.extend(input.config.write());
+                write_table(&mut resolved, "[[input]]", &fields);
+            }
+        }
         for (block, spec) in blocks.features.iter().zip(&specs) {
-            write_block(&mut resolved, block, spec.write());
+            let mut fields = spec.write();
+            if inputs.len() > 1 {
+                let id = &inputs[block.input(&inputs)?].id;
+                fields.insert(0, ("input", write_text(id)));
+            }
+            write_block(&mut resolved, block, fields);
+        }
+        if let (Some(block), Some(fields)) = (blocks.normalise, normalise_toml) {
+            write_block(&mut resolved, block, fields);
         }
         for (block, fields) in head_toml {
             write_block(&mut resolved, block, fields);
@@ -165,7 +193,7 @@ impl Pipeline {
 
         Ok(Self {
             graph,
-            input,
+            inputs,
             deploy,
             warnings: blocks
                 .features
@@ -182,9 +210,14 @@ impl Pipeline {
         &self.graph
     }
 
-    /// What the pipeline takes, and how recordings are made to fit it.
+    /// What the pipeline takes, and how recordings are made to fit it: the first input.
     pub fn input(&self) -> &Input {
-        &self.input
+        &self.inputs[0]
+    }
+
+    /// All inputs, at least one.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
     }
 
     /// What the pipeline is to run on.
@@ -237,11 +270,74 @@ fn write_block(out: &mut String, block: &BlockTable, fields: Vec<(&'static str, 
     write_table(out, "[[block]]", &all);
 }
 
+impl BlockTable {
+    /// Index of the input that the block listens to.
+    fn input(&self, inputs: &[Input]) -> Result<usize, ConfigError> {
+        let Some(node) = self.table.get("input") else {
+            return Ok(0);
+        };
+        let found = match &node.value {
+            Value::Text(id) => inputs.iter().position(|input| &input.id == id),
+            _ => None,
+        };
+        let ids: Vec<&str> = inputs.iter().map(|input| input.id.as_str()).collect();
+        found.ok_or_else(|| {
+            node.origin.mark(ConfigError::new(
+                format!("{}.input", self.id),
+                node.value.shown(),
+                format!("expected the id of an input in quotes: {}", ids.join(", ")),
+            ))
+        })
+    }
+}
+
+/// Several chains meet window by window: all inputs have windows that come at the same times, and
+/// every input is heard.
+fn check_joined(graph: &Graph, inputs: &[Input]) -> Result<(), ConfigError> {
+    if let Some(unheard) = (0..inputs.len()).find(|i| graph.chains.iter().all(|c| c.input != *i)) {
+        let id = &inputs[unheard].id;
+        return Err(ConfigError::new(
+            id.clone(),
+            "an input that no block listens to",
+            format!("remove it, or set `input = \"{id}\"` in a block"),
+        ));
+    }
+    if graph.chains.len() == 1 {
+        return Ok(());
+    }
+    let mut first = None;
+    for input in inputs {
+        let Mode::Window { len, hop } = input.mode else {
+            return Err(ConfigError::new(
+                format!("{}.mode", input.id),
+                format!("{:?}", input.config.mode.name()),
+                "several blocks of features are joined window by window: expected \"window\"",
+            ));
+        };
+        let ms = |samples: usize| samples as f64 * 1000.0 / input.rate_hz;
+        let (len, hop) = (ms(len), ms(hop));
+        let (id, first_len, first_hop) = *first.get_or_insert((&input.id, len, hop));
+        for (field, found, wanted) in [
+            ("window_ms", len, first_len),
+            ("window_hop_ms", hop, first_hop),
+        ] {
+            if (found - wanted).abs() > 1e-6 * wanted {
+                return Err(ConfigError::new(
+                    format!("{}.{field}", input.id),
+                    found,
+                    format!("inputs are joined window by window: expected {wanted}, as in `{id}`"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The chain of a block of features.
 fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Chain, ConfigError> {
     let framing = spec.framing(input);
     let stages = spec.expand(&block.id);
-    let source = input.source();
+    let source = spec.source(input);
     let row_len = stages
         .last()
         .map_or(framing.frame_len * source.axes, |stage| stage.len);
@@ -262,7 +358,7 @@ fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Ch
     };
     if chain.window_rows() == Some(0) {
         return Err(ConfigError::new(
-            "input.window_ms",
+            format!("{}.window_ms", input.id),
             input.config.window_ms.unwrap_or_default(),
             format!(
                 "a window is shorter than a frame and gives no row: expected at least {} ms",
@@ -270,36 +366,50 @@ fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Ch
             ),
         ));
     }
+    if let Some(rows) = chain.window_rows() {
+        spec.check_frames(rows)
+            .map_err(|error| under(&block.id, error))?;
+    }
     Ok(chain)
 }
 
 /// The blocks in their roles.
 struct Roles<'a> {
     features: Vec<&'a BlockTable>,
+    normalise: Option<&'a BlockTable>,
     classifier: Option<&'a BlockTable>,
     decide: Option<&'a BlockTable>,
 }
 
 impl<'a> Roles<'a> {
-    /// Blocks must stand in this order: features, classifier, decide.
+    /// Blocks must stand in this order: features, normalise, classifier, decide.
     fn of(document: &'a Document) -> Result<Self, ConfigError> {
         const ORDER: &str = "a pipeline is one or more blocks of features (such as mel or mfcc), \
-                             then at most one classifier, then at most one decide";
+                             then at most one normalise, then at most one classifier, then at most \
+                             one decide";
         let mut roles = Self {
             features: Vec::new(),
+            normalise: None,
             classifier: None,
             decide: None,
         };
         for block in &document.blocks {
             let headless = roles.classifier.is_none() && roles.decide.is_none();
             match block.block_type {
+                BlockType::Normalise
+                    if headless && roles.normalise.is_none() && !roles.features.is_empty() =>
+                {
+                    roles.normalise = Some(block);
+                }
                 BlockType::Classifier if headless && !roles.features.is_empty() => {
                     roles.classifier = Some(block);
                 }
                 BlockType::Decide if roles.classifier.is_some() && roles.decide.is_none() => {
                     roles.decide = Some(block);
                 }
-                kind if kind.makes_features() && headless => roles.features.push(block),
+                kind if kind.makes_features() && headless && roles.normalise.is_none() => {
+                    roles.features.push(block);
+                }
                 _ => {
                     return Err(block.origin.mark(ConfigError::new(
                         block.id.clone(),

@@ -38,6 +38,15 @@ impl Override {
     }
 }
 
+/// Name of one of several inputs.
+pub(crate) const INPUT_ID_FIELD: Field = Field {
+    name: "id",
+    doc: "Name of the input, where a pipeline has several tables [[input]]: lower-case letters, \
+          digits and `_`, starting with a letter.",
+    derived: "none for the only input",
+    ..Field::PLAIN
+};
+
 /// The one field of `[pipeline]`.
 pub(crate) const PIPELINE_FIELDS: &[Field] = &[Field {
     name: "name",
@@ -45,6 +54,13 @@ pub(crate) const PIPELINE_FIELDS: &[Field] = &[Field {
           generated files and C symbols are made of it.",
     ..Field::PLAIN
 }];
+
+/// An input of the file.
+#[derive(Clone, Debug)]
+pub(crate) struct InputTable {
+    pub(crate) id: String,
+    pub(crate) table: Table,
+}
 
 /// A block of the file.
 #[derive(Clone, Debug)]
@@ -60,7 +76,8 @@ pub(crate) struct BlockTable {
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     pub(crate) name: String,
-    pub(crate) input: Table,
+    /// At least one. The only one may be the table `[input]`, whose id is `input`.
+    pub(crate) inputs: Vec<InputTable>,
     pub(crate) blocks: Vec<BlockTable>,
     pub(crate) deploy: Table,
     places: Vec<(String, Origin)>,
@@ -72,7 +89,7 @@ impl Document {
         let root = Table::parse(text)?;
         let mut places = Vec::new();
         let mut pipeline = None;
-        let mut input = None;
+        let mut inputs = None;
         let mut deploy = None;
         let mut blocks = Vec::new();
         for entry in root.entries {
@@ -83,7 +100,7 @@ impl Document {
             } = entry;
             match key.as_str() {
                 "pipeline" => pipeline = Some(section_table(&key, node, &mut places)?),
-                "input" => input = Some(section_table(&key, node, &mut places)?),
+                "input" => inputs = Some(input_tables(node, &mut places)?),
                 "deploy" => deploy = Some(section_table(&key, node, &mut places)?),
                 "block" => blocks = block_tables(node)?,
                 _ => {
@@ -101,7 +118,7 @@ impl Document {
         }
         let mut document = Self {
             name: String::new(),
-            input: input.ok_or_else(|| missing_table("input", "rate_hz = 16000"))?,
+            inputs: inputs.ok_or_else(|| missing_table("input", "rate_hz = 16000"))?,
             blocks,
             deploy: deploy.unwrap_or_default(),
             places,
@@ -110,13 +127,27 @@ impl Document {
         for change in overrides {
             document.apply(change, &mut pipeline)?;
         }
+        if let Some(id) = document
+            .inputs
+            .iter()
+            .map(|input| &input.id)
+            .find(|id| document.blocks.iter().any(|block| block.id == **id))
+        {
+            return Err(ConfigError::new(
+                format!("{id}.id"),
+                format!("a block and an input `{id}`"),
+                "ids must differ: give one of them another `id`",
+            ));
+        }
         for block in &mut document.blocks {
             let path = block.id.clone();
             document.places.push((path, block.origin.clone()));
         }
         document.check_keys(&pipeline)?;
         document.name = pipeline_name(&pipeline).map_err(|error| document.place(error))?;
-        settle_alternatives(&mut document.input, InputConfig::FIELDS);
+        for input in &mut document.inputs {
+            settle_alternatives(&mut input.table, InputConfig::FIELDS);
+        }
         for block in &mut document.blocks {
             settle_alternatives(&mut block.table, block.block_type.fields());
             fill_preset(block)?;
@@ -152,8 +183,12 @@ impl Document {
 
     fn table(&self, path: &str) -> Option<&Table> {
         match path {
-            "input" => Some(&self.input),
             "deploy" => Some(&self.deploy),
+            id if self.inputs.iter().any(|input| input.id == id) => self
+                .inputs
+                .iter()
+                .find(|input| input.id == id)
+                .map(|input| &input.table),
             id => self
                 .blocks
                 .iter()
@@ -176,8 +211,13 @@ impl Document {
         let ids: Vec<String> = self.blocks.iter().map(|block| block.id.clone()).collect();
         let table = match target {
             "pipeline" => pipeline,
-            "input" => &mut self.input,
             "deploy" => &mut self.deploy,
+            id if self.inputs.iter().any(|input| input.id == id) => {
+                match self.inputs.iter_mut().find(|input| input.id == id) {
+                    Some(input) => &mut input.table,
+                    None => pipeline,
+                }
+            }
             id => match self.blocks.iter_mut().find(|block| block.id == id) {
                 Some(block) if field == "id" || field == "type" => {
                     return Err(origin.mark(ConfigError::new(
@@ -194,7 +234,8 @@ impl Document {
                     let names: Vec<&str> = ids
                         .iter()
                         .map(String::as_str)
-                        .chain(["input", "deploy", "pipeline"])
+                        .chain(self.inputs.iter().map(|input| input.id.as_str()))
+                        .chain(["deploy", "pipeline"])
                         .collect();
                     let mut error = unknown_key(
                         change.path.clone(),
@@ -250,13 +291,11 @@ impl Document {
             "pipeline",
             &names(PIPELINE_FIELDS),
         )?;
-        check_table(
-            &self.input,
-            "input",
-            "[input]",
-            "input",
-            &names(InputConfig::FIELDS),
-        )?;
+        let mut input_fields = names(InputConfig::FIELDS);
+        input_fields.push(INPUT_ID_FIELD.name);
+        for input in &self.inputs {
+            check_table(&input.table, &input.id, "[input]", "input", &input_fields)?;
+        }
         for block in &self.blocks {
             let fields: Vec<&str> = block.block_type.fields().iter().map(|f| f.name).collect();
             let owner = format!("a block of type \"{}\"", block.block_type.name());
@@ -319,6 +358,11 @@ fn unknown_key(
             format!("did you mean `{near}`? `otolith explain {topic}` lists all {what}")
         }
         (Some(near), _) => format!("did you mean `{near}`? T{}", &list[1..]),
+        (None, Some(block)) if allowed.len() > LISTED => format!(
+            "it is a field of blocks of type \"{}\"; `otolith explain {topic}` lists all {what} of \
+             {owner}",
+            block.name()
+        ),
         (None, Some(block)) => format!(
             "it is a field of blocks of type \"{}\"; {list}",
             block.name()
@@ -367,6 +411,74 @@ fn section_table(
             format!("expected a table: write its fields under [{key}]"),
         ))),
     }
+}
+
+/// The table `[input]`, or the tables of `[[input]]` with their ids.
+fn input_tables(
+    node: Node,
+    places: &mut Vec<(String, Origin)>,
+) -> Result<Vec<InputTable>, ConfigError> {
+    let items = match node.value {
+        Value::List(items) if !items.is_empty() => items,
+        _ => {
+            let table = section_table("input", node, places)?;
+            return Ok(vec![InputTable {
+                id: "input".to_owned(),
+                table,
+            }]);
+        }
+    };
+    let mut inputs: Vec<InputTable> = Vec::new();
+    for (i, item) in items.into_iter().enumerate() {
+        let path = format!("input[{i}]");
+        let table = section_table(&path, item, places)?;
+        let node = table.get("id").ok_or_else(|| {
+            ConfigError::new(
+                path.clone(),
+                "no `id`",
+                "several inputs need names: give each [[input]] an `id`",
+            )
+        })?;
+        let id = String::read(node, &INPUT_ID_FIELD).map_err(|mismatch| {
+            node.origin.mark(ConfigError::new(
+                format!("{path}.id"),
+                node.value.shown(),
+                mismatch.allowed,
+            ))
+        })?;
+        check_id(&id, node, &format!("{path}.id"))?;
+        if inputs.iter().any(|other| other.id == id) {
+            return Err(node.origin.mark(ConfigError::new(
+                format!("{path}.id"),
+                format!("a second input `{id}`"),
+                "ids must differ: give this input an `id` of its own",
+            )));
+        }
+        places.push((id.clone(), node.origin.clone()));
+        inputs.push(InputTable { id, table });
+    }
+    Ok(inputs)
+}
+
+/// Fails unless `id` can stand in the path of an override.
+fn check_id(id: &str, node: &Node, path: &str) -> Result<(), ConfigError> {
+    let allowed = id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let taken = ["input", "deploy", "pipeline", "block"];
+    if allowed && !taken.contains(&id) && id.len() <= 32 {
+        return Ok(());
+    }
+    Err(node.origin.mark(ConfigError::new(
+        path,
+        node.value.shown(),
+        format!(
+            "expected at most 32 lower-case letters, digits and `_`, starting with a letter, and \
+             not {}",
+            taken.join(", ")
+        ),
+    )))
 }
 
 /// The tables of `[[block]]`, with their ids and types.
@@ -434,22 +546,7 @@ fn block_table(i: usize, table: Table, origin: Origin) -> Result<BlockTable, Con
         Some(node) => {
             let id = String::read(node, &BLOCK_FIELDS[0])
                 .map_err(|mismatch| mismatched(node, "id", mismatch))?;
-            let allowed = id.starts_with(|c: char| c.is_ascii_lowercase())
-                && id
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-            let taken = ["input", "deploy", "pipeline", "block"];
-            if !allowed || taken.contains(&id.as_str()) || id.len() > 32 {
-                return Err(node.origin.mark(ConfigError::new(
-                    format!("block[{i}].id"),
-                    node.value.shown(),
-                    format!(
-                        "expected at most 32 lower-case letters, digits and `_`, starting with a \
-                         letter, and not {}",
-                        taken.join(", ")
-                    ),
-                )));
-            }
+            check_id(&id, node, &format!("block[{i}].id"))?;
             id
         }
         None => block_type.name().to_owned(),
@@ -517,11 +614,10 @@ fn fill_preset(block: &mut BlockTable) -> Result<(), ConfigError> {
         _ => None,
     };
     let origin = Origin::Preset(preset.name, span);
-    let values = Table::parse(preset.fields)?;
+    let values = preset.values(block.block_type)?;
     let fields = block.block_type.fields();
     // All at once, so that a preset's own values do not push each other out.
     let missing: Vec<Entry> = values
-        .entries
         .into_iter()
         .filter(|entry| {
             fields.iter().any(|field| {

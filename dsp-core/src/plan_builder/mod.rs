@@ -11,8 +11,9 @@ use crate::error::LowerError;
 use bytemuck::{NoUninit, bytes_of};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{
-    ARENA_ALIGN, Elem, Element, HASHED_FROM, Header, MAGIC, MAX_BYTES, MAX_OPERANDS, MAX_OPS, NONE,
-    Numeric, PART_ALIGN, Place, Section, TensorRecord, VERSION, align_up, content_hash, step_word,
+    ARENA_ALIGN, Elem, Element, HASHED_FROM, Header, Lane, MAGIC, MAX_BYTES, MAX_LANES,
+    MAX_OPERANDS, MAX_OPS, NONE, Numeric, PART_ALIGN, Place, Section, TensorRecord, VERSION,
+    align_up, content_hash, step_word,
 };
 use serde::{Deserialize, Serialize};
 use std::ops::Deref;
@@ -141,6 +142,22 @@ pub struct Format {
     pub limit: f64,
 }
 
+/// A lane that is being built.
+#[derive(Default)]
+struct LaneDraft {
+    input: usize,
+    source: Option<TensorId>,
+    source_hop: u32,
+    source_prime: u32,
+    rate_mhz: u32,
+    rows: Option<TensorId>,
+    frames: u32,
+    row_count: u32,
+    row_hop: u32,
+    /// Window and frame section.
+    steps: [Vec<Step>; 2],
+}
+
 struct Step {
     op: &'static Op,
     name: String,
@@ -150,7 +167,8 @@ struct Step {
 
 /// Collects tensors and steps, then writes a plan.
 ///
-/// Order of use: [`source`](Self::source) first, [`rows`](Self::rows) when there are frames, then
+/// A plan has one lane for each chain of a graph. Order of use, for each lane:
+/// [`lane`](Self::lane), [`source`](Self::source) first, [`rows`](Self::rows) when there are frames, then
 /// tensors and steps in the order of execution, the outputs, and [`finish`](Self::finish).
 ///
 /// A tensor lives from the first step that names it to the last; the builder overlaps tensors
@@ -160,21 +178,14 @@ struct Step {
 pub struct PlanBuilder {
     numeric: Numeric,
     tensors: Vec<Tensor>,
-    steps: [Vec<Step>; 3],
+    lanes: Vec<LaneDraft>,
+    decision_steps: Vec<Step>,
     data: Vec<u8>,
-    source: Option<TensorId>,
-    source_hop: u32,
-    source_prime: u32,
-    rate_mhz: u32,
-    rows: Option<TensorId>,
-    frames: u32,
-    row_count: u32,
-    row_hop: u32,
     features: Option<TensorId>,
     scores: Option<TensorId>,
     decision: Option<TensorId>,
-    /// Stage, the section and the number of steps in it so far, tensor, format.
-    formats: Vec<(String, Section, usize, TensorId, Format)>,
+    /// Stage, the lane and section and the number of steps in it so far, tensor, format.
+    formats: Vec<(String, (usize, Section), usize, TensorId, Format)>,
     notes: PlanNotes,
 }
 
@@ -184,16 +195,9 @@ impl PlanBuilder {
         Self {
             numeric,
             tensors: Vec::new(),
-            steps: Default::default(),
+            lanes: vec![LaneDraft::default()],
+            decision_steps: Vec::new(),
             data: Vec::new(),
-            source: None,
-            source_hop: 1,
-            source_prime: 0,
-            rate_mhz: 0,
-            rows: None,
-            frames: 0,
-            row_count: 0,
-            row_hop: 0,
             features: None,
             scores: None,
             decision: None,
@@ -212,15 +216,55 @@ impl PlanBuilder {
     /// [`view`](Self::view) of it.
     pub fn source(&mut self, elem: Elem, len: usize, hop: usize, prime: usize) -> TensorId {
         let id = self.state("source", elem, &[len]);
-        self.source = Some(id);
-        self.source_hop = hop as u32;
-        self.source_prime = prime as u32;
+        let lane = self.last_lane();
+        lane.source = Some(id);
+        lane.source_hop = hop as u32;
+        lane.source_prime = prime as u32;
         id
+    }
+
+    /// Begins another lane, which hears `input`. Lanes of the same input share its source window:
+    /// the earlier one's, which is then returned, must not be declared again.
+    pub fn lane(&mut self, input: usize) -> Option<TensorId> {
+        let earlier = self.lanes.iter().find(|lane| lane.input == input);
+        let draft = match earlier {
+            Some(lane) => LaneDraft {
+                input,
+                source: lane.source,
+                source_hop: lane.source_hop,
+                source_prime: lane.source_prime,
+                rate_mhz: lane.rate_mhz,
+                ..LaneDraft::default()
+            },
+            None => LaneDraft {
+                input,
+                ..LaneDraft::default()
+            },
+        };
+        let source = draft.source;
+        self.lanes.push(draft);
+        source
+    }
+
+    fn last_lane(&mut self) -> &mut LaneDraft {
+        let last = self.lanes.len() - 1;
+        &mut self.lanes[last]
+    }
+
+    /// All steps in their order, with the number of their section: two for each lane, then that
+    /// of the decision.
+    fn sections(&self) -> impl Iterator<Item = &Vec<Step>> {
+        let lanes = self.lanes.iter().flat_map(|lane| &lane.steps);
+        lanes.chain([&self.decision_steps])
+    }
+
+    fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        self.sections().flatten()
     }
 
     /// States the sample rate in hertz.
     pub fn rate_hz(&mut self, rate: f64) {
-        self.rate_mhz = libm::round(rate * 1000.0) as u32;
+        self.last_lane().rate_mhz = libm::round(rate * 1000.0) as u32;
     }
 
     /// Declares the rows: `count` rows of `len` elements, of which `hop` are dropped after each
@@ -235,10 +279,11 @@ impl PlanBuilder {
         frames: usize,
     ) -> (TensorId, TensorId) {
         let rows = self.state("rows", elem, &[count, len]);
-        self.rows = Some(rows);
-        self.row_count = count as u32;
-        self.row_hop = hop as u32;
-        self.frames = frames as u32;
+        let lane = self.last_lane();
+        lane.rows = Some(rows);
+        lane.row_count = count as u32;
+        lane.row_hop = hop as u32;
+        lane.frames = frames as u32;
         let row = self.add("row", elem, &[len], Kind::Row { offset: 0 });
         (rows, row)
     }
@@ -281,7 +326,7 @@ impl PlanBuilder {
         self.add(name, elem, shape, Kind::View { of, byte_offset })
     }
 
-    /// Appends a step to `section`. Operands and parameters are those of the operator's
+    /// Appends a step to `section` of the last lane. Operands and parameters are those of the operator's
     /// documentation.
     pub fn step(
         &mut self,
@@ -291,20 +336,28 @@ impl PlanBuilder {
         tensors: &[TensorId],
         params: &[u32],
     ) {
-        self.steps[section as usize].push(Step {
+        let step = Step {
             op,
             name: name.into(),
             tensors: tensors.into(),
             params: params.into(),
-        });
+        };
+        match section {
+            Section::Window | Section::Frame => self.last_lane().steps[section as usize].push(step),
+            Section::Decision => self.decision_steps.push(step),
+        }
     }
 
     /// States that `tensor` holds the output of the graph's stage `stage` once the last step so far
     /// of `section` ran.
     pub fn format(&mut self, section: Section, stage: &str, tensor: TensorId, format: Format) {
-        let steps = self.steps[section as usize].len();
+        let lane = self.lanes.len() - 1;
+        let steps = match section {
+            Section::Window | Section::Frame => self.lanes[lane].steps[section as usize].len(),
+            Section::Decision => self.decision_steps.len(),
+        };
         self.formats
-            .push((stage.into(), section, steps, tensor, format));
+            .push((stage.into(), (lane, section), steps, tensor, format));
     }
 
     /// The tensor whose contents a features event announces, and the shape to present it in.
@@ -336,14 +389,15 @@ impl PlanBuilder {
     /// # Errors
     /// [`LowerError`] when the plan would exceed a limit of the format.
     pub fn finish(mut self) -> Result<PlanBytes, LowerError> {
-        let source = self
-            .source
-            .ok_or_else(|| LowerError::new("plan", "no source was declared"))?;
         self.check_limits()?;
+        let lanes = self.lane_records()?;
+        let [lane, more_lanes @ ..] = lanes.as_slice() else {
+            return Err(LowerError::new("plan", "it has no lane"));
+        };
         let layout = planner::lay_out(&self);
         let mut codes: Vec<u16> = Vec::new();
         let mut words: Vec<u32> = Vec::new();
-        for step in self.steps.iter().flatten() {
+        for step in self.all_steps() {
             let index = codes
                 .iter()
                 .position(|&code| code == step.op.code)
@@ -373,12 +427,7 @@ impl PlanBuilder {
             .iter()
             .map(|t| (t.name.clone(), t.shape.clone()))
             .collect();
-        self.notes.steps = self
-            .steps
-            .iter()
-            .flatten()
-            .map(|s| s.name.clone())
-            .collect();
+        self.notes.steps = self.all_steps().map(|s| s.name.clone()).collect();
         self.notes.formats = self.stage_formats();
         let info =
             serde_json::to_vec(&self.notes).map_err(|e| LowerError::new("plan", e.to_string()))?;
@@ -388,9 +437,9 @@ impl PlanBuilder {
             magic: MAGIC,
             version: VERSION,
             numeric: self.numeric as u8,
-            source_elem: self.elem(source) as u8,
+            source_elem: lane.source_elem,
             total_len: 0,
-            reserved: 0,
+            more_lanes: more_lanes.len() as u32,
             hash: 0,
             arena_len: align_up(layout.arena_len, ARENA_ALIGN) as u32,
             state_len: layout.state_len as u32,
@@ -399,22 +448,27 @@ impl PlanBuilder {
             step_words: words.len() as u32,
             data_len: self.data.len() as u32,
             info_len: info.len() as u32,
-            steps: [0, 1, 2].map(|s: usize| self.steps[s].len() as u16),
-            source: source.0,
-            source_hop: self.source_hop,
-            source_prime: self.source_prime,
-            frames: self.frames,
-            rows: id(self.rows),
+            steps: [
+                lane.steps[0],
+                lane.steps[1],
+                self.decision_steps.len() as u16,
+            ],
+            source: lane.source,
+            source_hop: lane.source_hop,
+            source_prime: lane.source_prime,
+            frames: lane.frames,
+            rows: lane.rows,
             features: id(self.features),
-            row_count: self.row_count,
-            row_hop: self.row_hop,
+            row_count: lane.row_count,
+            row_hop: lane.row_hop,
             scores: id(self.scores),
             decision: id(self.decision),
-            rate_mhz: self.rate_mhz,
+            rate_mhz: lane.rate_mhz,
         };
         let mut bytes = Vec::new();
         for part in [
             bytes_of(&header),
+            bytemuck::cast_slice(more_lanes),
             bytemuck::cast_slice(&codes),
             bytemuck::cast_slice(&records),
             bytemuck::cast_slice(&words),
@@ -441,12 +495,39 @@ impl PlanBuilder {
         Ok(PlanBytes::copy_from(&bytes))
     }
 
+    fn lane_records(&self) -> Result<Vec<Lane>, LowerError> {
+        let record = |lane: &LaneDraft| {
+            let source = lane
+                .source
+                .ok_or_else(|| LowerError::new("plan", "no source was declared"))?;
+            Ok(Lane {
+                steps: [0, 1].map(|s: usize| lane.steps[s].len() as u16),
+                source: source.0,
+                rows: lane.rows.map_or(NONE, |t| t.0),
+                source_hop: lane.source_hop,
+                source_prime: lane.source_prime,
+                frames: lane.frames,
+                row_count: lane.row_count,
+                row_hop: lane.row_hop,
+                rate_mhz: lane.rate_mhz,
+                input: lane.input as u8,
+                source_elem: self.elem(source) as u8,
+                reserved: 0,
+            })
+        };
+        self.lanes.iter().map(record).collect()
+    }
+
     fn stage_formats(&self) -> Vec<StageFormat> {
         let index = |(tensor, power): (TensorId, i32)| (usize::from(tensor.0), power);
         self.formats
             .iter()
-            .map(|(stage, section, steps, tensor, format)| {
-                let before: usize = self.steps[..*section as usize].iter().map(Vec::len).sum();
+            .map(|(stage, (lane, section), steps, tensor, format)| {
+                let section = match section {
+                    Section::Window | Section::Frame => 2 * lane + *section as usize,
+                    Section::Decision => 2 * self.lanes.len(),
+                };
+                let before: usize = self.sections().take(section).map(Vec::len).sum();
                 StageFormat {
                     stage: stage.clone(),
                     step: (before + steps).saturating_sub(1),
@@ -462,7 +543,16 @@ impl PlanBuilder {
     }
 
     fn check_limits(&self) -> Result<(), LowerError> {
-        for step in self.steps.iter().flatten() {
+        if self.lanes.len() > MAX_LANES {
+            return Err(LowerError::new(
+                "plan",
+                format!(
+                    "{} blocks of features, at most {MAX_LANES} fit in a plan",
+                    self.lanes.len()
+                ),
+            ));
+        }
+        for step in self.all_steps() {
             if step.tensors.len() > MAX_OPERANDS {
                 return Err(LowerError::new(
                     step.name.clone(),

@@ -91,7 +91,9 @@ fn lives(plan: &PlanBuilder) -> Vec<Life> {
         lives[root] = life;
     };
     let mut at = 0;
-    for (section, steps) in plan.steps.iter().enumerate() {
+    let mut last = 0;
+    for (section, steps) in plan.sections().enumerate() {
+        last = section;
         for step in steps {
             for &tensor in &step.tensors {
                 touch(tensor, section, at);
@@ -104,7 +106,7 @@ fn lives(plan: &PlanBuilder) -> Vec<Life> {
         .into_iter()
         .flatten()
     {
-        touch(id, 2, at);
+        touch(id, last, at);
     }
     lives
 }

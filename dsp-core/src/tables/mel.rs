@@ -23,6 +23,13 @@ choices! {
         /// Triangles straight in bins, corners rounded to bins: `floor((n_fft + 1) f / rate)`.
         /// python_speech_features.
         Bins = "bins",
+        /// As `bins`, with the uppermost corner 0.001 Hz lower, and a bin that is the peak of a
+        /// filter has weight 1 even where a flank has no width. Edge Impulse, version 4.
+        BinsBelow = "bins_below",
+        /// As `bins_below`, but corners are `floor((n_fft / 2 + 2) f / rate)`: all filters lie in
+        /// the lower half of the spectrum and weigh about half the frequencies they are named
+        /// after. Edge Impulse, versions 1 to 3.
+        BinsSqueezed = "bins_squeezed",
     }
 }
 
@@ -104,6 +111,22 @@ impl MelBank {
             .collect()
     }
 
+    /// Corners rounded to bins.
+    fn corner_bins(&self, corners_hz: &[f64]) -> Vec<f64> {
+        let (bins, lowered) = match self.shape {
+            FilterShape::BinsSqueezed => (self.n_fft / 2 + 2, 0.001),
+            FilterShape::BinsBelow => (self.n_fft + 1, 0.001),
+            _ => (self.n_fft + 1, 0.0),
+        };
+        let last = corners_hz.len() - 1;
+        corners_hz
+            .iter()
+            .enumerate()
+            .map(|(i, &hz)| if i == last { hz - lowered } else { hz })
+            .map(|hz| (bins as f64 * hz / self.rate_hz).floor())
+            .collect()
+    }
+
     /// The filters over bins `0..=n_fft / 2`.
     pub(crate) fn filters(&self) -> FilterBank {
         let corners_mel = self.corners_mel();
@@ -117,19 +140,28 @@ impl MelBank {
                 corners_mel,
                 bins.map(|k| self.scale.mel(bin_hz(k))).collect(),
             ),
-            FilterShape::Bins => (
-                corners_hz
-                    .iter()
-                    .map(|hz| ((self.n_fft + 1) as f64 * hz / self.rate_hz).floor())
-                    .collect(),
+            FilterShape::Bins | FilterShape::BinsBelow | FilterShape::BinsSqueezed => (
+                self.corner_bins(&corners_hz),
                 bins.map(|k| k as f64).collect(),
             ),
         };
+        let peaks_are_whole = matches!(
+            self.shape,
+            FilterShape::BinsBelow | FilterShape::BinsSqueezed
+        );
         let filters = corners
             .windows(3)
             .zip(corners_hz.windows(3))
             .map(|(corner, hz)| {
-                let weights: Vec<f64> = axis.iter().map(|&x| triangle(corner, x)).collect();
+                let peak = (peaks_are_whole && corner[0] < corner[2]).then_some(corner[1]);
+                let height = |x: f64| {
+                    if peak == Some(x) {
+                        1.0
+                    } else {
+                        triangle(corner, x)
+                    }
+                };
+                let weights: Vec<f64> = axis.iter().map(|&x| height(x)).collect();
                 let divisor = match self.norm {
                     FilterNorm::None => 1.0,
                     FilterNorm::Slaney => (hz[2] - hz[0]) / 2.0,

@@ -3,6 +3,7 @@
 pub(crate) mod dct;
 pub(crate) mod filter_design;
 pub(crate) mod mel;
+pub(crate) mod micro_frontend;
 pub(crate) mod polynomial;
 pub(crate) mod wavelet;
 pub(crate) mod window;

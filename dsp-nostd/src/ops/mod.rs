@@ -13,6 +13,7 @@
 //! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
 //! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
 //! | `0x0180..=0x018f` | signals and features of a window of motion |
+//! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
@@ -25,10 +26,15 @@ pub mod log;
 pub mod matrix;
 pub mod mel;
 pub mod motion;
+pub mod noise;
+pub mod pcen;
+pub mod recursion;
 pub mod rfft;
 pub mod rows;
+pub mod running;
 pub mod segments;
 pub mod shape;
+pub mod sliding;
 pub mod spectrum;
 pub mod statistics;
 pub mod vector;
@@ -50,6 +56,7 @@ pub const ALL: &[&Op] = &[
     &vector::AFFINE_F32,
     &vector::REPLACE_FIRST_F32,
     &vector::COPY_F32,
+    &vector::COLUMNS_F32,
     &window::SELECT_F32,
     &motion::NORM_F32,
     &motion::DIFFERENCE_F32,
@@ -64,6 +71,13 @@ pub const ALL: &[&Op] = &[
     &rows::TOP_RANGE_F32,
     &rows::STANDARDISE_F32,
     &rows::DELTAS_F32,
+    &rows::SUBTRACT_TOP_F32,
+    &rows::MIN_MAX_F32,
+    &vector::LEVELS_F32,
+    &sliding::STANDARDISE_SLIDING_F32,
+    &running::STANDARDISE_RUNNING_F32,
+    &pcen::PCEN_F32,
+    &noise::SUBTRACT_NOISE_F32,
     &rfft::RFFT_F32_16,
     &rfft::RFFT_F32_32,
     &rfft::RFFT_F32_64,
@@ -146,16 +160,25 @@ pub const ALL: &[&Op] = &[
     &fixed::rows::TOP_RANGE_I32,
     &fixed::rows::STANDARDISE_I16,
     &fixed::rows::DELTAS_I16,
+    &fixed::sliding::STANDARDISE_SLIDING_I16,
+    &fixed::sliding::SLIDING_MEAN_I32,
+    &fixed::running::STANDARDISE_RUNNING_I16,
+    &fixed::pcen::PCEN_U64,
+    &fixed::noise::SUBTRACT_NOISE_U64,
+    &fixed::level::LEVEL_U64_I32,
+    &fixed::level::MIN_MAX_I32,
+    &fixed::level::SUBTRACT_TOP_I32,
+    &fixed::level::LEVELS_I32,
     &fixed::filter::BIQUAD_I32,
     &fixed::filter::DECIMATE_I32,
     &fixed::statistics::STATISTICS_I32,
     &fixed::filter::SOS_I32,
     &fixed::filter::WAVELET_I32,
     &fixed::statistics::STATISTIC_LIST_I32,
-    &fixed::power::POWER_I32,
-    &fixed::power::POWER_SHAPE_I32,
-    &fixed::power::SPECTRAL_SHAPE_I32,
-    &fixed::power::PEAKS_U64,
+    &fixed::spectra::POWER_I32,
+    &fixed::spectra::POWER_SHAPE_I32,
+    &fixed::spectra::SPECTRAL_SHAPE_I32,
+    &fixed::spectra::PEAKS_U64,
     &fixed::fft::segments::SEGMENT_POWER_I32_16,
     &fixed::fft::segments::SEGMENT_POWER_I32_32,
     &fixed::fft::segments::SEGMENT_POWER_I32_64,
@@ -165,9 +188,18 @@ pub const ALL: &[&Op] = &[
     &fixed::fft::segments::SEGMENT_POWER_I32_1024,
     &fixed::fft::segments::SEGMENT_POWER_I32_2048,
     &fixed::fft::segments::SEGMENT_POWER_I32_4096,
+    &fixed::micro::window::MICRO_WINDOW_I16,
+    &fixed::micro::fft::MICRO_RFFT_I16,
+    &fixed::micro::bank::MICRO_FILTER_BANK_U32,
+    &fixed::micro::noise::MICRO_NOISE_REDUCTION_U32,
+    &fixed::micro::gain::MICRO_PCAN_U32,
+    &fixed::micro::log::MICRO_LOG_U32,
+    &fixed::micro::output::MICRO_OUTPUT_I8,
+    &fixed::micro::output::MICRO_OUTPUT_I16,
+    &fixed::micro::output::MICRO_OUTPUT_I32,
+    &fixed::micro::output::MICRO_OUTPUT_F32,
     &fixed::window::SELECT_I16_I32,
     &fixed::window::SELECT_I32,
-    &fixed::spectral::SPECTRUM_STATISTICS_U64,
     &fixed::motion::NORM_I32,
     &fixed::motion::DIFFERENCE_I32,
     &fixed::motion::LOW_PASS_I32,

@@ -18,6 +18,34 @@ pub const TOP_RANGE_F32: Op = Op {
     },
 };
 
+/// `x = x - max(all x)`. Operands: x (`f32`, in place). No parameters.
+pub const SUBTRACT_TOP_F32: Op = Op {
+    code: 0x0154,
+    name: "SUBTRACT_TOP_F32",
+    check: check_all,
+    run: |io| {
+        let x = io.write::<f32>(0)?;
+        let top = x.iter().fold(f32::NEG_INFINITY, |top, &x| larger(top, x));
+        for x in x {
+            *x -= top;
+        }
+        Ok(())
+    },
+};
+
+/// `x = (x - min) / (max - min)` over all values; 0 where they are all the same.
+///
+/// Operands: x (`f32`, in place). No parameters.
+pub const MIN_MAX_F32: Op = Op {
+    code: 0x0155,
+    name: "MIN_MAX_F32",
+    check: check_all,
+    run: |io| {
+        min_max(io.write(0)?);
+        Ok(())
+    },
+};
+
 /// Per column, subtracts the mean over the rows and, with `variance`, divides by
 /// `std + epsilon` (population standard deviation).
 ///
@@ -52,6 +80,12 @@ pub const DELTAS_F32: Op = Op {
         Ok(())
     },
 };
+
+fn check_all(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(1)?;
+    step.count_of_output::<f32>(0)?;
+    step.params::<0>().map(|_| ())
+}
 
 fn check_top_range(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(1)?;
@@ -106,6 +140,15 @@ fn top_range(x: &mut [f32], range: f32) {
     let floor = top - range;
     for x in x {
         *x = larger(*x, floor);
+    }
+}
+
+fn min_max(x: &mut [f32]) {
+    let low = -x.iter().fold(f32::NEG_INFINITY, |top, &x| larger(top, -x));
+    let high = x.iter().fold(f32::NEG_INFINITY, |top, &x| larger(top, x));
+    let range = high - low;
+    for x in x {
+        *x = if range > 0.0 { (*x - low) / range } else { 0.0 };
     }
 }
 
@@ -182,6 +225,22 @@ mod tests {
             let top = before.iter().copied().fold(f32::MIN, f32::max);
             for (y, x) in x.iter().zip(&before) {
                 prop_assert_eq!(*y, x.max(top - 80.0));
+            }
+        }
+
+        #[test]
+        fn ranges_become_0_to_1(mut x in prop::collection::vec(-200.0f32..200.0, 1..64)) {
+            let before = x.clone();
+            min_max(&mut x);
+            let low = before.iter().copied().fold(f32::MAX, f32::min);
+            let high = before.iter().copied().fold(f32::MIN, f32::max);
+            for (y, x) in x.iter().zip(&before) {
+                let exact = if high > low {
+                    (f64::from(*x) - f64::from(low)) / (f64::from(high) - f64::from(low))
+                } else {
+                    0.0
+                };
+                prop_assert!((f64::from(*y) - exact).abs() < 1e-6);
             }
         }
 

@@ -92,6 +92,66 @@ pub const AFFINE_F32: Op = Op {
     },
 };
 
+/// `x[i] = (x[i] + add[i mod n]) * mul[i mod n]`: constants for each column of rows of n values.
+///
+/// Operands: x (`f32[rows * n]`, in place), add (`f32[n]` table), mul (`f32[n]` table). No
+/// parameters.
+pub const COLUMNS_F32: Op = Op {
+    code: 0x010e,
+    name: "COLUMNS_F32",
+    check: |step| {
+        step.expect_operands(3)?;
+        step.params::<0>()?;
+        let len = step.count_of_output::<f32>(0)?;
+        let (add, mul) = (step.table::<f32>(1)?, step.table::<f32>(2)?);
+        if add.len() != mul.len() {
+            return Err(Fault::WrongLength { operand: 2 });
+        }
+        if !len.is_multiple_of(add.len()) {
+            return Err(Fault::WrongLength { operand: 0 });
+        }
+        if !add.iter().all(|x| x.is_finite()) {
+            return Err(Fault::BadTable { operand: 1 });
+        }
+        if !mul.iter().all(|x| x.is_finite()) {
+            return Err(Fault::BadTable { operand: 2 });
+        }
+        Ok(())
+    },
+    run: |io| {
+        let (add, mul) = (io.step.table::<f32>(1)?, io.step.table::<f32>(2)?);
+        let columns = add.iter().zip(mul).cycle();
+        for (x, (add, mul)) in io.write::<f32>(0)?.iter_mut().zip(columns) {
+            *x = (*x + add) * mul;
+        }
+        Ok(())
+    },
+};
+
+/// `x = level(round(steps x)) / steps`, ties to even, for x from 0 to 1: `steps` itself, one level
+/// too many, becomes 0 with `wraps`, else `steps - 1`.
+///
+/// Operands: x (`f32`, in place). Parameters: steps (2 to 65536), wraps (0 or 1).
+pub const LEVELS_F32: Op = Op {
+    code: 0x0156,
+    name: "LEVELS_F32",
+    check: |step| match check_in_place::<2>(step)? {
+        [2..=0x1_0000, 0..=1] => Ok(()),
+        [2..=0x1_0000, _] => Err(Fault::BadParam { param: 1 }),
+        _ => Err(Fault::BadParam { param: 0 }),
+    },
+    run: |io| {
+        let &[steps, wraps] = io.step.params()?;
+        let steps = steps as f32;
+        let top = if wraps == 1 { 0.0 } else { steps - 1.0 };
+        for x in io.write::<f32>(0)? {
+            let level = libm::rintf(*x * steps);
+            *x = if level < steps { level } else { top } / steps;
+        }
+        Ok(())
+    },
+};
+
 /// `x[0] = e[0]`.
 ///
 /// Operands: e (`f32[1]`), x (`f32`, in place). No parameters.
@@ -215,6 +275,7 @@ fn apply_window(x: &mut [f32], window: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::fixed::probe::Probe;
     use proptest::prelude::*;
 
     proptest! {
@@ -232,6 +293,20 @@ mod tests {
             for n in 0..x.len() {
                 prop_assert_eq!(y[n], x[n] - 0.97 * x[n.saturating_sub(1)]);
             }
+        }
+
+        #[test]
+        fn values_become_levels(x in 0.0f32..=1.0, steps in 2u32..300, wraps in 0u32..2) {
+            let mut probe = Probe::default();
+            let operands = [probe.tensor(&[x, 1.0])];
+            probe.run(&LEVELS_F32, &operands, &[steps, wraps]).expect("runs");
+            let levels = f64::from(steps);
+            let top = if wraps == 1 { 0.0 } else { (levels - 1.0) / levels };
+            let exact = (f64::from(x) * levels).round_ties_even() / levels;
+            let exact = if exact < 1.0 { exact } else { top };
+            let y = probe.get::<f32>(operands[0]);
+            prop_assert!((f64::from(y[0]) - exact).abs() < 1e-6, "{} {}", y[0], exact);
+            prop_assert!((f64::from(y[1]) - top).abs() < 1e-6);
         }
 
         #[test]

@@ -214,6 +214,12 @@ static void sample_types(void)
                                    bytes_arena, sizeof bytes_arena));
     EXPECT(OTO_ERR_SAMPLE_TYPE, oto_runner_push_i16(&runner, noise, 9, &used, &event));
     EXPECT(OTO_ERR_SAMPLE_TYPE, oto_runner_push_f32(&runner, silence, 4, &used, &event));
+    EXPECT(OTO_ERR_SAMPLE_TYPE, oto_runner_push_i16_to(&runner, 0, noise, 9, &used, &event));
+    EXPECT(OTO_ERR_SAMPLE_TYPE, oto_runner_push_f32_to(&runner, 0, silence, 4, &used, &event));
+    EXPECT(OTO_ERR_NO_INPUT, oto_runner_push_i16_to(&runner, 1, noise, 9, &used, &event));
+    EXPECT(OTO_ERR_NO_INPUT, oto_runner_push_f32_to(&runner, 9, silence, 4, &used, &event));
+    EXPECT(OTO_ERR_NULL, oto_runner_push_i16_to(NULL, 0, noise, 9, &used, &event));
+    EXPECT(OTO_ERR_NULL, oto_runner_push_f32_to(&runner, 0, silence, 4, NULL, &event));
 }
 
 static void runners_that_are_none(void)

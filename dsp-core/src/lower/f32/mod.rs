@@ -1,55 +1,39 @@
 //! Lowering to `f32` operators.
 
 mod motion;
+mod rows;
 mod slices;
 
-use super::{Layout, network};
+use super::{Layout, lanes, micro_frontend, network, standardise};
 use crate::error::LowerError;
-use crate::graph::{self, Chain, Gain, Graph, LogFloor, SampleType, Span, Stage, StageKind};
+use crate::graph::{
+    self, Chain, Gain, Graph, LogFloor, MicroFrontend, MicroOutput, SampleType, Stage, StageKind,
+};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
-use otolith_dsp_nostd::ops::{frame, log, matrix, mel, rfft, rows, spectrum, vector};
+use otolith_dsp_nostd::ops::fixed::micro::output;
+use otolith_dsp_nostd::ops::recursion::Restart;
+use otolith_dsp_nostd::ops::{frame, log, matrix, mel, rfft, spectrum, vector};
 
-pub(super) fn lower(
-    graph: &Graph,
-    chain: &Chain,
-    layout: &Layout,
-) -> Result<PlanBytes, LowerError> {
-    let mut plan = PlanBuilder::new(&graph.name, Numeric::F32);
-    plan.rate_hz(chain.source.rate_hz);
-    let elem = match chain.source.sample_type {
-        SampleType::I16 => Elem::I16,
-        SampleType::F32 => Elem::F32,
-    };
-    let axes = chain.source.axes;
-    let source = plan.source(
-        elem,
-        layout.window * axes,
-        layout.hop * axes,
-        layout.prime * axes,
-    );
-    let frame_row_len = chain
-        .frame
-        .last()
-        .map_or(chain.frame_values(), |stage| stage.len);
-    let (rows, row) = plan.rows(
-        Elem::F32,
-        layout.rows,
-        frame_row_len,
-        layout.row_hop,
-        layout.frames,
-    );
+pub(super) fn lower(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes, LowerError> {
     let mut lowering = Lowering {
-        plan,
+        plan: PlanBuilder::new(&graph.name, Numeric::F32),
         section: Section::Frame,
+        restart: Restart::Reset,
         energy: None,
     };
-    lowering.frame(chain, layout, source, row)?;
-    lowering.section = Section::Decision;
-    let features = lowering.rows(chain, layout.rows, frame_row_len, rows)?;
+    let features = match graph.chains.as_slice() {
+        [chain] => {
+            let layout = Layout::new(chain, graph.head.as_ref(), clip_len)?;
+            let features = lowering.chain(chain, &layout, None)?;
+            let shape = [layout.rows, chain.row_len];
+            lowering.plan.features(features, &shape);
+            features
+        }
+        _ => lowering.joined(graph)?,
+    };
     let mut plan = lowering.plan;
-    plan.features(features, &[layout.rows, chain.row_len]);
     if let Some(head) = &graph.head {
         network::add_head(&mut plan, head, features)?;
     }
@@ -59,11 +43,69 @@ pub(super) fn lower(
 struct Lowering {
     plan: PlanBuilder,
     section: Section,
+    /// When recursions of the frame section start anew.
+    restart: Restart,
     /// The log energy that a stage kept aside.
     energy: Option<TensorId>,
 }
 
 impl Lowering {
+    /// All chains, and their features one behind the other.
+    fn joined(&mut self, graph: &Graph) -> Result<TensorId, LowerError> {
+        let mut parts = Vec::new();
+        for (i, (chain, start)) in lanes(graph).into_iter().enumerate() {
+            let shared = (i > 0).then(|| self.plan.lane(chain.input)).flatten();
+            let layout = Layout::new(chain, None, None)?;
+            self.section = Section::Frame;
+            self.energy = None;
+            let features = self.chain(chain, &layout, shared)?;
+            parts.push((features, start, layout.rows * chain.row_len));
+        }
+        let row_len = graph.row_len();
+        let all = self.plan.tensor("joined", Elem::F32, &[1, row_len]);
+        for (features, start, len) in parts {
+            let x = self
+                .plan
+                .view("joined.from", features, 0, Elem::F32, &[len]);
+            let y = self
+                .plan
+                .view("joined.to", all, start * 4, Elem::F32, &[len]);
+            self.step(&vector::COPY_F32, "joined", &[x, y], &[]);
+        }
+        self.plan.features(all, &[1, row_len]);
+        Ok(all)
+    }
+
+    /// From samples to the features of one chain, in a lane of their own.
+    fn chain(
+        &mut self,
+        chain: &Chain,
+        layout: &Layout,
+        shared: Option<TensorId>,
+    ) -> Result<TensorId, LowerError> {
+        let elem = match chain.source.sample_type {
+            _ if micro_frontend::of(chain).is_some() => Elem::I16,
+            SampleType::I16 => Elem::I16,
+            SampleType::F32 => Elem::F32,
+        };
+        let source = layout.source(&mut self.plan, chain, elem, shared);
+        let frame_row_len = chain
+            .frame
+            .last()
+            .map_or(chain.frame_values(), |stage| stage.len);
+        let (rows, row) = self.plan.rows(
+            Elem::F32,
+            layout.rows,
+            frame_row_len,
+            layout.row_hop,
+            layout.frames,
+        );
+        self.restart = standardise::restart(chain);
+        self.frame(chain, layout, source, row)?;
+        self.section = Section::Decision;
+        self.rows(chain, layout.rows, frame_row_len, rows)
+    }
+
     fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
         self.plan.step(self.section, op, name, tensors, params);
     }
@@ -76,6 +118,9 @@ impl Lowering {
         source: TensorId,
         row: TensorId,
     ) -> Result<(), LowerError> {
+        if let Some(front) = micro_frontend::of(chain) {
+            return self.micro_frontend(chain, front, layout, source, row);
+        }
         let n_fft = chain.frame.iter().find_map(|stage| match stage.kind {
             StageKind::Rfft { n_fft } => Some(n_fft),
             _ => None,
@@ -136,12 +181,31 @@ impl Lowering {
         Ok(())
     }
 
+    /// The micro-frontend and its row of floats, which hold its integers exactly.
+    fn micro_frontend(
+        &mut self,
+        chain: &Chain,
+        front: &MicroFrontend,
+        layout: &Layout,
+        source: TensorId,
+        row: TensorId,
+    ) -> Result<(), LowerError> {
+        let x = micro_frontend::features(&mut self.plan, chain, front, layout, source);
+        let params = match front.output {
+            MicroOutput::Scaled(scale) => [bits(scale), 0],
+            MicroOutput::Codes => [bits(1.0), 1],
+        };
+        let name = chain.frame.last().map_or("", |stage| &stage.name);
+        self.step(&output::MICRO_OUTPUT_F32, name, &[x, row], &params);
+        Ok(())
+    }
+
     fn cut_frame(&mut self, chain: &Chain, layout: &Layout, source: TensorId, frame: TensorId) {
         let ints = chain.source.sample_type == SampleType::I16;
         let mut operands = vec![source, frame];
         let mut constant = 1.0;
         match chain.source.gain {
-            Gain::Constant(gain) => constant = gain,
+            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => constant = gain,
             Gain::PeakMagnitude | Gain::PeakMaximum => {
                 let gain = self.plan.tensor("gain", Elem::F32, &[1]);
                 let magnitude = chain.source.gain == Gain::PeakMagnitude;
@@ -172,46 +236,9 @@ impl Lowering {
                 graph::Padding::Edge => frame::Padding::Edge,
             },
             gain: constant as f32,
-            pre_emphasis: chain.framing.pre_emphasis.unwrap_or(0.0) as f32,
+            pre_emphasis: chain.framing.pre_emphasis.map_or(0.0, |p| p.coefficient) as f32,
         };
         self.step(op, "input.frame", &operands, &params.encode());
-    }
-
-    /// The decision section's row stages; returns the tensor with the features.
-    fn rows(
-        &mut self,
-        chain: &Chain,
-        n_rows: usize,
-        mut cols: usize,
-        rows: TensorId,
-    ) -> Result<TensorId, LowerError> {
-        let mut x = rows;
-        for stage in &chain.rows {
-            let name = &stage.name;
-            match &stage.kind {
-                StageKind::TopRange { range } => {
-                    self.step(&rows::TOP_RANGE_F32, name, &[x], &[bits(*range)]);
-                }
-                StageKind::Standardise {
-                    span: Span::Window,
-                    variance,
-                    epsilon,
-                } => {
-                    let params = [cols as u32, u32::from(*variance), bits(*epsilon)];
-                    self.step(&rows::STANDARDISE_F32, name, &[x], &params);
-                }
-                StageKind::Deltas { order, reach } => {
-                    let y = self.plan.tensor(name, Elem::F32, &[n_rows, stage.len]);
-                    let params = [cols as u32, u32::from(*order), *reach as u32];
-                    self.step(&rows::DELTAS_F32, name, &[x, y], &params);
-                    x = y;
-                }
-                _ => x = self.vectors(stage, x, n_rows, None)?,
-            }
-            cols = stage.len;
-        }
-        debug_assert_eq!(cols, chain.row_len);
-        Ok(x)
     }
 
     /// A stage that maps vectors to vectors, for `n_rows` of them at once; `to` is where its
@@ -267,6 +294,11 @@ impl Lowering {
                 };
                 self.step(&log::LOG_F32, name, &[x], &params.encode());
             }
+            StageKind::Columns { add, mul } => {
+                let add = self.table(&format!("{name}.add"), &[add.len()], add);
+                let mul = self.table(&format!("{name}.mul"), &[mul.len()], mul);
+                self.step(&vector::COLUMNS_F32, name, &[x, add, mul], &[]);
+            }
             StageKind::Affine { add, mul, min, max } => {
                 let params = [*add, *mul, *min, *max].map(bits);
                 self.step(&vector::AFFINE_F32, name, &[x], &params);
@@ -293,7 +325,19 @@ impl Lowering {
                 self.step(&matrix::MATRIX_F32, name, &[x, table, y], &[m.cols as u32]);
                 return Ok(y);
             }
+            StageKind::Quantise { steps, wraps } => {
+                let params = [*steps as u32, u32::from(*wraps)];
+                self.step(&vector::LEVELS_F32, name, &[x], &params);
+            }
+            StageKind::InsertEnergy { last } => {
+                let y = output(&mut self.plan);
+                self.insert_energy(stage, x, *last, y)?;
+                return Ok(y);
+            }
             other => {
+                if self.recursion(stage, x) {
+                    return Ok(x);
+                }
                 if let Some(y) = self.slices(stage, x, to)? {
                     return Ok(y);
                 }
@@ -321,7 +365,12 @@ fn works_in_place(kind: &StageKind) -> bool {
         kind,
         StageKind::Log(_)
             | StageKind::Affine { .. }
+            | StageKind::Columns { .. }
             | StageKind::ReplaceFirst
+            | StageKind::Quantise { .. }
+            | StageKind::Pcen(_)
+            | StageKind::SubtractNoise(_)
+            | StageKind::StandardiseRunning(_)
             | StageKind::LogEnergy { .. }
             | StageKind::LogSum { .. }
             | StageKind::RemoveMean
@@ -333,8 +382,10 @@ fn works_in_place(kind: &StageKind) -> bool {
 /// A stage in words, for errors.
 fn describe(kind: &StageKind) -> &'static str {
     match kind {
-        StageKind::Standardise { .. } => "sliding mean and variance normalisation",
-        StageKind::LogSum { .. } => "the energy of a spectrum",
+        StageKind::DivideByDeviation { .. } => "division by a deviation without its mean",
+        StageKind::Deltas { .. } => {
+            "a derivative with delta_method = \"polynomial\" or delta_edges other than \"nearest\""
+        }
         _ => "this stage",
     }
 }

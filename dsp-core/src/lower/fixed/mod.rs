@@ -10,43 +10,120 @@ mod bank;
 mod columns;
 mod front;
 mod matrix;
+mod micro;
 mod motion;
+mod rows;
+mod segments;
+mod slice_stages;
 mod slices;
 mod transform;
 
-use super::{Layout, network};
+use super::standardise::{Standardisation, restart};
+use super::{Layout, lanes, micro_frontend, network};
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Chain, Graph, Head, Span, Stage, StageKind};
+use crate::graph::{Chain, DeltaEdges, DeltaMethod, Graph, Head, Stage, StageKind};
 use crate::plan_builder::{Format, PlanBuilder, PlanBytes, TensorId};
 use columns::{Column, Scaling, UNCLAMPED};
 use front::Front;
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
-use otolith_dsp_nostd::ops::fixed::{matrix as matrix_op, rows as row_op, scale, vector};
+use otolith_dsp_nostd::ops::fixed::{matrix as matrix_op, rows as row_op, scale, vector, window};
+use otolith_dsp_nostd::ops::recursion::Restart;
+use otolith_dsp_nostd::ops::sliding::Deviation;
 use slices::Slices;
 
 pub(super) fn lower(
     graph: &Graph,
-    chain: &Chain,
-    layout: &Layout,
+    clip_len: Option<usize>,
     precision: Precision,
 ) -> Result<PlanBytes, LowerError> {
     let mut plan = PlanBuilder::new(&graph.name, Numeric::Fixed);
-    plan.rate_hz(chain.source.rate_hz);
-    let axes = chain.source.axes;
-    let source = plan.source(
-        Elem::I16,
-        layout.window * axes,
-        layout.hop * axes,
-        layout.prime * axes,
-    );
+    let head = graph.head.as_ref();
+    let features = match graph.chains.as_slice() {
+        [chain] => {
+            let layout = Layout::new(chain, head, clip_len)?;
+            let values = lower_chain(&mut plan, chain, &layout, precision, head, None)?;
+            plan.features(values.tensor, &[layout.rows, chain.row_len]);
+            values.tensor
+        }
+        _ => joined(&mut plan, graph, precision)?,
+    };
+    if let Some(head) = head {
+        network::add_head(&mut plan, head, features)?;
+    }
+    plan.finish()
+}
+
+/// All chains, and their features one behind the other: in 32 bits, or int8 for a classifier.
+fn joined(
+    plan: &mut PlanBuilder,
+    graph: &Graph,
+    precision: Precision,
+) -> Result<TensorId, LowerError> {
+    let mut parts = Vec::new();
+    for (i, (chain, start)) in lanes(graph).into_iter().enumerate() {
+        let shared = (i > 0).then(|| plan.lane(chain.input)).flatten();
+        let layout = Layout::new(chain, None, None)?;
+        let values = lower_chain(plan, chain, &layout, precision, None, shared)?;
+        parts.push((values, start, layout.rows));
+    }
+    let row_len = graph.row_len();
+    let elem = graph.head.as_ref().map_or(Elem::I32, |_| Elem::I8);
+    let all = plan.tensor("joined", elem, &[1, row_len]);
+    let mut columns = vec![Column::plain(1.0, 0.0, 0.0); row_len];
+    for (mut values, start, rows) in parts {
+        let part: Vec<Column> = (0..rows).flat_map(|_| values.columns.clone()).collect();
+        let len = part.len();
+        let x = plan.view("joined.from", values.tensor, 0, values.elem, &[len]);
+        let to = plan.view("joined.to", all, start * elem.size(), elem, &[len]);
+        values.tensor = x;
+        values.columns = part;
+        let values = match &graph.head {
+            Some(head) => RowStages::joined(plan).quantise(head, values, Some(to))?,
+            None => {
+                let mut slices = Slices {
+                    plan,
+                    section: Section::Decision,
+                };
+                slices.wide("joined", values, Some(to))?
+            }
+        };
+        columns[start..start + len].copy_from_slice(&values.columns);
+    }
+    let values = Values {
+        tensor: all,
+        elem,
+        columns,
+        energy: None,
+    };
+    plan.format(Section::Decision, "joined", all, values.format());
+    plan.features(all, &[1, row_len]);
+    Ok(all)
+}
+
+/// From samples to the features of one chain, in a lane of their own. With a head they are int8
+/// at the model's scale.
+fn lower_chain(
+    plan: &mut PlanBuilder,
+    chain: &Chain,
+    layout: &Layout,
+    precision: Precision,
+    head: Option<&Head>,
+    shared: Option<TensorId>,
+) -> Result<Values, LowerError> {
+    let source = layout.source(plan, chain, Elem::I16, shared);
     let row_len = chain
         .frame
         .last()
         .map_or(chain.frame_values(), |stage| stage.len);
     let windows = slices::applies(chain);
-    let form = RowForm::of(chain, graph.head.as_ref(), windows);
+    let linear = !windows && front::is_linear(chain);
+    let front = micro_frontend::of(chain);
+    let form = match front {
+        Some(front) => micro::row_form(front, head),
+        None => RowForm::of(chain, head, windows || linear),
+    };
     let (rows, row) = plan.rows(
         form.elem(),
         layout.rows,
@@ -56,25 +133,37 @@ pub(super) fn lower(
     );
     let wide_row = (form == RowForm::Wide).then_some(row);
     let (mut values, after) = if windows {
-        let mut slices = Slices::new(&mut plan);
+        let mut slices = Slices {
+            plan,
+            section: Section::Frame,
+        };
         (slices.run(chain, source, wide_row)?, chain.frame.len())
+    } else if let Some(front) = front {
+        let x = micro_frontend::features(plan, chain, front, layout, source);
+        let name = chain.frame.first().map_or("", |stage| &stage.name);
+        (micro::output(plan, name, front, x, row, form), 1)
     } else {
-        Front::new(chain, layout, precision, source).run(&mut plan, wide_row)?
+        Front::new(chain, layout, precision, source).run(plan, wide_row)?
     };
     let mut stages = RowStages {
-        plan: &mut plan,
+        plan,
         section: Section::Frame,
         n_rows: 1,
         bits: 6 + front::log_q(chain),
+        restart: restart(chain),
+        linear,
     };
-    for stage in &chain.frame[after..] {
-        values = stages.stage(stage, values)?;
-    }
+    values = stages.run(&chain.frame[after..], values)?;
     let last = chain
         .frame
         .last()
         .map_or("row", |stage| stage.name.as_str());
-    values = match (form, &graph.head) {
+    if matches!(Standardisation::of(&chain.rows), Some((of, _)) if of.deviation == Deviation::None)
+    {
+        values.columns.iter_mut().for_each(rows::make_room);
+    }
+    values = match (form, head) {
+        _ if values.tensor == row => values,
         (RowForm::Int8, Some(head)) => stages.quantise(head, values, Some(row))?,
         (RowForm::Wide, _) if windows => values,
         (RowForm::Wide, _) => stages.keep(last, values, row)?,
@@ -84,21 +173,14 @@ pub(super) fn lower(
     stages.section = Section::Decision;
     stages.n_rows = layout.rows;
     values.tensor = rows;
-    for stage in &chain.rows {
-        values = stages.stage(stage, values)?;
-    }
+    values = stages.run(&chain.rows, values)?;
     let last = chain.rows.last().map_or(last, |stage| stage.name.as_str());
-    values = match &graph.head {
-        Some(head) if form != RowForm::Int8 => stages.quantise(head, values, None)?,
-        None if windows => stages.settle(last, values)?,
-        None if values.elem != Elem::I16 => stages.narrow(last, values, None)?,
-        _ => values,
-    };
-    plan.features(values.tensor, &[layout.rows, chain.row_len]);
-    if let Some(head) = &graph.head {
-        network::add_head(&mut plan, head, values.tensor)?;
+    match head {
+        Some(head) if form != RowForm::Int8 => stages.quantise(head, values, None),
+        None if windows || stages.linear || front.is_some() => stages.settle(last, values),
+        None if values.elem != Elem::I16 => stages.narrow(last, values, None),
+        _ => Ok(values),
     }
-    plan.finish()
 }
 
 /// What the frame section leaves in its row.
@@ -113,10 +195,10 @@ enum RowForm {
 }
 
 impl RowForm {
-    fn of(chain: &Chain, head: Option<&Head>, windows: bool) -> Self {
+    fn of(chain: &Chain, head: Option<&Head>, wide: bool) -> Self {
         match (chain.rows.first().map(|stage| &stage.kind), head) {
             (None, Some(_)) => Self::Int8,
-            _ if windows => Self::Wide,
+            _ if wide => Self::Wide,
             (None | Some(StageKind::Standardise { .. } | StageKind::Deltas { .. }), _) => {
                 Self::Features
             }
@@ -167,9 +249,25 @@ struct RowStages<'b> {
     n_rows: usize,
     /// Bits that wide values have.
     bits: i32,
+    /// When recursions of the frame section start anew.
+    restart: Restart,
+    /// The values are energies without a logarithm, which 16 bits do not hold.
+    linear: bool,
 }
 
-impl RowStages<'_> {
+impl<'b> RowStages<'b> {
+    /// For features that are joined.
+    fn joined(plan: &'b mut PlanBuilder) -> Self {
+        Self {
+            plan,
+            section: Section::Decision,
+            n_rows: 1,
+            bits: 30,
+            restart: Restart::Reset,
+            linear: false,
+        }
+    }
+
     fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
         self.plan.step(self.section, op, name, tensors, params);
     }
@@ -182,14 +280,53 @@ impl RowStages<'_> {
         self.plan.tensor(name, elem, shape)
     }
 
+    fn run(&mut self, stages: &[Stage], mut values: Values) -> Result<Values, LowerError> {
+        let mut stages = stages;
+        while let Some(stage) = stages.first() {
+            let used = match Standardisation::of(stages) {
+                Some((standardisation, used)) => {
+                    values = self.standardise(&stage.name, values, standardisation)?;
+                    self.state_format(&stages[used - 1].name, &values);
+                    used
+                }
+                None => {
+                    values = self.stage(stage, values)?;
+                    1
+                }
+            };
+            stages = &stages[used..];
+        }
+        Ok(values)
+    }
+
+    /// States what the values are behind the graph's stage `name`.
+    fn state_format(&mut self, name: &str, values: &Values) {
+        self.plan
+            .format(self.section, name, values.tensor, values.format());
+    }
+
     fn stage(&mut self, stage: &Stage, mut values: Values) -> Result<Values, LowerError> {
         let name = &stage.name;
         match &stage.kind {
+            StageKind::Columns { add, mul } => {
+                let infinity = f64::INFINITY;
+                for (column, (add, mul)) in values.columns.iter_mut().zip(add.iter().zip(mul)) {
+                    *column = column.affine(*add, *mul, -infinity, infinity);
+                }
+                return Ok(values);
+            }
             StageKind::Affine { add, mul, min, max } => {
                 for column in &mut values.columns {
                     *column = column.affine(*add, *mul, *min, *max);
                 }
                 return Ok(values);
+            }
+            StageKind::Matrix(_) if self.linear => {
+                return Err(LowerError::new(
+                    name.clone(),
+                    "energies without a logarithm span too many bits for a matrix of integers: set \
+                     log = \"ln\" or another, or deploy.numeric = \"f32\"",
+                ));
             }
             StageKind::Matrix(matrix) => {
                 values = self.plain(name, values, false)?;
@@ -238,20 +375,24 @@ impl RowStages<'_> {
                 let range = libm::round(range / unit).min(f64::from(i32::MAX)) as u32;
                 self.step(&row_op::TOP_RANGE_I32, name, &[values.tensor], &[range]);
             }
-            StageKind::Standardise {
-                span: Span::Window,
-                variance,
-                epsilon,
-            } => values = self.standardise(name, values, *variance, *epsilon)?,
-            StageKind::Deltas { order, reach } => {
-                values = self.deltas(stage, values, u32::from(*order), *reach)?;
+            StageKind::StandardiseRunning(running) => {
+                values = self.standardise_running(name, values, running)?;
             }
-            StageKind::Standardise { .. } => {
-                return Err(LowerError::new(
-                    name.clone(),
-                    "sliding mean and variance normalisation has no integer operator yet: it \
-                     works in the reference and host numerics; cmvn_span = \"window\" has one",
-                ));
+            StageKind::SubtractTop => values = self.subtract_top(name, values)?,
+            StageKind::MinMax => values = self.min_max(name, values)?,
+            StageKind::Quantise { steps, wraps } => {
+                values = self.levels(name, values, *steps, *wraps)?;
+            }
+            StageKind::InsertEnergy { last } => {
+                values = self.insert_energy(stage, values, *last)?
+            }
+            StageKind::Deltas {
+                order,
+                reach,
+                method: DeltaMethod::Repeated,
+                edges: DeltaEdges::Nearest,
+            } => {
+                values = self.deltas(stage, values, u32::from(*order), *reach)?;
             }
             _ => {
                 return Err(LowerError::new(
@@ -260,87 +401,7 @@ impl RowStages<'_> {
                 ));
             }
         }
-        self.plan
-            .format(self.section, name, values.tensor, values.format());
-        Ok(values)
-    }
-
-    fn standardise(
-        &mut self,
-        name: &str,
-        values: Values,
-        variance: bool,
-        epsilon: f64,
-    ) -> Result<Values, LowerError> {
-        let mut values = self.features(name, values)?;
-        let cols = values.columns.len();
-        if self.n_rows > row_op::MAX_ROWS {
-            return Err(LowerError::new(
-                name,
-                format!(
-                    "{} rows, at most {} can be normalised together: take shorter windows",
-                    self.n_rows,
-                    row_op::MAX_ROWS
-                ),
-            ));
-        }
-        let mut operands = vec![values.tensor];
-        let mut params = row_op::StandardiseParams {
-            cols: cols as u32,
-            variance_q: None,
-        };
-        if variance {
-            let units: Vec<u32> = values
-                .columns
-                .iter()
-                .map(|c| libm::round(epsilon / c.scale * 65536.0) as u32)
-                .collect();
-            operands.push(self.plan.table(&format!("{name}.epsilon"), &[cols], &units));
-            // A value is at most sqrt(rows - 1) standard deviations from the mean.
-            let most = libm::sqrt(self.n_rows as f64);
-            let q = libm::floor(libm::log2(f64::from(i16::MAX) / most)).min(15.0);
-            params.variance_q = Some(q as u32);
-            values.columns = vec![Column::plain(libm::exp2(-q), -most, most); cols];
-        } else {
-            for column in &mut values.columns {
-                let reach = column.high - column.low;
-                (column.low, column.high) = (-reach, reach);
-            }
-        }
-        self.step(&row_op::STANDARDISE_I16, name, &operands, &params.encode());
-        Ok(values)
-    }
-
-    fn deltas(
-        &mut self,
-        stage: &Stage,
-        values: Values,
-        order: u32,
-        reach: usize,
-    ) -> Result<Values, LowerError> {
-        let mut values = self.features(&stage.name, values)?;
-        let params = row_op::DeltasParams {
-            cols: values.columns.len() as u32,
-            order,
-            reach: reach as u32,
-            // A delta of values that fill their format fits it too.
-            shift: 0,
-        };
-        let y = self.output(&stage.name, Elem::I16, stage.len);
-        self.step(
-            &row_op::DELTAS_I16,
-            &stage.name,
-            &[values.tensor, y],
-            &params.encode(),
-        );
-        let base = values.columns.clone();
-        for _ in 0..order {
-            values.columns.extend(base.iter().map(|c| {
-                let reach = c.high - c.low;
-                Column::plain(c.scale, -reach, reach)
-            }));
-        }
-        values.tensor = y;
+        self.state_format(name, &values);
         Ok(values)
     }
 
@@ -354,6 +415,7 @@ impl RowStages<'_> {
 
     /// The values in i32 with one scale, nothing left to clamp, and, with `level`, no offsets.
     fn plain(&mut self, name: &str, values: Values, level: bool) -> Result<Values, LowerError> {
+        let values = self.widened(name, values);
         let Some(&first) = values.columns.first() else {
             return Ok(values);
         };
@@ -367,6 +429,21 @@ impl RowStages<'_> {
         let q = values.columns.iter().map(|c| c.q(most)).min();
         let scale = libm::exp2(-f64::from(q.unwrap_or(0).min(20)));
         self.scaled(name, values, Elem::I32, vec![scale], 0, None)
+    }
+
+    /// 16-bit values with 13 more bits.
+    fn widened(&mut self, name: &str, mut values: Values) -> Values {
+        if values.elem == Elem::I16 {
+            let y = self.output(&format!("{name}.wide"), Elem::I32, values.columns.len());
+            let operands = [values.tensor, y];
+            self.step(&window::SELECT_I16_I32, name, &operands, &[0, 1]);
+            for column in &mut values.columns {
+                column.scale *= libm::exp2(-13.0);
+            }
+            values.tensor = y;
+            values.elem = Elem::I32;
+        }
+        values
     }
 
     /// The values as 16-bit features, each column with as many fraction bits as its bounds leave.

@@ -2,7 +2,6 @@
 
 use super::Values;
 use super::columns::{Column, UNCLAMPED};
-use super::motion::Powers;
 use crate::error::LowerError;
 use crate::graph::{Chain, Gain, Stage, StageKind};
 use crate::plan_builder::{PlanBuilder, TensorId};
@@ -28,18 +27,10 @@ pub(super) fn applies(chain: &Chain) -> bool {
 /// Adds the steps of the stages.
 pub(super) struct Slices<'b> {
     pub(super) plan: &'b mut PlanBuilder,
-    /// The spectra so far, and what their integers stand for.
-    pub(super) spectra: Vec<(TensorId, Powers)>,
+    pub(super) section: Section,
 }
 
-impl<'b> Slices<'b> {
-    pub(super) fn new(plan: &'b mut PlanBuilder) -> Self {
-        Self {
-            plan,
-            spectra: Vec::new(),
-        }
-    }
-
+impl Slices<'_> {
     /// From the source window to the features, in `row` if it is given. What they stand for may
     /// still have offsets and clamps.
     pub(super) fn run(
@@ -67,16 +58,31 @@ impl<'b> Slices<'b> {
     }
 
     /// `stages` one after the other, from `x` to `to`, if the last of them can write there.
-    fn stages(
+    pub(super) fn stages(
         &mut self,
         stages: &[Stage],
         mut x: Values,
         to: Option<TensorId>,
     ) -> Result<Values, LowerError> {
+        // Whether x is a tensor of these stages' own, which they may write to.
+        let mut own = false;
         for (i, stage) in stages.iter().enumerate() {
-            let folds = |stage: &Stage| matches!(stage.kind, StageKind::Affine { .. });
-            let to = to.filter(|_| stages[i + 1..].iter().all(folds));
+            let rest = &stages[i + 1..];
+            if matches!(stage.kind, StageKind::SegmentPower { .. }) {
+                let x = self.wide(&stage.name, x, None)?;
+                return self.spectrum(stage, rest, &x, to);
+            }
+            let stays = |stage: &Stage| folds(stage) || works_in_place(stage);
+            let to = to.filter(|_| rest.iter().all(stays));
+            if works_in_place(stage) && !own {
+                let (name, len) = (&stage.name, x.columns.len());
+                let copy = to.unwrap_or_else(|| {
+                    self.plan.tensor(&format!("{name}.copy"), Elem::I32, &[len])
+                });
+                x = self.select(name, &x, (0, 1), len, Some(copy))?;
+            }
             x = self.stage(stage, x, to)?;
+            own |= !folds(stage);
         }
         Ok(x)
     }
@@ -88,9 +94,6 @@ impl<'b> Slices<'b> {
         to: Option<TensorId>,
     ) -> Result<Values, LowerError> {
         let name = &stage.name;
-        if let Some(values) = self.motion(stage, &x, to)? {
-            return Ok(values);
-        }
         match &stage.kind {
             StageKind::Affine { add, mul, min, max } => {
                 for column in &mut x.columns {
@@ -100,6 +103,16 @@ impl<'b> Slices<'b> {
             }
             StageKind::Select { first, step } => {
                 self.select(name, &x, (*first, *step), stage.len, to)
+            }
+            StageKind::RemoveMean => self.remove_mean(stage, x),
+            StageKind::Sos { sections, steady } => self.sos(stage, x, sections, *steady),
+            StageKind::Wavelet(taps) => {
+                let x = self.wide(name, x, None)?;
+                self.wavelet(stage, &x, taps, to)
+            }
+            StageKind::Statistics(list) => {
+                let x = self.wide(name, x, None)?;
+                self.statistics(stage, &x, list, to)
             }
             StageKind::Fork(branches) => {
                 let y = self.output(stage, to);
@@ -119,6 +132,14 @@ impl<'b> Slices<'b> {
                     energy: None,
                 })
             }
+            StageKind::Norm { .. }
+            | StageKind::Difference { .. }
+            | StageKind::LowPass { .. }
+            | StageKind::Group { .. }
+            | StageKind::Autocorrelation { .. } => {
+                let x = self.wide(name, x, None)?;
+                self.motion(stage, &x, to)
+            }
             _ => Err(LowerError::new(
                 name.clone(),
                 "this stage has no integer operator on windows: it works in f32, or in the \
@@ -127,12 +148,27 @@ impl<'b> Slices<'b> {
         }
     }
 
+    pub(super) fn step(
+        &mut self,
+        op: &'static Op,
+        name: &str,
+        operands: &[TensorId],
+        params: &[u32],
+    ) {
+        self.plan.step(self.section, op, name, operands, params);
+    }
+
     pub(super) fn output(&mut self, stage: &Stage, to: Option<TensorId>) -> TensorId {
         to.unwrap_or_else(|| self.plan.tensor(&stage.name, Elem::I32, &[stage.len]))
     }
 
     /// `x` as 32-bit integers, in `to` if that is given.
-    fn wide(&mut self, name: &str, x: Values, to: Option<TensorId>) -> Result<Values, LowerError> {
+    pub(super) fn wide(
+        &mut self,
+        name: &str,
+        x: Values,
+        to: Option<TensorId>,
+    ) -> Result<Values, LowerError> {
         if x.elem == Elem::I32 && to.is_none_or(|to| x.tensor == to) {
             return Ok(x);
         }
@@ -141,7 +177,7 @@ impl<'b> Slices<'b> {
     }
 
     /// Every `step`th value of `x` from `first` on, as 32-bit integers.
-    pub(super) fn select(
+    fn select(
         &mut self,
         name: &str,
         x: &Values,
@@ -156,8 +192,8 @@ impl<'b> Slices<'b> {
         let y = to.unwrap_or_else(|| self.plan.tensor(name, Elem::I32, &[len]));
         let params = [first as u32, step as u32];
         self.plan
-            .step(Section::Frame, op, name, &[x.tensor, y], &params);
-        let unit = libm::exp2(-f64::from(bits));
+            .step(self.section, op, name, &[x.tensor, y], &params);
+        let unit = libm::ldexp(1.0, -bits);
         let columns = x.columns[first..].iter().step_by(step).take(len);
         Ok(Values {
             tensor: y,
@@ -171,6 +207,16 @@ impl<'b> Slices<'b> {
             energy: None,
         })
     }
+}
+
+/// Whether a stage only changes what integers stand for.
+fn folds(stage: &Stage) -> bool {
+    matches!(stage.kind, StageKind::Affine { .. })
+}
+
+/// Whether a stage's operator leaves its output where its input was.
+fn works_in_place(stage: &Stage) -> bool {
+    matches!(stage.kind, StageKind::RemoveMean | StageKind::Sos { .. })
 }
 
 /// Whether the columns are plain multiples: nothing left to add or to clamp.

@@ -106,6 +106,18 @@ pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Resu
             tensor.dtype, tensor.shape
         )));
     }
+    let features = match plan.elem(features) {
+        Elem::F32 if head.codes => {
+            let input = format!("{name}.input");
+            let len = plan.shape(features).iter().product();
+            let codes = plan.tensor(&input, Elem::I8, &[len]);
+            let op = &quantize::QUANTIZE_F32_I8;
+            let params = float_bits((1.0, 0));
+            plan.step(Section::Decision, op, &input, &[features, codes], &params);
+            codes
+        }
+        _ => features,
+    };
     let scores = append(plan, Section::Decision, name, model, &[features], &[output])?;
     let &[scores] = scores.as_slice() else {
         return Err(fault("the model has no output".into()));
@@ -113,7 +125,7 @@ pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Resu
     add_decide(plan, head, tensor, scores)
 }
 
-/// Scale and zero point of the model's int8 input.
+/// Scale and zero point with which features become the model's int8 input.
 pub(super) fn int8_input(head: &Head) -> Result<(f64, i32), LowerError> {
     let fault = |why: String| LowerError::new(head.name.clone(), why);
     let &[input] = head.model.inputs.as_slice() else {
@@ -129,6 +141,9 @@ pub(super) fn int8_input(head: &Head) -> Result<(f64, i32), LowerError> {
              inference_input_type=tf.int8",
             tensor.dtype
         )));
+    }
+    if head.codes {
+        return Ok((1.0, 0));
     }
     let (scale, zero_point) = single_scale(tensor).map_err(fault)?;
     Ok((f64::from(scale), zero_point))

@@ -188,7 +188,7 @@ fn logs(e: &[u64], l: &mut [i32], limits: Limits, base: i32, q: u32) {
 }
 
 /// `x 2^shift`, rounded, at most `2^62`.
-fn scaled(x: u64, shift: i32) -> u64 {
+pub(super) fn scaled(x: u64, shift: i32) -> u64 {
     const MOST: u64 = 1 << 62;
     let y = if shift <= 0 {
         match shift.unsigned_abs() {

@@ -13,7 +13,7 @@ pub(crate) struct Probe {
     data: Vec<u64>,
     arena: Vec<u64>,
     /// Index of the frame that a step works on.
-    frame: u32,
+    pub(crate) frame: u32,
 }
 
 impl Probe {
@@ -64,6 +64,14 @@ impl Probe {
         let from = record.offset as usize;
         let len = record.count as usize * size_of::<T>();
         bytemuck::cast_slice(&bytes[from..from + len]).to_vec()
+    }
+
+    /// Overwrites a tensor of the arena.
+    pub(crate) fn set<T: Element>(&mut self, id: u32, values: &[T]) {
+        let from = self.records[id as usize].offset as usize;
+        let arena: &mut [u8] = bytemuck::cast_slice_mut(&mut self.arena);
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        arena[from..from + bytes.len()].copy_from_slice(bytes);
     }
 
     /// The operator's check of the step.

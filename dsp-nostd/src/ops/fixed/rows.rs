@@ -234,16 +234,16 @@ fn standardise(x: &mut [i16], cols: usize, epsilon: &[u32], out_q: u32) {
 
 /// A factor `factor 2^-shift`.
 #[derive(Clone, Copy, Debug, Default)]
-struct Scale {
+pub(super) struct Scale {
     /// At most 2^31.
-    factor: i64,
-    shift: u32,
+    pub(super) factor: i64,
+    pub(super) shift: u32,
 }
 
 impl Scale {
     /// `2^out_q / (sqrt(n2_variance) + n_epsilon 2^-16)` to 30 bits, for
     /// `0 < n2_variance <= 2^60` and `n_epsilon < 2^47`.
-    fn new(n2_variance: u64, n_epsilon: u64, out_q: u32) -> Self {
+    pub(super) fn new(n2_variance: u64, n_epsilon: u64, out_q: u32) -> Self {
         // The root in Q(half) has all of its 32 bits.
         let half = n2_variance.leading_zeros() / 2;
         let root = u64::from(q::sqrt(n2_variance << (2 * half)));

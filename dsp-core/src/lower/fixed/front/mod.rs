@@ -1,6 +1,7 @@
 //! From the source window to logarithms of energies.
 
 mod energies;
+mod recursion;
 
 use super::Values;
 use super::columns::Column;
@@ -22,6 +23,14 @@ pub(super) fn log_q(chain: &Chain) -> i32 {
     let mut stages = chain.frame.iter().chain(&chain.rows);
     let matrix = stages.any(|stage| matches!(stage.kind, StageKind::Matrix(_)));
     if matrix { 10 } else { 14 }
+}
+
+/// Whether the energies of frames become features without a logarithm.
+pub(super) fn is_linear(chain: &Chain) -> bool {
+    !chain
+        .frame
+        .iter()
+        .any(|stage| matches!(stage.kind, StageKind::Log(_) | StageKind::Pcen(_)))
 }
 
 /// The frame, before the transform.
@@ -143,6 +152,15 @@ impl<'g> Front<'g> {
                     self.mel(plan, stage, bank, bins);
                     self.spectrum_format(plan, name, bins);
                 }
+                (StageKind::SubtractNoise(noise), Some(bins)) => {
+                    self.subtract_noise(plan, stage, noise, bins)?;
+                    self.spectrum_format(plan, name, bins);
+                }
+                (StageKind::Pcen(pcen), Some(bands)) => {
+                    let to = row.filter(|_| i + 1 == stages.len());
+                    let values = self.pcen(plan, stage, pcen, bands, to)?;
+                    return Ok((values, i + 1));
+                }
                 (StageKind::Log(log), Some(bands)) => {
                     let to = row.filter(|_| i + 1 == stages.len());
                     let n = stage.len;
@@ -156,20 +174,30 @@ impl<'g> Front<'g> {
                     plan.format(Section::Frame, name, tensor, values.format());
                     return Ok((values, i + 1));
                 }
+                (_, Some(bins)) if i > 0 => {
+                    let before = &stages[i - 1];
+                    let values = self.linear(plan, &before.name, before.len, bins, None)?;
+                    return Ok((values, i));
+                }
                 _ => return Err(unsupported(stage)),
             }
         }
-        Err(LowerError::new(
-            stages.last().map_or("frame", |stage| stage.name.as_str()),
-            "an integer plan ends its features behind a logarithm, where every level keeps its \
-             digits: set log = \"ln\" or another, or deploy.numeric = \"f32\"",
-        ))
+        match (stages.last(), &spectrum) {
+            (Some(last), Some(bins)) => {
+                let values = self.linear(plan, &last.name, last.len, bins, row)?;
+                Ok((values, stages.len()))
+            }
+            _ => Err(LowerError::new(
+                stages.last().map_or("frame", |stage| stage.name.as_str()),
+                "an integer plan makes its features from spectra: set deploy.numeric = \"f32\"",
+            )),
+        }
     }
 
     /// The gain of the source.
     fn input(&mut self, plan: &mut PlanBuilder) {
         match self.chain.source.gain {
-            Gain::Constant(gain) => self.gain = gain,
+            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => self.gain = gain,
             Gain::PeakMagnitude | Gain::PeakMaximum => {
                 let magnitude = self.chain.source.gain == Gain::PeakMagnitude;
                 let peak = plan.tensor("peak", Elem::I32, &[1]);
@@ -222,7 +250,7 @@ impl<'g> Front<'g> {
         let tensor = plan.tensor("frame", elem, &[len]);
         let operands = [self.source, tensor];
         if wide {
-            let c = framing.pre_emphasis.unwrap_or(0.0);
+            let c = framing.pre_emphasis.map_or(0.0, |p| p.coefficient);
             self.largest *= 1.0 + c.abs();
             let params = frame::EmphasisParams {
                 frame: params,
@@ -298,7 +326,7 @@ impl<'g> Front<'g> {
     /// Largest magnitude of a value before the transform, in the graph's units.
     fn amplitude(&self) -> f64 {
         let input = match self.chain.source.gain {
-            Gain::Constant(gain) => gain,
+            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => gain,
             Gain::PeakMagnitude => 1.0,
             // The largest sample becomes 1; the smallest may be far below -1.
             Gain::PeakMaximum => 32768.0,

@@ -1,0 +1,164 @@
+//! Presets: values for fields, under the name of the software whose features they give.
+//!
+//! A preset only fills fields: what the pipeline file says wins. Each is a TOML file beside this
+//! one. Keys at its top are for all blocks of features, keys in a table such as `[mfcc]` for
+//! blocks of that type; a block takes those of its own fields.
+
+use crate::ConfigError;
+use crate::blocks::BlockType;
+use crate::config::{
+    Choice, Entry, Field, FieldValue, Kind, Mismatch, Node, Table, Value, read_choice,
+};
+
+/// Values for the fields of the blocks that make features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Preset {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// The values, as TOML.
+    pub(crate) fields: &'static str,
+}
+
+/// Every preset.
+pub(crate) const ALL: &[Preset] = &[
+    Preset {
+        name: "tf_signal",
+        about: " TensorFlow's `tf.signal.stft`, `linear_to_mel_weight_matrix` and \
+                `mfccs_from_log_mel_spectrograms`, put together as its own example does: periodic \
+                Hann, magnitudes, HTK mel with triangles straight in mel, `ln(x + 1e-6)`, its own \
+                DCT scale. Frame and hop are yours to give.",
+        fields: include_str!("tf_signal.toml"),
+    },
+    Preset {
+        name: "librosa",
+        about: " librosa's `feature.mfcc` and `power_to_db(feature.melspectrogram)`: centred \
+                frames, periodic Hann, power, Slaney mel and norm, decibels with `top_db = 80`, \
+                orthonormal DCT; `n_fft` 2048, hop 512.",
+        fields: include_str!("librosa.toml"),
+    },
+    Preset {
+        name: "torchaudio",
+        about: " torchaudio's `MFCC`, and `MelSpectrogram` or `Spectrogram` with `AmplitudeToDB`: \
+                centred frames with reflected edges, periodic Hann, power, HTK mel with triangles \
+                straight in hertz; `n_fft` 400, hop 200. For `torchaudio.compliance.kaldi` use \
+                `kaldi`.",
+        fields: include_str!("torchaudio.toml"),
+    },
+    Preset {
+        name: "kaldi",
+        about: " Kaldi's `compute-fbank-feats` and `compute-mfcc-feats` without dither, and what \
+                follows them: kaldi-native-fbank, `torchaudio.compliance.kaldi`. Samples are \
+                integers there: `normalise = \"int16_scale\"`.",
+        fields: include_str!("kaldi.toml"),
+    },
+    Preset {
+        name: "python_speech_features",
+        about: " `python_speech_features.mfcc` and `logfbank`: no window, power over `n_fft`, mel \
+                corners rounded to bins, energy in place of coefficient 0. Samples are integers \
+                there: `normalise = \"int16_scale\"`.",
+        fields: include_str!("python_speech_features.toml"),
+    },
+    Preset {
+        name: "whisper",
+        about: " `whisper.log_mel_spectrogram` of OpenAI's Whisper at 16 kHz: 80 Slaney bands (128 \
+                for large-v3: `n_mels = 128`), decimal logarithm, 8 below the largest value, \
+                `(x + 4) / 4`, the last frame dropped.",
+        fields: include_str!("whisper.toml"),
+    },
+    Preset {
+        name: "htk",
+        about: " HTK's `HCopy` to MFCC_0: magnitudes, 20 bands, 12 coefficients and then \
+                coefficient 0, lifter 22. Samples are integers there: \
+                `normalise = \"int16_scale\"`.",
+        fields: include_str!("htk.toml"),
+    },
+    Preset {
+        name: "cmsis",
+        about: " CMSIS-DSP's `arm_mfcc_f32` with the tables of its own script: frames as long as \
+                the FFT, periodic Hamming, magnitudes, `ln(x + 1e-6)`. `n_fft` and hop are yours \
+                to give.",
+        fields: include_str!("cmsis.toml"),
+    },
+    Preset {
+        name: "edge_impulse_v1",
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
+                version 1: as version 2, and the last frame is lost where it ends with the window. \
+                Samples are integers there: `normalise = \"int16_scale\"`.",
+        fields: include_str!("edge_impulse_v1.toml"),
+    },
+    Preset {
+        name: "edge_impulse_v2",
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
+                version 2: the mel bank lies in the lower half of the spectrum; MFE and spectrogram \
+                are linear, mapped to 0..1 by the window's smallest and largest value. Samples are \
+                integers there: `normalise = \"int16_scale\"`.",
+        fields: include_str!("edge_impulse_v2.toml"),
+    },
+    Preset {
+        name: "edge_impulse_v3",
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
+                version 3: MFE and spectrogram in decibels above a noise floor; the mel bank still \
+                lies in the lower half of the spectrum. Samples are integers there: \
+                `normalise = \"int16_scale\"`.",
+        fields: include_str!("edge_impulse_v3.toml"),
+    },
+    Preset {
+        name: "edge_impulse_v4",
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
+                version 4, the current one. Samples are integers there: \
+                `normalise = \"int16_scale\"`.",
+        fields: include_str!("edge_impulse_v4.toml"),
+    },
+    Preset {
+        name: "micro_speech",
+        about: " The block `micro_frontend` as TensorFlow's micro_speech was trained with it: \
+                frames of 30 ms every 20 ms, the int8 input of its model.",
+        fields: include_str!("micro_speech.toml"),
+    },
+    Preset {
+        name: "micro_wake_word",
+        about: " The block `micro_frontend` as microWakeWord is trained (pymicro-features) and as \
+                ESPHome runs it: frames of 30 ms every 10 ms, the int8 input of its models.",
+        fields: include_str!("micro_wake_word.toml"),
+    },
+];
+
+const CHOICES: &[Choice] = &{
+    let mut choices = [Choice { name: "", doc: "" }; ALL.len()];
+    let mut i = 0;
+    while i < choices.len() {
+        choices[i] = Choice {
+            name: ALL[i].name,
+            doc: ALL[i].about,
+        };
+        i += 1;
+    }
+    choices
+};
+
+impl Preset {
+    /// The values for a type of block, also those of fields that it does not have.
+    pub(crate) fn values(&self, block: BlockType) -> Result<Vec<Entry>, ConfigError> {
+        let mut values = Vec::new();
+        for entry in Table::parse(self.fields)?.entries {
+            match entry.node.value {
+                Value::Table(table) if entry.key == block.name() => values.extend(table.entries),
+                Value::Table(_) => {}
+                _ => values.push(entry),
+            }
+        }
+        Ok(values)
+    }
+}
+
+impl FieldValue for Preset {
+    const KIND: Kind = Kind::Choice(CHOICES);
+
+    fn read(node: &Node, _field: &Field) -> Result<Self, Mismatch> {
+        read_choice(node, CHOICES).map(|index| ALL[index])
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(format!("{:?}", self.name))
+    }
+}
