@@ -1,8 +1,10 @@
-//! How accurate integer features are: MFCC of `fixed` plans against f64 of the same samples.
+//! How accurate integer features are: MFCC of `fixed` plans against f64 of the same samples, and
+//! the other blocks and stages in one ratio each ([`BLOCKS`]).
 //!
 //! The truth is [`Numeric::Reference`] on the same 16-bit samples. Frames whose samples are all
 //! zero are left out. Ratios are `10 log10(sum truth^2 / sum error^2)` over all frames of a signal.
 
+mod blocks;
 mod report;
 mod signals;
 
@@ -11,6 +13,7 @@ use otolith_dsp_core::engine::{Engine, Numeric, Values};
 use otolith_dsp_core::{EngineError, Override, Pipeline};
 use serde::Serialize;
 
+pub use blocks::{BLOCKS, Block, BlockAccuracy, block_table};
 pub use report::{json, table};
 pub use signals::{Kind, Signal, few, signals};
 

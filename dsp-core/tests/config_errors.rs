@@ -163,6 +163,21 @@ const BAD: &[(&str, &str, &str)] = &[
         "n_mels = 40",
         "n_mels = 99999999999999999999",
     ),
+    (
+        "a field of sensors in audio",
+        "rate_hz = 16000",
+        "rate_hz = 16000\nnan = \"drop\"",
+    ),
+    (
+        "fewer columns than axes",
+        "rate_hz = 16000",
+        "rate_hz = 16000\nkind = \"sensor\"\naxes = [\"ax\", \"ay\"]\ncolumns = [\"ax\"]",
+    ),
+    (
+        "a unit of time that is none",
+        "rate_hz = 16000",
+        "rate_hz = 16000\nkind = \"sensor\"\ntime_unit = \"min\"",
+    ),
 ];
 
 /// Bad overrides of the good file.

@@ -206,6 +206,38 @@ fn spectrograms_have_device_forms() {
 }
 
 #[test]
+fn pre_emphasis_reaches_back_or_around() {
+    for (input, fields) in [
+        (WINDOW, "pre_emphasis = \"circular\""),
+        (
+            WINDOW,
+            "pre_emphasis = \"circular\"\npre_emphasis_shift = 5",
+        ),
+        (WINDOW, "pre_emphasis = \"signal\"\npre_emphasis_shift = 3"),
+        (STREAM, "pre_emphasis = \"signal\"\npre_emphasis_shift = 3"),
+    ] {
+        let pipeline = pipeline("mel", input, &format!("{MEL}{fields}\n"));
+        check(fields, &pipeline, 100.0, 60.0);
+    }
+}
+
+#[test]
+fn windows_of_integers_come_to_full_scale_1() {
+    for normalise in ["", "normalise = \"int16_scale\""] {
+        let fields = format!("{MEL}sample_scale = \"from_int16_if_beyond_1\"\n");
+        let pipeline = pipeline("mel", &format!("{WINDOW}\n{normalise}"), &fields);
+        let truth = features(&pipeline, Numeric::Reference, &signal());
+        let found = decibels(&truth, &features(&pipeline, Numeric::F32, &signal()));
+        assert!(found > 100.0, "{found:.1} dB");
+        let fixed = Numeric::Fixed(Precision::Full);
+        let error = Engine::new(pipeline.graph(), fixed, false)
+            .err()
+            .expect("refused");
+        assert!(error.why.contains("sample_scale"), "{}", error.why);
+    }
+}
+
+#[test]
 fn energy_can_be_a_column() {
     for fields in [
         "energy = \"raw\"",

@@ -24,6 +24,10 @@ export! {
     OTO_OP_PEAK_I16_F32 = dsp::frame::PEAK_I16_F32;
     OTO_OP_FRAME_F32 = dsp::frame::FRAME_F32;
     OTO_OP_FRAME_I16_F32 = dsp::frame::FRAME_I16_F32;
+    OTO_OP_EMPHASISE_F32 = dsp::emphasis::EMPHASISE_F32;
+    OTO_OP_EMPHASISE_I16_F32 = dsp::emphasis::EMPHASISE_I16_F32;
+    OTO_OP_UNIT_GAIN_F32 = dsp::emphasis::UNIT_GAIN_F32;
+    OTO_OP_UNIT_GAIN_I16_F32 = dsp::emphasis::UNIT_GAIN_I16_F32;
     OTO_OP_REMOVE_MEAN_F32 = dsp::vector::REMOVE_MEAN_F32;
     OTO_OP_PRE_EMPHASIS_F32 = dsp::vector::PRE_EMPHASIS_F32;
     OTO_OP_LOG_ENERGY_F32 = dsp::vector::LOG_ENERGY_F32;
@@ -126,6 +130,7 @@ export! {
     OTO_OP_SCALE_I16_I16 = dsp::fixed::scale::SCALE_I16_I16;
     OTO_OP_FRAME_I16 = dsp::fixed::frame::FRAME_I16;
     OTO_OP_FRAME_I16_I32 = dsp::fixed::frame::FRAME_I16_I32;
+    OTO_OP_EMPHASISE_I16_I32 = dsp::emphasis::EMPHASISE_I16_I32;
     OTO_OP_PEAK_I16 = dsp::fixed::frame::PEAK_I16;
     OTO_OP_REMOVE_MEAN_I32 = dsp::fixed::vector::REMOVE_MEAN_I32;
     OTO_OP_PRE_EMPHASIS_I32 = dsp::fixed::vector::PRE_EMPHASIS_I32;

@@ -128,3 +128,46 @@ def test_errors_teach():
     with pytest.raises(ValueError, match="reference"):
         pipeline.features(np.zeros(16000, dtype=np.int16), numeric="f16")
     assert issubclass(otolith.ConfigError, otolith.OtolithError)
+
+
+GESTURES = ROOT / "examples" / "gestures" / "gestures.toml"
+
+
+def motion(moments=250):
+    """Three axes in m/s2, on the grid of the sensor's 16-bit integers."""
+    t = np.arange(moments)[:, None] / 100
+    counts = np.round(8000 * np.sin(2 * np.pi * t * [1.3, 2.1, 0.7])).astype(np.int16)
+    return counts, counts * (39.24 / 32768)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_features_of_a_sensor_equal_the_command_line(dtype, tmp_path):
+    counts, physical = motion()
+    physical = physical.astype(dtype)
+    table, out = tmp_path / "motion.csv", tmp_path / "features.npy"
+    lines = [",".join(repr(float(x)) for x in row) for row in physical]
+    table.write_text("\n".join(["ax,ay,az", *lines]))
+    cli("features", GESTURES, table, "-o", out)
+    pipeline = otolith.Pipeline.from_toml(GESTURES)
+    theirs = np.load(out)
+    for samples in [physical, np.asfortranarray(physical)]:
+        np.testing.assert_array_equal(pipeline.features(samples), theirs)
+    # Integers are the sensor's own. Their quotient by the full scale is the same to one rounding.
+    np.testing.assert_allclose(pipeline.features(counts), theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_arrays_of_a_sensor_are_checked_and_mended():
+    pipeline = otolith.Pipeline.from_toml(GESTURES)
+    _, physical = motion()
+    with pytest.raises(ValueError, match=r"shape \[250, 2\]; expected \(moments, 3\)"):
+        pipeline.features(physical[:, :2])
+    with pytest.raises(ValueError, match="shape"):
+        pipeline.features(physical[:, 0])
+    with pytest.raises(TypeError, match="numpy array"):
+        pipeline.features("motion.csv")
+    physical[7, 1] = np.nan
+    with pytest.raises(ValueError, match='moment 7: no value of axis "ay"'):
+        pipeline.features(physical)
+    mending = otolith.Pipeline.from_toml(GESTURES, {"input.nan": "interpolate"})
+    with pytest.warns(UserWarning, match="interpolated 1 of 750 values"):
+        mending.features(physical)

@@ -1,6 +1,7 @@
 //! Accuracy as a table and as JSON.
 
-use super::Accuracy;
+use super::{Accuracy, BlockAccuracy};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -48,8 +49,12 @@ pub fn table(measured: &[Accuracy]) -> String {
 }
 
 /// One object with all measurements; decibels to 2 places, errors to 5.
-pub fn json(measured: &[Accuracy]) -> Value {
-    let rows: Vec<Value> = measured
+pub fn json(measured: &[Accuracy], blocks: &[BlockAccuracy]) -> Value {
+    json!({ "version": 1, "measured": rows(measured), "blocks": rows(blocks) })
+}
+
+fn rows<T: Serialize>(measured: &[T]) -> Vec<Value> {
+    measured
         .iter()
         .map(|m| {
             let mut row = json!(m);
@@ -61,6 +66,5 @@ pub fn json(measured: &[Accuracy]) -> Value {
             }
             row
         })
-        .collect();
-    json!({ "version": 1, "measured": rows })
+        .collect()
 }

@@ -1,7 +1,9 @@
 //! Measures how accurate integer features are: `accuracy [--json] [--write FOLDER]` prints a
 //! table or JSON, and writes `accuracy.txt` and `accuracy.json` to the folder.
 
-use otolith_benches::accuracy::{Accuracy, BASE, OTHERS, few, json, measure, signals, table};
+use otolith_benches::accuracy::{
+    Accuracy, BASE, BLOCKS, OTHERS, block_table, few, json, measure, signals, table,
+};
 use otolith_dsp_core::deploy::Precision;
 use std::error::Error;
 use std::path::PathBuf;
@@ -18,8 +20,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let shared = otolith_fixtures::shared_dir().ok_or("the shared folder is absent")?;
     let measured = measured(&shared)?;
-    let object = serde_json::to_string_pretty(&json(&measured))? + "\n";
-    let text = table(&measured);
+    let mut blocks = Vec::new();
+    let few = few(&shared);
+    for block in BLOCKS {
+        blocks.extend(block.measure(&few)?);
+    }
+    let object = serde_json::to_string_pretty(&json(&measured, &blocks))? + "\n";
+    let text = table(&measured) + &block_table(&blocks);
     if let Some(folder) = folder {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("accuracy.txt"), &text)?;

@@ -256,6 +256,9 @@ impl BlockType {
                 format!("block {id:?} takes one axis: expected one name"),
             ));
         }
+        if self == Self::MicroFrontend {
+            micro_frontend::needs_integers(input)?;
+        }
         let spec = match self {
             Self::Mel => mel::read(table, id, input),
             Self::Mfcc => mfcc::read(table, id, input),

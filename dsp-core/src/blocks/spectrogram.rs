@@ -69,6 +69,7 @@ impl Spectrogram {
                 ));
             }
         }
+        self.spectrum.validate()?;
         self.log.validate(input)?;
         if self.noise.spectral_subtraction == SpectralSubtraction::Mel {
             return Err(ConfigError::new(
@@ -118,7 +119,7 @@ impl FeatureSpec for SpectrogramSpec {
         let n_fft = self.frames.n_fft;
         let mut stages = Stages::new(id);
         self.frames.expand(&mut stages, None);
-        self.spectrum.expand(&mut stages, n_fft, None);
+        self.spectrum.expand(&mut stages, &self.frames, None);
         let bins = n_fft / 2 + 1;
         self.noise
             .expand(&mut stages, SpectralSubtraction::Spectrum, bins);

@@ -22,15 +22,27 @@ pub fn dialects_markdown() -> String {
          preset fills are not listed; [blocks.md](blocks.md) has them all, with their \
          meanings.\n\n| field | default |",
     );
-    for preset in presets::ALL {
+    let fields = fields();
+    // Presets of other blocks fill none of these fields.
+    let columns: Vec<(&Preset, Vec<String>)> = presets::ALL
+        .iter()
+        .map(|preset| {
+            (
+                preset,
+                fields.iter().map(|field| cell(preset, field)).collect(),
+            )
+        })
+        .filter(|(_, cells): &(_, Vec<String>)| !cells.iter().all(String::is_empty))
+        .collect();
+    for (preset, _) in &columns {
         let _ = write!(out, " `{}` |", preset.name);
     }
     out.push_str("\n|---|---|");
-    out.push_str(&"---|".repeat(presets::ALL.len()));
+    out.push_str(&"---|".repeat(columns.len()));
     out.push('\n');
-    for field in fields() {
-        let cells: Vec<String> = presets::ALL.iter().map(|p| cell(p, field)).collect();
-        if cells.iter().all(String::is_empty) {
+    for (i, field) in fields.iter().enumerate() {
+        let cells: Vec<&str> = columns.iter().map(|(_, cells)| cells[i].as_str()).collect();
+        if cells.iter().all(|cell| cell.is_empty()) {
             continue;
         }
         let default = match fallback(field) {

@@ -11,9 +11,11 @@ mod standardise;
 
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Chain, Framing, Gain, Graph, Head, Mode};
+use crate::graph::{self, Chain, Framing, Graph, Head, Mode, SignalPreEmphasis};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
+use otolith_dsp_nostd::ops::emphasis::Past;
+use otolith_dsp_nostd::ops::frame::Padding;
 
 /// Lowers `graph` to a plan with `f32` features.
 ///
@@ -117,12 +119,24 @@ impl Layout {
         plan.source(elem, self.window * axes, self.hop * axes, self.prime * axes)
     }
 
+    /// The samples that pre-emphasis subtracts, unless they are those right before, which frames
+    /// are cut with.
+    fn past(&self, chain: &Chain, of: SignalPreEmphasis) -> Option<Past> {
+        (of.circular || of.shift != 1).then_some(Past {
+            start: self.start as i32,
+            hop: chain.framing.hop as u32,
+            history: self.history as u32,
+            padding: padding(chain.framing.padding),
+            shift: of.shift as u32,
+            circular: of.circular,
+        })
+    }
+
     fn new(
         chain: &Chain,
         head: Option<&Head>,
         clip_len: Option<usize>,
     ) -> Result<Self, LowerError> {
-        refuse_what_has_no_operator(chain)?;
         let Framing {
             frame_len,
             hop,
@@ -134,7 +148,7 @@ impl Layout {
             Mode::Stream => {
                 // The stream's first samples follow zeros: frames that start in the padding and
                 // the past of the first sample both lie there.
-                let history = usize::from(pre_emphasis.is_some());
+                let history = pre_emphasis.map_or(0, |of| of.shift);
                 let ahead = start.max(0) as usize;
                 let (rows, row_hop) = match head {
                     Some(head) => (head.rows, head.row_hop),
@@ -195,22 +209,12 @@ impl Layout {
     }
 }
 
-/// What frames are cut from, where no device operator makes it.
-fn refuse_what_has_no_operator(chain: &Chain) -> Result<(), LowerError> {
-    if matches!(chain.source.gain, Gain::IntegersToUnit(_)) {
-        return Err(LowerError::new(
-            "input",
-            "no operator chooses the scale by the samples of a window: set sample_scale to \"none\" \
-             or \"from_int16\"",
-        ));
-    }
-    match chain.framing.pre_emphasis {
-        Some(pre) if pre.circular || pre.shift != 1 => Err(LowerError::new(
-            "input.pre_emphasis",
-            "circular pre-emphasis, or one over several samples, has no operator: it works in the \
-             reference and host numerics; pre_emphasis = \"signal\" with pre_emphasis_shift = 1 has \
-             one",
-        )),
-        _ => Ok(()),
+/// The operators' name for a graph's padding.
+fn padding(of: graph::Padding) -> Padding {
+    match of {
+        graph::Padding::Zero => Padding::Zero,
+        graph::Padding::Reflect => Padding::Reflect,
+        graph::Padding::Symmetric => Padding::Symmetric,
+        graph::Padding::Edge => Padding::Edge,
     }
 }

@@ -16,7 +16,7 @@ use crate::blocks::decide::Decide;
 use crate::blocks::{BlockType, FeatureSpec, normalise};
 use crate::config::{Section, Table, Value, write_text};
 use crate::deploy::Deploy;
-use crate::graph::{Chain, Graph, Head, Mode};
+use crate::graph::{Chain, Graph, Head, Mode, SampleType};
 use crate::input::{Input, InputConfig};
 use read::{BlockTable, Document};
 
@@ -304,6 +304,17 @@ fn check_joined(graph: &Graph, inputs: &[Input]) -> Result<(), ConfigError> {
     }
     if graph.chains.len() == 1 {
         return Ok(());
+    }
+    for (i, input) in inputs.iter().enumerate() {
+        let mut types = graph.chains.iter().filter(|chain| chain.input == i);
+        let is_i16 = |chain: &Chain| chain.source.sample_type == SampleType::I16;
+        if types.clone().any(is_i16) && !types.all(is_i16) {
+            return Err(ConfigError::new(
+                format!("{}.sample_type", input.id),
+                "\"f32\"",
+                "one of its blocks works on 16-bit samples: expected \"i16\"",
+            ));
+        }
     }
     let mut first = None;
     for input in inputs {

@@ -17,6 +17,9 @@ choices! {
         Blackman = "blackman",
         /// Hann to the power of 0.85, Kaldi's default.
         Povey = "povey",
+        /// Tukey: flanks of a Hann window over the first and last eighth, 1 between them. scipy's
+        /// `("tukey", 0.25)`.
+        Tukey = "tukey",
     }
 }
 
@@ -48,6 +51,8 @@ pub(crate) fn window(kind: WindowKind, symmetry: WindowSymmetry, len: usize) -> 
             WindowKind::Hamming => 0.54 - 0.46 * cosine(1.0, n),
             WindowKind::Blackman => 0.42 - 0.5 * cosine(1.0, n) + 0.08 * cosine(2.0, n),
             WindowKind::Povey => libm::pow(0.5 - 0.5 * cosine(1.0, n), 0.85),
+            WindowKind::Tukey if 8 * n >= period && 8 * (period - n) >= period => 1.0,
+            WindowKind::Tukey => 0.5 - 0.5 * cosine(4.0, n),
         })
         .collect()
 }

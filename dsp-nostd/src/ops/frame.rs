@@ -49,7 +49,8 @@ pub const FRAME_I16_F32: Op = Op {
 };
 
 /// A sample type that float frames are made of.
-trait Sample: Element {
+pub(crate) trait Sample: Element {
+    /// The sample, full scale being 1.
     fn to_f32(self) -> f32;
 }
 

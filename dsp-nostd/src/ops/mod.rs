@@ -12,13 +12,14 @@
 //! | `0x0140 + log2 n` | real FFT of n points |
 //! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
 //! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
-//! | `0x0180..=0x018f` | signals and features of a window of motion |
 //! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
+//! | `0x0180..=0x018f` | signals and features of a window of motion |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
 //! "In place" means one operand that is read and written.
 
+pub mod emphasis;
 pub mod filter;
 pub mod fixed;
 pub mod frame;
@@ -48,6 +49,10 @@ pub const ALL: &[&Op] = &[
     &frame::PEAK_I16_F32,
     &frame::FRAME_F32,
     &frame::FRAME_I16_F32,
+    &emphasis::EMPHASISE_F32,
+    &emphasis::EMPHASISE_I16_F32,
+    &emphasis::UNIT_GAIN_F32,
+    &emphasis::UNIT_GAIN_I16_F32,
     &vector::REMOVE_MEAN_F32,
     &vector::PRE_EMPHASIS_F32,
     &vector::LOG_ENERGY_F32,
@@ -150,6 +155,7 @@ pub const ALL: &[&Op] = &[
     &fixed::scale::SCALE_I16_I16,
     &fixed::frame::FRAME_I16,
     &fixed::frame::FRAME_I16_I32,
+    &emphasis::EMPHASISE_I16_I32,
     &fixed::frame::PEAK_I16,
     &fixed::vector::REMOVE_MEAN_I32,
     &fixed::vector::PRE_EMPHASIS_I32,

@@ -387,6 +387,14 @@ impl FramesSpec {
         self.frame.min(self.n_fft)
     }
 
+    /// The window of the samples that the FFT sees.
+    pub(super) fn window(&self) -> Vec<f64> {
+        let config = &self.config;
+        let mut values = window(config.window, config.window_symmetry, self.frame);
+        values.truncate(self.seen());
+        values
+    }
+
     /// How samples become frames.
     pub(crate) fn framing(&self, input: &Input) -> Framing {
         let config = &self.config;
@@ -464,9 +472,7 @@ impl FramesSpec {
             stages.push("pre_emphasis", len, StageKind::PreEmphasis(coefficient));
         }
         if config.window != WindowKind::Rectangular {
-            let mut values = window(config.window, config.window_symmetry, self.frame);
-            values.truncate(len);
-            stages.push("window", len, StageKind::Window(values));
+            stages.push("window", len, StageKind::Window(self.window()));
         }
         if let Some(Windowed { floor }) = energy {
             stages.push("energy", len, StageKind::LogEnergy { floor });

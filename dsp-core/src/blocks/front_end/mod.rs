@@ -110,6 +110,7 @@ impl FrontEnd {
     /// names of fields.
     pub(crate) fn validate(&self, input: &Input) -> Result<FrontEndSpec, ConfigError> {
         let frames = self.frames.validate(input)?;
+        self.spectrum.validate()?;
         let filters = self.filters.validate(&frames)?;
         self.log.validate(input)?;
         Ok(FrontEndSpec {
@@ -133,7 +134,7 @@ impl FrontEndSpec {
     pub(crate) fn expand(&self, stages: &mut Stages, energy: Option<KeptEnergy>) {
         self.frames.expand(stages, energy);
         let n_fft = self.frames.n_fft;
-        self.spectrum.expand(stages, n_fft, energy);
+        self.spectrum.expand(stages, &self.frames, energy);
         self.noise
             .expand(stages, SpectralSubtraction::Spectrum, n_fft / 2 + 1);
         self.filters.expand(stages);

@@ -4,17 +4,17 @@ mod motion;
 mod rows;
 mod slices;
 
-use super::{Layout, lanes, micro_frontend, network, standardise};
+use super::{Layout, lanes, micro_frontend, network, padding, standardise};
 use crate::error::LowerError;
 use crate::graph::{
-    self, Chain, Gain, Graph, LogFloor, MicroFrontend, MicroOutput, SampleType, Stage, StageKind,
+    Chain, Gain, Graph, LogFloor, MicroFrontend, MicroOutput, SampleType, Stage, StageKind,
 };
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
 use otolith_dsp_nostd::ops::fixed::micro::output;
 use otolith_dsp_nostd::ops::recursion::Restart;
-use otolith_dsp_nostd::ops::{frame, log, matrix, mel, rfft, spectrum, vector};
+use otolith_dsp_nostd::ops::{emphasis, frame, log, matrix, mel, rfft, spectrum, vector};
 
 pub(super) fn lower(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes, LowerError> {
     let mut lowering = Lowering {
@@ -205,7 +205,19 @@ impl Lowering {
         let mut operands = vec![source, frame];
         let mut constant = 1.0;
         match chain.source.gain {
-            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => constant = gain,
+            Gain::Constant(gain) => constant = gain,
+            Gain::IntegersToUnit(unit) => {
+                let gain = self.plan.tensor("gain", Elem::F32, &[1]);
+                let op = if ints {
+                    &emphasis::UNIT_GAIN_I16_F32
+                } else {
+                    &emphasis::UNIT_GAIN_F32
+                };
+                let params = [bits(unit)];
+                self.plan
+                    .step(Section::Window, op, "input.unit", &[source, gain], &params);
+                operands.push(gain);
+            }
             Gain::PeakMagnitude | Gain::PeakMaximum => {
                 let gain = self.plan.tensor("gain", Elem::F32, &[1]);
                 let magnitude = chain.source.gain == Gain::PeakMagnitude;
@@ -225,20 +237,30 @@ impl Lowering {
         } else {
             &frame::FRAME_F32
         };
+        let emphasis = chain.framing.pre_emphasis;
+        let past = emphasis.and_then(|of| layout.past(chain, of));
         let params = frame::FrameParams {
             start: layout.start as i32 * chain.source.axes as i32,
             hop: (chain.framing.hop * chain.source.axes) as u32,
             history: layout.history as u32,
-            padding: match chain.framing.padding {
-                graph::Padding::Zero => frame::Padding::Zero,
-                graph::Padding::Reflect => frame::Padding::Reflect,
-                graph::Padding::Symmetric => frame::Padding::Symmetric,
-                graph::Padding::Edge => frame::Padding::Edge,
-            },
+            padding: padding(chain.framing.padding),
             gain: constant as f32,
-            pre_emphasis: chain.framing.pre_emphasis.map_or(0.0, |p| p.coefficient) as f32,
+            pre_emphasis: match (past, emphasis) {
+                (None, Some(of)) => of.coefficient as f32,
+                _ => 0.0,
+            },
         };
         self.step(op, "input.frame", &operands, &params.encode());
+        if let (Some(past), Some(of)) = (past, emphasis) {
+            let op = if ints {
+                &emphasis::EMPHASISE_I16_F32
+            } else {
+                &emphasis::EMPHASISE_F32
+            };
+            let mut params = past.encode().to_vec();
+            params.extend([bits(constant), bits(of.coefficient)]);
+            self.step(op, "input.pre_emphasis", &operands, &params);
+        }
     }
 
     /// A stage that maps vectors to vectors, for `n_rows` of them at once; `to` is where its

@@ -44,6 +44,8 @@ impl Lowering {
                 _ => match Standardisation::of(stages) {
                     Some((standardisation, n)) => {
                         used = n;
+                        // The step has the name of the stage whose output it leaves.
+                        let name = &stages[n - 1].name;
                         self.standardise(name, x, n_rows, cols, standardisation);
                     }
                     None => x = self.vectors(stage, x, n_rows, None)?,

@@ -82,10 +82,7 @@ fn joined(
         let values = match &graph.head {
             Some(head) => RowStages::joined(plan).quantise(head, values, Some(to))?,
             None => {
-                let mut slices = Slices {
-                    plan,
-                    section: Section::Decision,
-                };
+                let mut slices = Slices::new(plan, Section::Decision);
                 slices.wide("joined", values, Some(to))?
             }
         };
@@ -133,10 +130,7 @@ fn lower_chain(
     );
     let wide_row = (form == RowForm::Wide).then_some(row);
     let (mut values, after) = if windows {
-        let mut slices = Slices {
-            plan,
-            section: Section::Frame,
-        };
+        let mut slices = Slices::new(plan, Section::Frame);
         (slices.run(chain, source, wide_row)?, chain.frame.len())
     } else if let Some(front) = front {
         let x = micro_frontend::features(plan, chain, front, layout, source);
@@ -285,8 +279,10 @@ impl<'b> RowStages<'b> {
         while let Some(stage) = stages.first() {
             let used = match Standardisation::of(stages) {
                 Some((standardisation, used)) => {
-                    values = self.standardise(&stage.name, values, standardisation)?;
-                    self.state_format(&stages[used - 1].name, &values);
+                    // The step has the name of the stage whose output it leaves.
+                    let name = &stages[used - 1].name;
+                    values = self.standardise(name, values, standardisation)?;
+                    self.state_format(name, &values);
                     used
                 }
                 None => {

@@ -30,7 +30,11 @@ pub(super) struct Slices<'b> {
     pub(super) section: Section,
 }
 
-impl Slices<'_> {
+impl<'b> Slices<'b> {
+    pub(super) fn new(plan: &'b mut PlanBuilder, section: Section) -> Self {
+        Self { plan, section }
+    }
+
     /// From the source window to the features, in `row` if it is given. What they stand for may
     /// still have offsets and clamps.
     pub(super) fn run(
@@ -94,6 +98,9 @@ impl Slices<'_> {
         to: Option<TensorId>,
     ) -> Result<Values, LowerError> {
         let name = &stage.name;
+        if let Some(values) = self.motion(stage, &x, to)? {
+            return Ok(values);
+        }
         match &stage.kind {
             StageKind::Affine { add, mul, min, max } => {
                 for column in &mut x.columns {
@@ -132,14 +139,6 @@ impl Slices<'_> {
                     energy: None,
                 })
             }
-            StageKind::Norm { .. }
-            | StageKind::Difference { .. }
-            | StageKind::LowPass { .. }
-            | StageKind::Group { .. }
-            | StageKind::Autocorrelation { .. } => {
-                let x = self.wide(name, x, None)?;
-                self.motion(stage, &x, to)
-            }
             _ => Err(LowerError::new(
                 name.clone(),
                 "this stage has no integer operator on windows: it works in f32, or in the \
@@ -177,7 +176,7 @@ impl Slices<'_> {
     }
 
     /// Every `step`th value of `x` from `first` on, as 32-bit integers.
-    fn select(
+    pub(super) fn select(
         &mut self,
         name: &str,
         x: &Values,

@@ -9,8 +9,8 @@
 //! | `0x0340..=0x034f` | filters and statistics of a time series |
 //! | `0x03e0..=0x03e6` | filters, statistics and spectra of a window |
 //! | `0x03e7 + log2 n` | power spectrum of a window's segments of n points |
-//! | `0x03f4..=0x03ff` | signals and features of a window of motion |
 //! | `0x0350..=0x035f` | normalisation over rows, recursions from row to row, levels |
+//! | `0x03f4..=0x03ff` | signals and features of a window of motion |
 //! | `0x0380..=0x03bf` | powers of a frame: 16 for each width of samples and tables, plus log2 n |
 //! | `0x03d0..=0x03df` | TensorFlow's micro-frontend: [`micro`] |
 //!
@@ -28,7 +28,7 @@ pub mod micro;
 pub mod motion;
 pub mod noise;
 pub mod pcen;
-mod power;
+pub mod power;
 pub mod rows;
 pub mod running;
 pub mod scale;

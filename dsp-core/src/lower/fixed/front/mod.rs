@@ -8,14 +8,15 @@ use super::columns::Column;
 use super::transform::{Transform, q15, q31};
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{self, Chain, Gain, Log, LogFloor, Stage, StageKind};
-use crate::lower::Layout;
+use crate::graph::{Chain, Gain, Log, LogFloor, Stage, StageKind};
+use crate::lower::{Layout, padding};
 use crate::plan_builder::{Format, PlanBuilder, TensorId};
 use energies::Spectrum;
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Section};
+use otolith_dsp_nostd::ops::emphasis;
 use otolith_dsp_nostd::ops::fixed::{fft, frame, spectrum, vector};
-use otolith_dsp_nostd::ops::frame::{Padding, PeakParams};
+use otolith_dsp_nostd::ops::frame::PeakParams;
 
 /// Fraction bits of the logarithms: few enough for the sums of a matrix with 16-bit coefficients,
 /// if there is one, to keep theirs.
@@ -91,7 +92,7 @@ impl<'g> Front<'g> {
         row: Option<TensorId>,
     ) -> Result<(Values, usize), LowerError> {
         let stages = &self.chain.frame;
-        self.input(plan);
+        self.input(plan)?;
         let frame = self.cut(plan)?;
         let mut window = None;
         let mut spectrum = None;
@@ -195,9 +196,16 @@ impl<'g> Front<'g> {
     }
 
     /// The gain of the source.
-    fn input(&mut self, plan: &mut PlanBuilder) {
+    fn input(&mut self, plan: &mut PlanBuilder) -> Result<(), LowerError> {
         match self.chain.source.gain {
-            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => self.gain = gain,
+            Gain::Constant(gain) => self.gain = gain,
+            Gain::IntegersToUnit(_) => {
+                return Err(LowerError::new(
+                    "input",
+                    "no integer operator chooses the scale by the samples of a window: set \
+                     sample_scale to \"none\" or \"from_int16\", or deploy.numeric = \"f32\"",
+                ));
+            }
             Gain::PeakMagnitude | Gain::PeakMaximum => {
                 let magnitude = self.chain.source.gain == Gain::PeakMagnitude;
                 let peak = plan.tensor("peak", Elem::I32, &[1]);
@@ -211,6 +219,7 @@ impl<'g> Front<'g> {
                 self.peak = Some(peak);
             }
         }
+        Ok(())
     }
 
     /// The frame: where it lies in the source window, or a copy.
@@ -239,12 +248,7 @@ impl<'g> Front<'g> {
             start: layout.start as i32,
             hop: framing.hop as u32,
             history: layout.history as u32,
-            padding: match framing.padding {
-                graph::Padding::Zero => Padding::Zero,
-                graph::Padding::Reflect => Padding::Reflect,
-                graph::Padding::Symmetric => Padding::Symmetric,
-                graph::Padding::Edge => Padding::Edge,
-            },
+            padding: padding(framing.padding),
         };
         let elem = if wide { Elem::I32 } else { Elem::I16 };
         let tensor = plan.tensor("frame", elem, &[len]);
@@ -252,9 +256,13 @@ impl<'g> Front<'g> {
         if wide {
             let c = framing.pre_emphasis.map_or(0.0, |p| p.coefficient);
             self.largest *= 1.0 + c.abs();
+            let c = q31(&[c])[0];
+            let past = framing
+                .pre_emphasis
+                .and_then(|of| layout.past(self.chain, of));
             let params = frame::EmphasisParams {
                 frame: params,
-                pre_emphasis: q31(&[c])[0],
+                pre_emphasis: if past.is_some() { 0 } else { c },
             };
             step(
                 plan,
@@ -263,6 +271,12 @@ impl<'g> Front<'g> {
                 &operands,
                 &params.encode(),
             );
+            if let Some(past) = past {
+                let mut params = past.encode().to_vec();
+                params.push(c as u32);
+                let op = &emphasis::EMPHASISE_I16_I32;
+                step(plan, op, "input.pre_emphasis", &operands, &params);
+            }
         } else {
             step(
                 plan,
