@@ -48,8 +48,8 @@ pub const FRAME_I16_F32: Op = Op {
     run: run_frame::<i16>,
 };
 
-/// A sample type that float frames are made of.
-trait Sample: Element {
+/// A sample type that floats are made of.
+pub(crate) trait Sample: Element {
     fn to_f32(self) -> f32;
 }
 

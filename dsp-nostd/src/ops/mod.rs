@@ -12,12 +12,14 @@
 //! | `0x0140 + log2 n` | real FFT of n points |
 //! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
 //! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
+//! | `0x0170..=0x0171` | filters and decimations of the running samples |
 //! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
 //! | `0x0200..` | network operators: the `classifier` crate |
 //! | `0x0300..` | integer operators: [`fixed`] |
 //!
 //! "In place" means one operand that is read and written.
 
+pub mod conditioning;
 pub mod filter;
 pub mod fixed;
 pub mod frame;
@@ -46,6 +48,8 @@ pub const ALL: &[&Op] = &[
     &frame::PEAK_I16_F32,
     &frame::FRAME_F32,
     &frame::FRAME_I16_F32,
+    &conditioning::CONDITION_F32,
+    &conditioning::CONDITION_I16_F32,
     &vector::REMOVE_MEAN_F32,
     &vector::PRE_EMPHASIS_F32,
     &vector::LOG_ENERGY_F32,
@@ -142,7 +146,9 @@ pub const ALL: &[&Op] = &[
     &fixed::scale::SCALE_I16_I16,
     &fixed::frame::FRAME_I16,
     &fixed::frame::FRAME_I16_I32,
+    &fixed::frame::FRAME_I32,
     &fixed::frame::PEAK_I16,
+    &fixed::conditioning::CONDITION_I16_I32,
     &fixed::vector::REMOVE_MEAN_I32,
     &fixed::vector::PRE_EMPHASIS_I32,
     &fixed::vector::ENERGY_I16,

@@ -10,6 +10,7 @@ use crate::deploy::Precision;
 use crate::error::LowerError;
 use crate::graph::{self, Chain, Gain, Log, LogFloor, Stage, StageKind};
 use crate::lower::Layout;
+use crate::lower::conditioning::Window;
 use crate::plan_builder::{Format, PlanBuilder, TensorId};
 use energies::Spectrum;
 use otolith_dsp_nostd::Op;
@@ -48,8 +49,9 @@ pub(super) struct Front<'g> {
     chain: &'g Chain,
     layout: &'g Layout,
     precision: Precision,
-    source: TensorId,
-    /// What samples in `[-1, 1)` are multiplied with, but for a peak.
+    source: Window,
+    /// What samples in `[-1, 1)` are multiplied with, but for a peak. Behind filters, a sample of
+    /// 1 is `2^28` whatever it stands for.
     gain: f64,
     peak: Option<TensorId>,
     /// Largest magnitude of the frame's values, in units of samples in `[-1, 1)`.
@@ -67,8 +69,13 @@ impl<'g> Front<'g> {
         chain: &'g Chain,
         layout: &'g Layout,
         precision: Precision,
-        source: TensorId,
+        source: Window,
     ) -> Self {
+        // What the format of the window says, in units of 2^28 for wide ones.
+        let largest = match source.elem {
+            Elem::I32 => libm::ldexp(source.largest / source.unit, -28),
+            _ => 1.0,
+        };
         Self {
             chain,
             layout,
@@ -76,7 +83,7 @@ impl<'g> Front<'g> {
             source,
             gain: 1.0,
             peak: None,
-            largest: 1.0,
+            largest,
             energy: None,
             windowed: None,
             log_q: log_q(chain),
@@ -197,7 +204,12 @@ impl<'g> Front<'g> {
     /// The gain of the source.
     fn input(&mut self, plan: &mut PlanBuilder) {
         match self.chain.source.gain {
-            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => self.gain = gain,
+            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => {
+                self.gain = match self.source.elem {
+                    Elem::I32 => libm::ldexp(gain * self.source.unit, 28),
+                    _ => gain,
+                };
+            }
             Gain::PeakMagnitude | Gain::PeakMaximum => {
                 let magnitude = self.chain.source.gain == Gain::PeakMagnitude;
                 let peak = plan.tensor("peak", Elem::I32, &[1]);
@@ -205,7 +217,7 @@ impl<'g> Front<'g> {
                     Section::Window,
                     &frame::PEAK_I16,
                     "input.peak",
-                    &[self.source, peak],
+                    &[self.source.tensor, peak],
                     &PeakParams { magnitude }.encode(),
                 );
                 self.peak = Some(peak);
@@ -217,7 +229,7 @@ impl<'g> Front<'g> {
     fn cut(&mut self, plan: &mut PlanBuilder) -> Result<Frame, LowerError> {
         let framing = &self.chain.framing;
         let layout = self.layout;
-        let wide = framing.pre_emphasis.is_some()
+        let emphasised = framing.pre_emphasis.is_some()
             || self.chain.frame.iter().any(|stage| {
                 matches!(
                     stage.kind,
@@ -226,9 +238,14 @@ impl<'g> Front<'g> {
             });
         let end = layout.start + ((layout.frames - 1) * framing.hop + framing.frame_len) as isize;
         let len = framing.frame_len;
-        if !wide && layout.start >= 0 && end as usize + layout.history <= layout.window {
+        let wide_source = self.source.elem == Elem::I32;
+        let wide = emphasised || wide_source;
+        // The energy of wide values is that of a whole tensor.
+        let energy = |stage: &Stage| matches!(stage.kind, StageKind::LogEnergy { .. });
+        let copied = emphasised || wide_source && self.chain.frame.iter().any(energy);
+        if !copied && layout.start >= 0 && end as usize + layout.history <= layout.window {
             return Ok(Frame {
-                tensor: self.source,
+                tensor: self.source.tensor,
                 wide,
                 start: layout.start as usize + layout.history,
                 hop: framing.hop,
@@ -248,7 +265,7 @@ impl<'g> Front<'g> {
         };
         let elem = if wide { Elem::I32 } else { Elem::I16 };
         let tensor = plan.tensor("frame", elem, &[len]);
-        let operands = [self.source, tensor];
+        let operands = [self.source.tensor, tensor];
         if wide {
             let c = framing.pre_emphasis.map_or(0.0, |p| p.coefficient);
             self.largest *= 1.0 + c.abs();
@@ -256,13 +273,11 @@ impl<'g> Front<'g> {
                 frame: params,
                 pre_emphasis: q31(&[c])[0],
             };
-            step(
-                plan,
-                &frame::FRAME_I16_I32,
-                "input.frame",
-                &operands,
-                &params.encode(),
-            );
+            let op = match wide_source {
+                true => &frame::FRAME_I32,
+                false => &frame::FRAME_I16_I32,
+            };
+            step(plan, op, "input.frame", &operands, &params.encode());
         } else {
             step(
                 plan,
@@ -326,7 +341,7 @@ impl<'g> Front<'g> {
     /// Largest magnitude of a value before the transform, in the graph's units.
     fn amplitude(&self) -> f64 {
         let input = match self.chain.source.gain {
-            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => gain,
+            Gain::Constant(_) | Gain::IntegersToUnit(_) => self.gain,
             Gain::PeakMagnitude => 1.0,
             // The largest sample becomes 1; the smallest may be far below -1.
             Gain::PeakMaximum => 32768.0,
