@@ -2,8 +2,6 @@
 
 mod expand;
 
-pub(crate) use expand::decimate;
-
 use super::flatten::Switch;
 use super::statistic_names::{self, statistics};
 use super::{FeatureSpec, window};
