@@ -19,8 +19,8 @@
 //!
 //! "In place" means one operand that is read and written.
 
-pub mod filter;
 pub mod emphasis;
+pub mod filter;
 pub mod fixed;
 pub mod frame;
 pub mod log;
