@@ -133,6 +133,27 @@ fn float_samples_are_rounded_to_16_bits_everywhere() {
 }
 
 #[test]
+fn a_second_block_hears_the_same_samples() {
+    let x = signal();
+    let mel = "[[block]]\nid = \"mel\"\ntype = \"mel\"\nframe_ms = 32\nhop_ms = 16\nn_mels = 20\n";
+    let windows = [
+        Override::new("input.mode", "window"),
+        Override::new("input.window_ms", "350"),
+    ];
+    let alone = pipeline(16000, "", &windows);
+    let joined = pipeline(16000, mel, &windows);
+    let micro = 17 * 40;
+    for numeric in NUMERICS {
+        let expected = features(&alone, numeric, &x).values.to_f64();
+        let found = features(&joined, numeric, &x);
+        let rows = found.values.to_f64();
+        assert!(found.row_len > micro, "{}", found.row_len);
+        let rows = rows.chunks(found.row_len).flat_map(|row| &row[..micro]);
+        assert!(rows.eq(&expected), "{numeric:?}");
+    }
+}
+
+#[test]
 fn what_the_arithmetic_cannot_do_is_refused() {
     let refused = |fields: &str, overrides: &[(&str, &str)], words: &[&str]| {
         let overrides: Vec<Override> = overrides
@@ -168,6 +189,12 @@ fn what_the_arithmetic_cannot_do_is_refused() {
     );
     let scaled = [("input.normalise", "int16_scale")];
     refused("", &scaled, &["input.normalise", "expected \"none\""]);
+    let sensor = [("input.kind", "sensor"), ("input.axes", "[\"x\"]")];
+    refused("", &sensor, &["input.kind", "expected \"audio\""]);
+    let windows = [("input.mode", "window"), ("input.window_ms", "1000")];
+    let windows = [&windows[..], &[("input.sample_type", "f32")]].concat();
+    let joined = "[[block]]\nid = \"mel\"\ntype = \"mel\"\nframe_ms = 32\nhop_ms = 16\n";
+    refused(joined, &windows, &["input.sample_type", "expected \"i16\""]);
 }
 
 fn shared_table() -> String {

@@ -85,7 +85,7 @@ impl Segments {
 }
 
 /// A number that describes a spectrum of `k` bins with powers `P`; `p` is `P / sum P`. A spectrum
-/// of zeros gives 0.
+/// of zeros has the frequency of its first bin, and 0 in everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpectralShape {

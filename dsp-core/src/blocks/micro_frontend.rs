@@ -87,23 +87,26 @@ pub(crate) struct MicroSpec {
     front: MicroFrontend,
 }
 
+/// Fails unless the input's samples are the integers themselves. The path of the error is the whole
+/// one.
+pub(crate) fn needs_integers(input: &Input) -> Result<(), ConfigError> {
+    let (field, found, expected) = if !input.axes.is_empty() {
+        ("kind", "sensor", "audio")
+    } else if input.normalise != Normalise::None {
+        ("normalise", input.normalise.name(), Normalise::None.name())
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::new(
+        format!("{}.{field}", input.id),
+        format!("{found:?}"),
+        format!("a micro-frontend works on the 16-bit samples themselves: expected {expected:?}"),
+    ))
+}
+
 impl MicroConfig {
     /// Checks the fields together, and makes the tables. Paths of errors are names of fields.
     pub(crate) fn validate(&self, input: &Input) -> Result<MicroSpec, ConfigError> {
-        if !input.axes.is_empty() || input.normalise != Normalise::None {
-            let (field, found, allowed) = if input.axes.is_empty() {
-                let found = format!("{:?}", input.normalise.name());
-                ("input.normalise", found, "expected \"none\"")
-            } else {
-                let found = "\"sensor\"".to_owned();
-                ("input.kind", found, "expected \"audio\"")
-            };
-            return Err(ConfigError::new(
-                field,
-                found,
-                format!("a micro-frontend works on the 16-bit samples themselves: {allowed}"),
-            ));
-        }
         let rate_hz = input.rate_hz;
         let frame = whole_samples("frame_ms", self.frame_ms, rate_hz)?;
         let hop = whole_samples("hop_ms", self.hop_ms, rate_hz)?;

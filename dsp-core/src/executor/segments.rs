@@ -120,8 +120,14 @@ impl<F: Real> SliceOp<F> for Shapes {
                 |best, (k, &p)| if p > best.1 { (k, p) } else { best },
             );
         y.extend(self.shapes.iter().map(|shape| {
+            let is_frequency = matches!(
+                shape,
+                SpectralShape::Centroid
+                    | SpectralShape::RollOff(_)
+                    | SpectralShape::DominantFrequency
+            );
             if sum <= 0.0 {
-                return F::zero();
+                return F::of(if is_frequency { hz(0) } else { 0.0 });
             }
             F::of(match shape {
                 SpectralShape::Centroid => {

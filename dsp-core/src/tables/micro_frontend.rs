@@ -172,7 +172,7 @@ pub(crate) fn gains(strength: f64, offset: f64, gain_bits: u32, input_bits: u32)
     let mut table = vec![gain(0) as i16, gain(1) as i16];
     for octave in 1..32u32 {
         let start = 1u32 << octave;
-        let end = start.checked_mul(2).unwrap_or(u32::MAX);
+        let end = start.saturating_mul(2);
         let at_start = gain(start);
         let half = gain(start + start / 2) - at_start;
         let whole = gain(end) - at_start;

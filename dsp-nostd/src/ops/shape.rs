@@ -67,7 +67,12 @@ pub const PEAKS_F32: Op = Op {
 fn describe(power: &[f32], shape: SpectralShape, hz: impl Fn(usize) -> f32) -> f32 {
     let sum = power.iter().fold(0.0, |sum, p| sum + p);
     if sum <= 0.0 {
-        return 0.0;
+        return match shape {
+            SpectralShape::Centroid
+            | SpectralShape::RollOff(_)
+            | SpectralShape::DominantFrequency => hz(0),
+            _ => 0.0,
+        };
     }
     let mut dominant = (0, 0.0f32);
     for (k, &p) in power.iter().enumerate() {
@@ -203,7 +208,7 @@ mod tests {
             shapes(&[0.0, 0.0, 4.0, 0.0]),
             [3.0, 3.0, 0.0, 0.0, 3.0, 4.0]
         );
-        assert_eq!(shapes(&[0.0; 4]), [0.0; 6]);
+        assert_eq!(shapes(&[0.0; 4]), [2.0, 2.0, 0.0, 0.0, 2.0, 0.0]);
         // 1 and 4: geometric mean 2, arithmetic 2.5; H = -(0.2 ln 0.2 + 0.8 ln 0.8) / ln 2.
         let two = shapes(&[1.0, 4.0]);
         assert!(

@@ -2,9 +2,9 @@
 
 use super::Values;
 use super::columns::{Column, UNCLAMPED};
-use super::motion::Powers;
 use crate::error::LowerError;
 use crate::graph::{Chain, Gain, Stage, StageKind};
+use crate::lower::conditioning::Window;
 use crate::plan_builder::{PlanBuilder, TensorId};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Section};
@@ -29,17 +29,11 @@ pub(super) fn applies(chain: &Chain) -> bool {
 pub(super) struct Slices<'b> {
     pub(super) plan: &'b mut PlanBuilder,
     pub(super) section: Section,
-    /// The spectra so far, and what their integers stand for.
-    pub(super) spectra: Vec<(TensorId, Powers)>,
 }
 
 impl<'b> Slices<'b> {
     pub(super) fn new(plan: &'b mut PlanBuilder, section: Section) -> Self {
-        Self {
-            plan,
-            section,
-            spectra: Vec::new(),
-        }
+        Self { plan, section }
     }
 
     /// From the source window to the features, in `row` if it is given. What they stand for may
@@ -47,7 +41,7 @@ impl<'b> Slices<'b> {
     pub(super) fn run(
         &mut self,
         chain: &Chain,
-        source: TensorId,
+        source: Window,
         row: Option<TensorId>,
     ) -> Result<Values, LowerError> {
         let Gain::Constant(gain) = chain.source.gain else {
@@ -56,10 +50,11 @@ impl<'b> Slices<'b> {
                 "a window's peak is not known to its statistics: set normalise = \"none\"",
             ));
         };
-        let column = Column::plain(gain / 32768.0, -gain, gain);
+        let largest = gain * source.largest;
+        let column = Column::plain(gain * source.unit, -largest, largest);
         let x = Values {
-            tensor: source,
-            elem: Elem::I16,
+            tensor: source.tensor,
+            elem: source.elem,
             columns: vec![column; chain.frame_values()],
             energy: None,
         };
@@ -69,16 +64,31 @@ impl<'b> Slices<'b> {
     }
 
     /// `stages` one after the other, from `x` to `to`, if the last of them can write there.
-    fn stages(
+    pub(super) fn stages(
         &mut self,
         stages: &[Stage],
         mut x: Values,
         to: Option<TensorId>,
     ) -> Result<Values, LowerError> {
+        // Whether x is a tensor of these stages' own, which they may write to.
+        let mut own = false;
         for (i, stage) in stages.iter().enumerate() {
-            let folds = |stage: &Stage| matches!(stage.kind, StageKind::Affine { .. });
-            let to = to.filter(|_| stages[i + 1..].iter().all(folds));
+            let rest = &stages[i + 1..];
+            if matches!(stage.kind, StageKind::SegmentPower { .. }) {
+                let x = self.wide(&stage.name, x, None)?;
+                return self.spectrum(stage, rest, &x, to);
+            }
+            let stays = |stage: &Stage| folds(stage) || works_in_place(stage);
+            let to = to.filter(|_| rest.iter().all(stays));
+            if works_in_place(stage) && !own {
+                let (name, len) = (&stage.name, x.columns.len());
+                let copy = to.unwrap_or_else(|| {
+                    self.plan.tensor(&format!("{name}.copy"), Elem::I32, &[len])
+                });
+                x = self.select(name, &x, (0, 1), len, Some(copy))?;
+            }
             x = self.stage(stage, x, to)?;
+            own |= !folds(stage);
         }
         Ok(x)
     }
@@ -102,6 +112,16 @@ impl<'b> Slices<'b> {
             }
             StageKind::Select { first, step } => {
                 self.select(name, &x, (*first, *step), stage.len, to)
+            }
+            StageKind::RemoveMean => self.remove_mean(stage, x),
+            StageKind::Sos { sections, steady } => self.sos(stage, x, sections, *steady),
+            StageKind::Wavelet(taps) => {
+                let x = self.wide(name, x, None)?;
+                self.wavelet(stage, &x, taps, to)
+            }
+            StageKind::Statistics(list) => {
+                let x = self.wide(name, x, None)?;
+                self.statistics(stage, &x, list, to)
             }
             StageKind::Fork(branches) => {
                 let y = self.output(stage, to);
@@ -127,6 +147,16 @@ impl<'b> Slices<'b> {
                  reference and host numerics",
             )),
         }
+    }
+
+    pub(super) fn step(
+        &mut self,
+        op: &'static Op,
+        name: &str,
+        operands: &[TensorId],
+        params: &[u32],
+    ) {
+        self.plan.step(self.section, op, name, operands, params);
     }
 
     pub(super) fn output(&mut self, stage: &Stage, to: Option<TensorId>) -> TensorId {
@@ -178,6 +208,16 @@ impl<'b> Slices<'b> {
             energy: None,
         })
     }
+}
+
+/// Whether a stage only changes what integers stand for.
+fn folds(stage: &Stage) -> bool {
+    matches!(stage.kind, StageKind::Affine { .. })
+}
+
+/// Whether a stage's operator leaves its output where its input was.
+fn works_in_place(stage: &Stage) -> bool {
+    matches!(stage.kind, StageKind::RemoveMean | StageKind::Sos { .. })
 }
 
 /// Whether the columns are plain multiples: nothing left to add or to clamp.
