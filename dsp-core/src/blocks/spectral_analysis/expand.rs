@@ -1,9 +1,10 @@
 //! From the fields of `spectral_analysis` to stages.
 
-use super::{
-    Analysis, CombineRule, OfSpectrum, Overlap, PeakAxis, PowerFloor, PowerLog, PowerNorm,
-    SegmentMean, SegmentRule, SpectralSpec,
+use super::fields::{
+    Analysis, CombineRule, Overlap, PeakAxis, PowerFloor, PowerLog, PowerNorm, SegmentMean,
+    SegmentRule,
 };
+use super::{OfSpectrum, SpectralSpec};
 use crate::blocks::flatten::Switch;
 use crate::blocks::statistic_names::statistics;
 use crate::blocks::window;
