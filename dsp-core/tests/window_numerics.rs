@@ -145,7 +145,8 @@ fn recordings(shared: &Path, set: &str, full_scale: f64) -> Vec<Vec<i16>> {
         .collect()
 }
 
-/// Whether an axis moves by less than 16 steps in a window: all shapes of it are rounding.
+/// Whether an axis moves by less than 0.1 % of full scale in a window: the shapes of what is left of
+/// it behind a filter are rounding.
 fn still(samples: &[i16]) -> Vec<[bool; 3]> {
     let windows = samples.windows(3 * WINDOW).step_by(3 * WINDOW / 2);
     windows
@@ -155,7 +156,7 @@ fn still(samples: &[i16]) -> Vec<[bool; 3]> {
                 let (Some(&low), Some(&high)) = (values().min(), values().max()) else {
                     return true;
                 };
-                i32::from(high) - i32::from(low) < 16
+                i32::from(high) - i32::from(low) < 64
             })
         })
         .collect()
