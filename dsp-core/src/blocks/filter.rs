@@ -1,226 +1,214 @@
-//! Block `filter`: recursive filters and decimation of each axis of a window.
+//! Block `filter`: a recursive filter over the running samples.
 
-use super::spectral_analysis::{Decimation, STABLE, decimate};
-use super::{FeatureSpec, window};
+use super::SignalSpec;
 use crate::ConfigError;
-use crate::config::{Section, Table, choices, section};
-use crate::graph::{Framing, Section as Sos, Stage, StageKind};
-use crate::input::Input;
-use crate::tables::filter_design::{Band, Prototype, design, notch, peaking};
+use crate::config::{Section as _, Table, choices, section};
+use crate::graph::{Section, SignalKind};
+use crate::tables::filter_design::{self, Band, Prototype};
 
 /// Meaning of the block, for the reference.
-pub(crate) const ABOUT: &str = "Each axis of a window behind a recursive filter and a decimation, \
-                                one axis after the other: for networks that learn their own \
-                                features.";
+pub(crate) const ABOUT: &str = "A filter over the running samples of each axis, before windows \
+                                and frames are cut from them: its memory runs on from window to \
+                                window and is at rest at a recording's start. The blocks of \
+                                features of the same input that stand behind it in the file hear \
+                                its output.";
 
 choices! {
-    /// Design of the filter.
-    pub(crate) enum Design {
-        /// Maximally flat.
+    /// Design of a filter.
+    pub(crate) enum FilterKind {
+        /// Flat in the pass band; half of the power passes at the edge.
         Butterworth = "butterworth",
-        /// Chebyshev I: steeper, with ripples in the pass band.
-        Chebyshev = "chebyshev",
-        /// Takes out one frequency.
+        /// Steeper, with ripples of `ripple_db` in the pass band, which the edge ends.
+        Chebyshev1 = "chebyshev1",
+        /// Takes one frequency out: 0 at `centre_hz`, half of the power at a distance of about
+        /// `centre_hz / (2 q)`.
         Notch = "notch",
-        /// Raises or lowers the surroundings of one frequency.
+        /// Lifts or lowers one frequency by `gain_db` and leaves those far from it alone.
         Peaking = "peaking",
     }
 }
 
 choices! {
-    /// What a Butterworth or Chebyshev filter lets pass.
-    pub(crate) enum Pass {
-        /// Frequencies below `frequency_hz`.
+    /// What a filter lets pass.
+    pub(crate) enum BandKind {
+        /// What lies below `cutoff_hz`.
         Low = "low",
-        /// Frequencies above `frequency_hz`.
+        /// What lies above `cutoff_hz`.
         High = "high",
-        /// Frequencies from `frequency_hz` to `frequency_high_hz`.
+        /// What lies between `low_hz` and `high_hz`.
         Band = "band",
-        /// All but the frequencies from `frequency_hz` to `frequency_high_hz`.
+        /// All but what lies between `low_hz` and `high_hz`.
         Stop = "stop",
     }
 }
 
-choices! {
-    /// State in which the filter begins in every window.
-    pub(crate) enum Start {
-        /// At rest: what came before the window was 0.
-        Rest = "rest",
-        /// Settled for the window's first sample, as if it had always been there: no transient
-        /// from an offset.
-        Steady = "steady",
-    }
-}
-
 section! {
-    /// Second-order sections, designed by the bilinear transform (`butterworth`, `chebyshev`) or
-    /// the formulas of the Audio EQ Cookbook (`notch`, `peaking`).
+    /// The filter. Its edges lie below half of the rate of the samples that reach it.
     pub(crate) struct Filter {
-        /// Factor that all axes are multiplied with.
-        scale_axes: f64 { range: Some((-1e9, 1e9)), default: "1.0" },
-        /// Design of the filter.
-        design: Design { default: "\"butterworth\"" },
-        /// What a Butterworth or Chebyshev filter lets pass.
-        pass: Pass { default: "\"low\"" },
-        /// Order of the prototype; band and stop filters have twice as many poles.
-        order: usize { range: Some((1.0, 10.0)), default: "4" },
-        /// Edge of the pass band, or the frequency of a notch or peak.
-        frequency_hz: f64 { unit: "Hz", range: Some((1e-6, 1e6)) },
-        /// Upper edge of a band.
-        frequency_high_hz: Option<f64> { unit: "Hz", range: Some((1e-6, 1e6)), derived: "required with `pass = \"band\"` and `\"stop\"`" },
-        /// Ripple of a Chebyshev filter's pass band.
-        ripple_db: f64 { unit: "dB", range: Some((0.001, 12.0)), default: "0.5" },
-        /// Quality of a notch or peak: its frequency over its width.
-        quality: f64 { range: Some((0.05, 1000.0)), default: "5.0" },
-        /// Gain of a peak; negative for a dip.
-        gain_db: f64 { unit: "dB", range: Some((-40.0, 40.0)), default: "6.0" },
-        /// State in which the filter begins in every window.
-        start: Start { default: "\"steady\"" },
-        /// How many samples become one behind the filter, and a Chebyshev low-pass of order 8 with
-        /// 0.05 dB of ripple up to 0.8 of the new half rate.
-        decimation: Decimation { default: "1" },
+        /// Design.
+        kind: FilterKind { default: "\"butterworth\"" },
+        /// What passes, with `kind = "butterworth"` or `"chebyshev1"`.
+        band: Option<BandKind> { derived: "required with these kinds" },
+        /// Order of the design, with `kind = "butterworth"` or `"chebyshev1"`. It doubles for
+        /// `band = "band"` and `"stop"`, as in scipy.
+        order: Option<usize> { range: Some((1.0, 8.0)), derived: "4 with these kinds" },
+        /// Edge, with `band = "low"` or `"high"`.
+        cutoff_hz: Option<f64> { unit: "Hz", range: Some((1e-6, 384000.0)), derived: "required with these bands" },
+        /// Lower edge, with `band = "band"` or `"stop"`.
+        low_hz: Option<f64> { unit: "Hz", range: Some((1e-6, 384000.0)), derived: "required with these bands" },
+        /// Upper edge, with `band = "band"` or `"stop"`.
+        high_hz: Option<f64> { unit: "Hz", range: Some((1e-6, 384000.0)), derived: "required with these bands" },
+        /// Ripple in the pass band, with `kind = "chebyshev1"`.
+        ripple_db: Option<f64> { unit: "dB", range: Some((0.001, 6.0)), derived: "required with this kind" },
+        /// Centre, with `kind = "notch"` or `"peaking"`.
+        centre_hz: Option<f64> { unit: "Hz", range: Some((1e-6, 384000.0)), derived: "required with these kinds" },
+        /// Quality, with `kind = "notch"` or `"peaking"`: the centre divided by the width.
+        q: Option<f64> { range: Some((0.1, 100.0)), derived: "required with these kinds" },
+        /// Gain at the centre, negative for a dip, with `kind = "peaking"`.
+        gain_db: Option<f64> { unit: "dB", range: Some((-40.0, 40.0)), derived: "required with this kind" },
     }
 }
 
-/// A [`Filter`] that has been checked.
-#[derive(Debug)]
-struct FilterSpec {
-    config: Filter,
-    input: Input,
-    framing: Framing,
-    sections: Vec<Sos>,
+/// Reads and checks a block for samples at `rate_hz`. Paths of errors are names of fields, but for
+/// those of [`Table`]s.
+pub(crate) fn read(table: &Table, id: &str, rate_hz: f64) -> Result<SignalSpec, ConfigError> {
+    let mut config = Filter::read(table, id)?;
+    let sections = config.sections(rate_hz)?;
+    if matches!(
+        config.kind,
+        FilterKind::Butterworth | FilterKind::Chebyshev1
+    ) {
+        config.order = Some(config.order());
+    }
+    Ok(SignalSpec {
+        kind: SignalKind::Filter(sections),
+        fields: config.write(),
+    })
 }
 
 impl Filter {
-    fn validate(&self, input: &Input) -> Result<FilterSpec, ConfigError> {
-        let sections = self.sections(input.rate_hz)?;
-        if sections.iter().any(|section| section.stability() < STABLE) {
-            return Err(ConfigError::new(
-                "frequency_hz",
-                self.frequency_hz,
-                "the filter is not stable with 32-bit coefficients: move its frequency away from \
-                 0 Hz, or lower its order or quality",
-            ));
-        }
-        Ok(FilterSpec {
-            config: self.clone(),
-            input: input.clone(),
-            framing: window::framing(input),
-            sections,
-        })
+    fn order(&self) -> usize {
+        self.order.unwrap_or(4)
     }
 
-    fn sections(&self, rate_hz: f64) -> Result<Vec<Sos>, ConfigError> {
-        let half = rate_hz / 2.0;
-        let below = |field: &str, hz: f64| {
-            if hz < half {
-                return Ok(hz);
-            }
-            let allowed = format!("expected less than half the rate, {half} Hz");
-            Err(ConfigError::new(field, hz, allowed))
-        };
-        let low = below("frequency_hz", self.frequency_hz)?;
-        let prototype = match self.design {
-            Design::Butterworth => Prototype::Butterworth,
-            Design::Chebyshev => Prototype::Chebyshev {
-                ripple_db: self.ripple_db,
-            },
-            Design::Notch => return Ok(vec![notch(low, self.quality, rate_hz)]),
-            Design::Peaking => {
-                return Ok(vec![peaking(low, self.quality, self.gain_db, rate_hz)]);
-            }
-        };
-        let band = match (self.pass, self.frequency_high_hz) {
-            (Pass::Low, None) => Band::Low(low),
-            (Pass::High, None) => Band::High(low),
-            (Pass::Low | Pass::High, Some(high)) => {
+    fn sections(&self, rate_hz: f64) -> Result<Vec<Section>, ConfigError> {
+        use FilterKind::{Butterworth, Chebyshev1, Notch, Peaking};
+        let of_kind = |name| format!("`kind = \"{}\"` {name}", self.kind.name());
+        let needs = of_kind("needs it");
+        let (band, used): (_, &[&str]) = match (self.kind, self.band) {
+            (Notch | Peaking, _) => (None, &["centre_hz", "q"]),
+            (Butterworth | Chebyshev1, None) => {
                 return Err(ConfigError::new(
-                    "frequency_high_hz",
-                    high,
-                    "only bands have an upper edge: remove it, or set `pass = \"band\"`",
-                ));
-            }
-            (Pass::Band | Pass::Stop, None) => {
-                return Err(ConfigError::new(
-                    "frequency_high_hz",
+                    "band",
                     "no value",
-                    "a band needs it: give the upper edge in Hz",
+                    format!("{needs}: expected \"low\", \"high\", \"band\" or \"stop\""),
                 ));
             }
-            (Pass::Band | Pass::Stop, Some(high)) => {
-                let high = below("frequency_high_hz", high)?;
-                if high <= low {
+            (_, Some(BandKind::Low)) => {
+                let edge = given("cutoff_hz", self.cutoff_hz, "this band needs it")?;
+                (Some(Band::Low(edge)), &["band", "order", "cutoff_hz"])
+            }
+            (_, Some(BandKind::High)) => {
+                let edge = given("cutoff_hz", self.cutoff_hz, "this band needs it")?;
+                (Some(Band::High(edge)), &["band", "order", "cutoff_hz"])
+            }
+            (_, Some(kind)) => {
+                let low = given("low_hz", self.low_hz, "this band needs it")?;
+                let high = given("high_hz", self.high_hz, "this band needs it")?;
+                if low >= high {
                     return Err(ConfigError::new(
-                        "frequency_high_hz",
+                        "high_hz",
                         high,
-                        format!("expected a number above `frequency_hz` = {low}"),
+                        format!("expected a number above `low_hz` = {low}"),
                     ));
                 }
-                match self.pass {
-                    Pass::Stop => Band::Stop(low, high),
+                let band = match kind {
+                    BandKind::Stop => Band::Stop(low, high),
                     _ => Band::Pass(low, high),
-                }
+                };
+                (Some(band), &["band", "order", "low_hz", "high_hz"])
             }
         };
-        Ok(design(prototype, self.order, band, rate_hz))
-    }
-}
-
-impl FilterSpec {
-    /// Values of an axis behind the decimation.
-    fn len(&self) -> usize {
-        let factors = self.config.decimation.factors().iter();
-        factors.fold(self.framing.frame_len, |len, &factor| len.div_ceil(factor))
-    }
-}
-
-impl FeatureSpec for FilterSpec {
-    fn framing(&self, _input: &Input) -> Framing {
-        self.framing.clone()
-    }
-
-    fn expand(&self, id: &str) -> Vec<Stage> {
-        let config = &self.config;
-        vec![window::each_axis(id, &self.input, |_, name| {
-            let mut len = self.framing.frame_len;
-            let mut stages = Vec::new();
-            if config.scale_axes != 1.0 {
-                stages.push(window::scale(name, len, config.scale_axes));
+        let own: &[&str] = match self.kind {
+            Chebyshev1 => &["kind", "ripple_db"],
+            Peaking => &["kind", "gain_db"],
+            Butterworth | Notch => &["kind"],
+        };
+        let mut written = self.write().into_iter();
+        let unused = written.find(|(name, _)| !used.contains(name) && !own.contains(name));
+        if let Some((name, value)) = unused {
+            return Err(ConfigError::new(
+                name,
+                value,
+                format!("{}: remove it", of_kind("with this band has no use for it")),
+            ));
+        }
+        for (name, edge) in [
+            ("cutoff_hz", self.cutoff_hz),
+            ("low_hz", self.low_hz),
+            ("high_hz", self.high_hz),
+            ("centre_hz", self.centre_hz),
+        ] {
+            if let Some(edge) = edge.filter(|&edge| edge >= rate_hz / 2.0) {
+                return Err(ConfigError::new(
+                    name,
+                    edge,
+                    format!(
+                        "expected less than {} Hz, half of the rate of the samples that reach \
+                         this block",
+                        rate_hz / 2.0
+                    ),
+                ));
             }
-            stages.push(Stage {
-                name: format!("{name}.filter"),
-                len,
-                kind: StageKind::Sos {
-                    sections: self.sections.clone(),
-                    steady: config.start == Start::Steady,
-                },
-            });
-            for &factor in config.decimation.factors() {
-                len = decimate(&mut stages, name, len, factor);
+        }
+        let sections = match (self.kind, band) {
+            (Chebyshev1, Some(band)) => {
+                let ripple_db = given("ripple_db", self.ripple_db, &needs)?;
+                filter_design::design(
+                    Prototype::Chebyshev { ripple_db },
+                    self.order(),
+                    band,
+                    rate_hz,
+                )
             }
-            stages
-        })]
-    }
-
-    fn names(&self) -> Vec<String> {
-        let of_axis = |axis: String| (0..self.len()).map(move |i| format!("{axis}_{i}"));
-        self.input
-            .axis_names()
-            .into_iter()
-            .flat_map(of_axis)
-            .collect()
-    }
-
-    fn write(&self) -> Vec<(&'static str, String)> {
-        self.config.write()
+            (_, Some(band)) => {
+                filter_design::design(Prototype::Butterworth, self.order(), band, rate_hz)
+            }
+            (kind, None) => {
+                let centre = given("centre_hz", self.centre_hz, &needs)?;
+                let q = given("q", self.q, &needs)?;
+                vec![match kind {
+                    Peaking => {
+                        let gain_db = given("gain_db", self.gain_db, &needs)?;
+                        filter_design::peaking(centre, q, gain_db, rate_hz)
+                    }
+                    _ => filter_design::notch(centre, q, rate_hz),
+                }]
+            }
+        };
+        if !filter_design::is_realisable(&sections) {
+            let name = match (self.kind, self.band) {
+                (Notch | Peaking, _) => "centre_hz",
+                (_, Some(BandKind::Low | BandKind::High)) => "cutoff_hz",
+                _ => "low_hz",
+            };
+            let edge = self.centre_hz.or(self.cutoff_hz).or(self.low_hz);
+            return Err(ConfigError::new(
+                name,
+                edge.unwrap_or_default(),
+                format!(
+                    "this filter's poles are too near to the unit circle for coefficients of 32 \
+                     bits at {rate_hz} Hz: move its edges away from 0 Hz, from each other and \
+                     from {} Hz, lower the order or the quality, or decimate first",
+                    rate_hz / 2.0
+                ),
+            ));
+        }
+        Ok(sections)
     }
 }
 
-/// Reads and checks a block.
-pub(crate) fn read(
-    table: &Table,
-    id: &str,
-    input: &Input,
-) -> Result<Box<dyn FeatureSpec>, ConfigError> {
-    Ok(Box::new(Filter::read(table, id)?.validate(input)?))
+/// The value of a field that the others ask for.
+fn given(name: &str, value: Option<f64>, why: &str) -> Result<f64, ConfigError> {
+    value.ok_or_else(|| ConfigError::new(name, "no value", format!("{why}: give `{name}`")))
 }

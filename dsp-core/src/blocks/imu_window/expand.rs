@@ -5,7 +5,8 @@ use std::f64::consts::PI;
 use super::channels::Channel;
 use super::{Feature, Group, ImuWindowSpec};
 use crate::graph::{
-    Combine, Filter, FilterBank, GroupStatistic, Segments, Stage, StageKind, Statistic,
+    Combine, Filter, FilterBank, GroupStatistic, Segments, SpectralShape, Stage, StageKind,
+    Statistic,
 };
 use crate::tables::window::{WindowSymmetry, window};
 
@@ -143,9 +144,17 @@ impl ImuWindowSpec {
 
     fn spectrum(&self, name: &str, len: usize) -> Option<Vec<Stage>> {
         let hz = self.rate_hz / self.n_fft as f64;
-        let shapes = self.shapes();
+        // The dominant power apart: the others have no unit, and keep their digits in integers
+        // however quiet a window is.
+        let (powers, shapes): (Vec<_>, Vec<_>) = self
+            .shapes()
+            .into_iter()
+            .partition(|shape| *shape == SpectralShape::DominantPower);
         let mut branches = Vec::new();
-        if !shapes.is_empty() {
+        for (what, shapes) in [("shape", shapes), ("power", powers)] {
+            if shapes.is_empty() {
+                continue;
+            }
             // Without bin 0, the mean, which is gone.
             let select = StageKind::Select { first: 1, step: 1 };
             let select = stage(name, "bins", self.n_fft / 2, select);
@@ -155,7 +164,7 @@ impl ImuWindowSpec {
                 step_hz: hz,
                 shapes,
             };
-            branches.push(vec![select, stage(name, "shape", n, kind)]);
+            branches.push(vec![select, stage(name, what, n, kind)]);
         }
         if !self.bands.is_empty() {
             let filters = self.bands.iter().map(|&(first, end)| Filter {

@@ -22,8 +22,8 @@ pub(crate) const ABOUT: &str = "Features of a window of motion: statistics, spec
 
 section! {
     /// Signals and features. A row has the features of one signal after the other, in the order of
-    /// `channels`; those of one signal are its statistics, then what its spectrum gives, then its
-    /// autocorrelation, each in the order of `features`. What triads give together ends the row.
+    /// `channels`; those of one signal are its statistics, then the shape of its spectrum, its
+    /// dominant power, its bands and its autocorrelation, each in the order of `features`. What triads give together ends the row.
     pub(crate) struct ImuWindow {
         /// Signals that features are taken of. Of each axis: `axes`, the axis itself; `jerk`, its
         /// first difference times the rate; `gravity`, the axis behind a low-pass; `body`, what the
@@ -281,7 +281,12 @@ impl ImuWindowSpec {
         let lags = self.wants(Feature::Autocorrelation);
         let lags = lags.then_some(["autocorrelation_lag", "autocorrelation_peak"]);
         of(|f| matches!(f, Feature::Statistic(_) | Feature::Percentile(_)))
-            .chain(of(|f| matches!(f, Feature::Spectral(_))))
+            .chain(of(
+                |f| matches!(f, Feature::Spectral(shape) if *shape != SpectralShape::DominantPower),
+            ))
+            .chain(of(|f| {
+                *f == Feature::Spectral(SpectralShape::DominantPower)
+            }))
             .chain(bands)
             .chain(lags.into_iter().flatten().map(str::to_owned))
     }

@@ -3,7 +3,6 @@
 mod expand;
 mod fields;
 
-pub(crate) use expand::decimate;
 use fields::{Analysis, Filter};
 pub(crate) use fields::{Decimation, SpectralAnalysis};
 
@@ -42,11 +41,11 @@ pub(crate) struct SpectralSpec {
 }
 
 /// Distance from instability that coefficients need to be stable as 32-bit floats.
-pub(crate) const STABLE: f64 = 1.0 / 4_194_304.0;
+const STABLE: f64 = 1.0 / 4_194_304.0;
 
 impl Decimation {
     /// The steps.
-    pub(crate) fn factors(self) -> &'static [usize] {
+    fn factors(self) -> &'static [usize] {
         match self {
             Self::None => &[],
             Self::By3 => &[3],
