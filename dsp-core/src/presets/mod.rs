@@ -81,31 +81,31 @@ pub(crate) const ALL: &[Preset] = &[
     },
     Preset {
         name: "edge_impulse_v1",
-        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
-                version 1: as version 2, and the last frame is lost where it ends with the window. \
-                Samples are integers there: `normalise = \"int16_scale\"`.",
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis \
+                blocks, implementation version 1: as version 2, and the last frame is lost where it \
+                ends with the window. Samples are integers there: `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v1.toml"),
     },
     Preset {
         name: "edge_impulse_v2",
-        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
-                version 2: the mel bank lies in the lower half of the spectrum; MFE and spectrogram \
-                are linear, mapped to 0..1 by the window's smallest and largest value. Samples are \
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis \
+                blocks, implementation version 2: the mel bank lies in the lower half of the \
+                spectrum; MFE and spectrogram are linear, mapped to 0..1 by the window's smallest and largest value. Samples are \
                 integers there: `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v2.toml"),
     },
     Preset {
         name: "edge_impulse_v3",
-        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
-                version 3: MFE and spectrogram in decibels above a noise floor; the mel bank still \
-                lies in the lower half of the spectrum. Samples are integers there: \
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis \
+                blocks, implementation version 3: MFE and spectrogram in decibels above a noise \
+                floor; the mel bank still lies in the lower half of the spectrum. Samples are integers there: \
                 `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v3.toml"),
     },
     Preset {
         name: "edge_impulse_v4",
-        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
-                version 4, the current one. Samples are integers there: \
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis \
+                blocks, implementation version 4, the current one. Samples are integers there: \
                 `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v4.toml"),
     },
