@@ -42,6 +42,7 @@ pub fn log_mel(mode: Mode) -> Graph {
         name: "log_mel".to_owned(),
         chains: vec![Chain {
             input: 0,
+            signal: None,
             source: Source {
                 rate_hz: 16_000.0,
                 axes: 1,

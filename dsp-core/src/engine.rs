@@ -9,7 +9,7 @@ mod values;
 
 use crate::deploy::{Deploy, DeviceNumeric, Precision};
 use crate::error::{EngineError, LowerError};
-use crate::executor::{Executor, GraphError, Real, Samples};
+use crate::executor::{Executor, GraphError, Real, Samples, condition};
 use crate::graph::{Graph, Mode};
 use crate::lower;
 use crate::plan_builder::PlanBytes;
@@ -182,10 +182,10 @@ impl Engine {
         let heard = self.heard(inputs)?;
         let features = match &mut self.front {
             Front::Reference(executors) => {
-                executed(executors, &heard).map(|(w, r, v)| (w, r, Values::F64(v)))
+                executed(executors, &self.graph, &heard).map(|(w, r, v)| (w, r, Values::F64(v)))
             }
             Front::Host(executors) => {
-                executed(executors, &heard).map(|(w, r, v)| (w, r, Values::F32(v)))
+                executed(executors, &self.graph, &heard).map(|(w, r, v)| (w, r, Values::F32(v)))
             }
             Front::Device(device) => {
                 let (events, values) = device.features(&self.graph, &padded_inputs(&heard))?;
@@ -263,6 +263,7 @@ impl Engine {
                             let rows = runner.clock() / row_len;
                             let last = (rows.max(1) - 1) as usize * framing.hop;
                             (last + framing.frame_len).saturating_add_signed(framing.start)
+                                * self.graph.first().decimation()
                         }
                         _ => spans.get(decisions).map_or(0, |&(_, end)| end),
                     };
@@ -277,7 +278,8 @@ impl Engine {
                 Mode::Stream => EngineError::TooShort {
                     samples: moments,
                     need: ((head_rows - 1) * framing.hop + framing.frame_len)
-                        .saturating_add_signed(framing.start),
+                        .saturating_add_signed(framing.start)
+                        * self.graph.first().decimation(),
                     what: "one classification",
                 },
                 _ => self.too_short(&heard),
@@ -337,7 +339,7 @@ impl Engine {
                     input: chain.input,
                     samples,
                     axes,
-                    spans: self.spans(chain.source.mode, samples.len() / axes),
+                    spans: self.spans(chain.recording().mode, samples.len() / axes),
                 }
             })
             .collect();
@@ -378,9 +380,9 @@ impl Engine {
         let Some((heard, chain)) = shortest else {
             return EngineError::Inputs { found: 0, need: 1 };
         };
-        let (need, what) = match chain.source.mode {
+        let (need, what) = match chain.recording().mode {
             Mode::Window { len, .. } => (len, "one window"),
-            _ => (chain.framing.frame_len, "one frame"),
+            _ => (chain.framing.frame_len * chain.decimation(), "one frame"),
         };
         EngineError::TooShort {
             samples: heard.samples.len() / heard.axes,
@@ -395,7 +397,7 @@ struct Heard<'s> {
     input: usize,
     samples: Samples<'s>,
     axes: usize,
-    /// Start and end of each window, in samples.
+    /// Start and end of each window, in samples of the recording.
     spans: Vec<(usize, usize)>,
 }
 
@@ -418,17 +420,28 @@ fn executors<F: Real>(graph: &Graph) -> Result<Vec<Executor<F>>, GraphError> {
 /// Windows, rows per window and values. Several executors give one row together.
 fn executed<F: Real>(
     executors: &mut [Executor<F>],
+    graph: &Graph,
     heard: &[Heard<'_>],
 ) -> Option<(usize, usize, Vec<F>)> {
     let mut all = Vec::new();
     let mut rows = 0;
     let joined = executors.len() > 1;
     let windows = heard.first().map_or(0, |heard| heard.spans.len());
+    let conditioned: Vec<Option<Vec<f32>>> = graph
+        .chains
+        .iter()
+        .zip(heard)
+        .map(|(chain, heard)| {
+            let end = heard.spans.last().map_or(0, |&(_, end)| end);
+            condition(chain, heard.samples, end)
+        })
+        .collect();
     for window in 0..windows {
-        for (executor, heard) in executors.iter_mut().zip(heard) {
+        for (i, (executor, heard)) in executors.iter_mut().zip(heard).enumerate() {
             let (start, end) = heard.spans[window];
-            let (start, end) = (start * heard.axes, end * heard.axes);
-            let samples = heard.samples;
+            let factor = graph.chains[i].decimation();
+            let (start, end) = (start / factor * heard.axes, end / factor * heard.axes);
+            let samples = conditioned[i].as_ref().map_or(heard.samples, Samples::from);
             let features = if end <= samples.len() {
                 executor.features(samples.slice(start, end))
             } else {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json, json};
 use thiserror::Error;
 
-use crate::blocks::{BLOCK_FIELDS, BlockType, INPUT_FIELD, PRESET_FIELD};
+use crate::blocks::{BLOCK_FIELDS, BlockType};
 use crate::config::{Choice, Field, Kind, Section, Table, Value, nearest};
 use crate::deploy::{Budget, DeployConfig};
 use crate::input::InputConfig;
@@ -86,11 +86,7 @@ fn topics() -> Vec<Topic> {
     for &block in BlockType::ALL {
         let common = Group {
             about: "Every block has these.".to_owned(),
-            fields: BLOCK_FIELDS
-                .iter()
-                .chain(block.makes_features().then_some(&INPUT_FIELD))
-                .chain(block.makes_features().then_some(&PRESET_FIELD))
-                .collect(),
+            fields: BLOCK_FIELDS.iter().chain(block.common_fields()).collect(),
         };
         let own = block
             .sections()

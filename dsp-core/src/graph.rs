@@ -4,13 +4,15 @@
 //! the f32 lowering and the fixed-point lowering. All tables are f64.
 //!
 //! A graph is one [`Chain`] for each block of features, and a [`Head`], if any, that classifies
-//! what they give. In a chain, samples are cut into frames ([`Source`], [`Framing`]); each frame
+//! what they give. In a chain, the running samples may first be filtered and decimated
+//! ([`Conditioning`]), then they are cut into frames ([`Source`], [`Framing`]); each frame
 //! runs through the [`Chain::frame`] stages and becomes a row; the rows of one window or decision
 //! run through the [`Chain::rows`] stages, which may look at all rows at once. Several chains work
 //! on windows: their rows, one after the other, are one row of features.
 
 mod micro_frontend;
 mod recursion;
+mod signal;
 
 pub use crate::tables::filter_design::Section;
 pub use micro_frontend::{MicroFrontend, MicroLog, MicroOutput, Pcan};
@@ -18,6 +20,8 @@ pub use otolith_dsp_nostd::motion::GroupStatistic;
 pub use otolith_dsp_nostd::spectral::{Combine, Segments, SpectralShape};
 pub use otolith_dsp_nostd::statistic::Statistic;
 pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
+pub(crate) use signal::Cascade;
+pub use signal::{Conditioning, SignalKind, SignalStage};
 
 /// A pipeline over real numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +40,9 @@ pub struct Graph {
 pub struct Chain {
     /// Which of the pipeline's inputs the samples come from, counted from 0.
     pub input: usize,
-    /// The samples.
+    /// Filters and decimations of the running samples, before anything else.
+    pub signal: Option<Conditioning>,
+    /// The samples that the framing sees: behind [`Chain::signal`].
     pub source: Source,
     /// How samples become frames.
     pub framing: Framing,

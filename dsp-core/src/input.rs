@@ -417,6 +417,29 @@ impl Input {
         }
     }
 
+    /// The input as blocks of features see it behind filters and a decimation by `factor`; `None`
+    /// when windows or their hops are no multiples of it.
+    pub(crate) fn conditioned(&self, factor: usize) -> Option<Self> {
+        let mode = match self.mode {
+            Mode::Window { len, hop } => {
+                if !len.is_multiple_of(factor) || !hop.is_multiple_of(factor) {
+                    return None;
+                }
+                Mode::Window {
+                    len: len / factor,
+                    hop: hop / factor,
+                }
+            }
+            mode => mode,
+        };
+        Some(Self {
+            rate_hz: self.rate_hz / factor as f64,
+            mode,
+            sample_type: SampleType::F32,
+            ..self.clone()
+        })
+    }
+
     /// The input's part of the graph.
     pub(crate) fn source(&self) -> Source {
         Source {

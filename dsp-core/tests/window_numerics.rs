@@ -18,6 +18,26 @@ const BLOCKS: &[(&str, f64, &str)] = &[
     ("flatten", STATISTICS, "type = \"flatten\"\n"),
     ("raw", STATISTICS, "type = \"raw\"\n"),
     (
+        "filter: Chebyshev low-pass, decimated",
+        STATISTICS,
+        "type = \"filter\"\ndesign = \"chebyshev\"\nfrequency_hz = 12\ndecimation = 3\n",
+    ),
+    (
+        "filter: stop band",
+        STATISTICS,
+        "type = \"filter\"\npass = \"stop\"\nfrequency_hz = 3\nfrequency_high_hz = 6\n",
+    ),
+    (
+        "filter: notch",
+        STATISTICS,
+        "type = \"filter\"\ndesign = \"notch\"\nfrequency_hz = 10\nstart = \"rest\"\n",
+    ),
+    (
+        "filter: peak",
+        STATISTICS,
+        "type = \"filter\"\ndesign = \"peaking\"\nfrequency_hz = 10\ngain_db = 9\n",
+    ),
+    (
         "all statistics behind a low-pass",
         STATISTICS,
         "type = \"spectral_analysis\"\nfilter = \"low\"\ncutoff_hz = 8\nfilter_order = 4\n\

@@ -594,7 +594,8 @@ fn drop_front(bytes: &mut [u8], n: usize) {
     }
 }
 
-fn move_down<T: Copy>(values: &mut [T], n: usize) {
+/// Moves the values from `n` on to the front; those behind them stay.
+pub(crate) fn move_down<T: Copy>(values: &mut [T], n: usize) {
     let to = Cell::from_mut(values).as_slice_of_cells();
     let from = to.get(n..).unwrap_or_default();
     let (from4, from_rest) = from.as_chunks::<4>();

@@ -28,6 +28,8 @@ export! {
     OTO_OP_EMPHASISE_I16_F32 = dsp::emphasis::EMPHASISE_I16_F32;
     OTO_OP_UNIT_GAIN_F32 = dsp::emphasis::UNIT_GAIN_F32;
     OTO_OP_UNIT_GAIN_I16_F32 = dsp::emphasis::UNIT_GAIN_I16_F32;
+    OTO_OP_CONDITION_F32 = dsp::conditioning::CONDITION_F32;
+    OTO_OP_CONDITION_I16_F32 = dsp::conditioning::CONDITION_I16_F32;
     OTO_OP_REMOVE_MEAN_F32 = dsp::vector::REMOVE_MEAN_F32;
     OTO_OP_PRE_EMPHASIS_F32 = dsp::vector::PRE_EMPHASIS_F32;
     OTO_OP_LOG_ENERGY_F32 = dsp::vector::LOG_ENERGY_F32;
@@ -131,7 +133,9 @@ export! {
     OTO_OP_FRAME_I16 = dsp::fixed::frame::FRAME_I16;
     OTO_OP_FRAME_I16_I32 = dsp::fixed::frame::FRAME_I16_I32;
     OTO_OP_EMPHASISE_I16_I32 = dsp::emphasis::EMPHASISE_I16_I32;
+    OTO_OP_FRAME_I32 = dsp::fixed::frame::FRAME_I32;
     OTO_OP_PEAK_I16 = dsp::fixed::frame::PEAK_I16;
+    OTO_OP_CONDITION_I16_I32 = dsp::fixed::conditioning::CONDITION_I16_I32;
     OTO_OP_REMOVE_MEAN_I32 = dsp::fixed::vector::REMOVE_MEAN_I32;
     OTO_OP_PRE_EMPHASIS_I32 = dsp::fixed::vector::PRE_EMPHASIS_I32;
     OTO_OP_ENERGY_I16 = dsp::fixed::vector::ENERGY_I16;

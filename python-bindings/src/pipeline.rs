@@ -82,7 +82,7 @@ impl Pipeline {
     /// Sample rate in hertz.
     #[getter]
     fn rate_hz(&self) -> f64 {
-        self.inner.graph().first().source.rate_hz
+        self.inner.graph().first().recording().rate_hz
     }
 
     /// Labels of the classifier; empty without one.
@@ -186,7 +186,7 @@ impl Pipeline {
         format!(
             "Pipeline({:?}, {} Hz, {} values per row{})",
             graph.name,
-            graph.first().source.rate_hz,
+            graph.first().recording().rate_hz,
             graph.row_len(),
             match &graph.head {
                 Some(head) => format!(", {} labels", head.labels.len()),

@@ -9,7 +9,7 @@ use crate::report::{Console, SCHEMA};
 use crate::table::Table;
 use otolith_dsp_core::EngineError;
 use otolith_dsp_core::engine::{Engine, Numeric, StageTrace};
-use otolith_dsp_core::executor::{Executor, Real, Samples};
+use otolith_dsp_core::executor::{Executor, Real, Samples, condition};
 use otolith_dsp_core::graph::{Chain, Graph, Mode, Source, Stage, StageKind};
 use otolith_dsp_core::input::Tail;
 use otolith_dsp_nostd::q::f32_to_i16;
@@ -62,9 +62,10 @@ pub(crate) fn run(args: &Diff, console: &Console) -> Result<Status, Failure> {
     }
     let graph = project.pipeline.without_head();
     let mut samples = recording.samples;
-    if let (Mode::Window { len, hop }, Tail::Pad) =
-        (graph.first().source.mode, project.pipeline.input().tail)
-    {
+    if let (Mode::Window { len, hop }, Tail::Pad) = (
+        graph.first().recording().mode,
+        project.pipeline.input().tail,
+    ) {
         let axes = graph.first().source.axes;
         samples.pad(axes * whole_windows(samples.len() / axes, len, hop));
     }
@@ -186,7 +187,11 @@ fn trace<F: Real>(graph: &Graph, samples: &Stored) -> Result<Vec<Vec<F>>, Failur
     let mut executor = Executor::<F>::new(graph.first())
         .map_err(|error| Failure::usage(format!("the graph contradicts itself: {error}")))?;
     let mut all: Vec<Vec<F>> = Vec::new();
-    for window in windows(&graph.first().source, samples.as_samples()) {
+    let samples = samples.as_samples();
+    let moments = samples.len() / graph.first().source.axes;
+    let conditioned = condition(graph.first(), samples, moments);
+    let samples = conditioned.as_ref().map_or(samples, Samples::from);
+    for window in windows(&graph.first().source, samples) {
         for (stage, (_, values)) in executor.trace(window).into_iter().enumerate() {
             match all.get_mut(stage) {
                 Some(before) => before.extend(values),

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
     };
     let files = project.files(&args.files)?;
     console.detail(&format!("numeric {}", numeric.name()));
-    let (rate_hz, axes) = (graph.first().source.rate_hz, graph.first().source.axes);
+    let (rate_hz, axes) = (graph.first().recording().rate_hz, graph.first().source.axes);
     let widths = Widths {
         file: longest(files.iter().map(|file| file.display().to_string().len())),
         label: longest(labels.iter().map(String::len)),

@@ -7,10 +7,13 @@
 //! | `mel` | log-mel energies |
 //! | `mfcc` | cepstral coefficients |
 //! | `micro_frontend` | TensorFlow's micro-frontend |
+//! | `filter` | each axis behind a recursive filter |
 //! | `flatten` | statistics of each axis |
 //! | `raw` | the samples themselves |
 //! | `imu_window` | features of motion: statistics, spectra, tilt |
 //! | `spectral_analysis` | filters, statistics, spectra and wavelets of each axis |
+//! | `filter` | a filter over the running samples |
+//! | `decimate` | a lower sample rate |
 //! | `statistic_names` | names of statistics in lists |
 //! | `normalise` | features at a common scale |
 //! | `classifier` | a network |
@@ -20,6 +23,8 @@
 
 pub(crate) mod classifier;
 pub(crate) mod decide;
+pub(crate) mod decimate;
+pub(crate) mod filter;
 pub(crate) mod flatten;
 pub(crate) mod front_end;
 pub(crate) mod imu_window;
@@ -36,7 +41,7 @@ pub(crate) mod window;
 
 use crate::ConfigError;
 use crate::config::{Field, Section, Table, choices};
-use crate::graph::{Framing, Source, Stage};
+use crate::graph::{Framing, SignalKind, Source, Stage};
 use crate::input::Input;
 use crate::presets::Preset;
 
@@ -59,6 +64,10 @@ choices! {
         ImuWindow = "imu_window",
         /// Filters, statistics and spectra or wavelets of each axis of a window.
         SpectralAnalysis = "spectral_analysis",
+        /// A filter over the running samples.
+        Filter = "filter",
+        /// A lower sample rate.
+        Decimate = "decimate",
         /// Features at a common scale, with constants from a training set.
         Normalise = "normalise",
         /// A network that sees rows of features.
@@ -85,8 +94,8 @@ pub(crate) const BLOCK_FIELDS: &[Field] = &[
     },
 ];
 
-/// Where blocks of features take their samples from.
-pub(crate) const INPUT_FIELD: Field = Field {
+/// Where blocks of features, filters and decimations take their samples from.
+const INPUT_FIELD: Field = Field {
     name: "input",
     doc: "Id of the input that the block takes its samples from.",
     derived: "the first input",
@@ -116,6 +125,8 @@ impl BlockType {
             Self::ImuWindow => imu_window::ABOUT,
             Self::SpectralAnalysis => spectral_analysis::ABOUT,
             Self::Normalise => normalise::ABOUT,
+            Self::Filter => filter::ABOUT,
+            Self::Decimate => decimate::ABOUT,
             Self::Classifier => classifier::ABOUT,
             Self::Decide => decide::ABOUT,
         }
@@ -123,7 +134,12 @@ impl BlockType {
 
     /// Whether the block makes features from samples.
     pub(crate) fn makes_features(self) -> bool {
-        !matches!(self, Self::Normalise | Self::Classifier | Self::Decide)
+        !self.conditions() && !matches!(self, Self::Normalise | Self::Classifier | Self::Decide)
+    }
+
+    /// Whether the block works on the running samples, before blocks of features.
+    pub(crate) fn conditions(self) -> bool {
+        matches!(self, Self::Filter | Self::Decimate)
     }
 
     /// Whether the block turns a whole window, of any number of axes, into one row.
@@ -138,6 +154,8 @@ impl BlockType {
     pub(crate) fn sections(self) -> Vec<(&'static str, &'static [Field])> {
         use classifier::Classifier;
         use decide::Decide;
+        use decimate::Decimate;
+        use filter::Filter;
         use flatten::Flatten;
         use front_end::energy::Energy;
         use front_end::filters::MelFilters;
@@ -191,20 +209,38 @@ impl BlockType {
                 vec![(SpectralAnalysis::ABOUT, SpectralAnalysis::FIELDS)]
             }
             Self::Normalise => vec![(Normalise::ABOUT, Normalise::FIELDS)],
+            Self::Filter => vec![(Filter::ABOUT, Filter::FIELDS)],
+            Self::Decimate => vec![(Decimate::ABOUT, Decimate::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
     }
 
+    /// The fields that the block has besides its own and [`BLOCK_FIELDS`].
+    pub(crate) fn common_fields(self) -> impl Iterator<Item = &'static Field> {
+        let hears = self.makes_features() || self.conditions();
+        let input = hears.then_some(&INPUT_FIELD);
+        let preset = self.makes_features().then_some(&PRESET_FIELD);
+        input.into_iter().chain(preset)
+    }
+
     /// Every field that the block can have.
     pub(crate) fn fields(self) -> Vec<&'static Field> {
-        let common = [&INPUT_FIELD, &PRESET_FIELD];
         BLOCK_FIELDS
             .iter()
-            .chain(common.into_iter().filter(|_| self.makes_features()))
+            .chain(self.common_fields())
             .chain(self.sections().into_iter().flat_map(|(_, fields)| fields))
             .collect()
     }
+}
+
+/// A block that works on the running samples, checked.
+#[derive(Debug)]
+pub(crate) struct SignalSpec {
+    /// What it does.
+    pub(crate) kind: SignalKind,
+    /// Every field with its value, as TOML.
+    pub(crate) fields: Vec<(&'static str, String)>,
 }
 
 /// A block of features that has been checked.
@@ -268,15 +304,36 @@ impl BlockType {
             Self::Raw => raw::read(table, id, input),
             Self::ImuWindow => imu_window::read(table, id, input),
             Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
-            Self::Normalise | Self::Classifier | Self::Decide => unreachable!("makes no features"),
+            Self::Filter | Self::Decimate | Self::Normalise | Self::Classifier | Self::Decide => {
+                unreachable!("makes no features")
+            }
         };
-        // Paths of fields that are missing are whole already.
-        spec.map_err(|error| match error.path.starts_with(&format!("{id}.")) {
-            true => error,
-            false => ConfigError {
-                path: format!("{id}.{}", error.path),
-                ..error
-            },
-        })
+        spec.map_err(|error| within(id, error))
+    }
+
+    /// Reads and checks a block that works on the running samples, which reach it at `rate_hz`.
+    /// The path of an error is the whole one.
+    pub(crate) fn signal(
+        self,
+        table: &Table,
+        id: &str,
+        rate_hz: f64,
+    ) -> Result<SignalSpec, ConfigError> {
+        let spec = match self {
+            Self::Decimate => decimate::read(table, id),
+            _ => filter::read(table, id, rate_hz),
+        };
+        spec.map_err(|error| within(id, error))
+    }
+}
+
+/// An error of block `id` with its whole path, which those of missing fields have already.
+fn within(id: &str, error: ConfigError) -> ConfigError {
+    match error.path.starts_with(&format!("{id}.")) {
+        true => error,
+        false => ConfigError {
+            path: format!("{id}.{}", error.path),
+            ..error
+        },
     }
 }

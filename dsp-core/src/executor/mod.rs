@@ -1,6 +1,7 @@
 //! Runs a [`Chain`] of a graph on the host, in `f64` (the `reference` numeric) or `f32` (the `host`
 //! numeric), with one generic body.
 //!
+//! * `conditioning`: a whole recording through filters and decimations, before all else;
 //! * `signal`: samples as the frames see them, converted, scaled, pre-emphasised and padded;
 //! * `block`: a block of frames through the frame stages;
 //! * `spectrum`: the FFT of a frame and the power of its bins;
@@ -17,6 +18,7 @@
 //! input and output is one block.
 
 mod block;
+mod conditioning;
 mod filters;
 mod micro_frontend;
 mod motion;
@@ -34,6 +36,7 @@ mod vector;
 
 use thiserror::Error;
 
+pub use self::conditioning::condition;
 pub use self::real::Real;
 pub use self::signal::Samples;
 

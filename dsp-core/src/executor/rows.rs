@@ -329,3 +329,117 @@ impl DeltaEdges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn apply(op: RowsOp, values: &[f64], len: usize) -> Vec<f64> {
+        let mut values = values.to_vec();
+        let mut rows = Rows {
+            values: &mut values,
+            stride: len,
+            len,
+        };
+        op.apply(&mut rows);
+        values
+    }
+
+    /// Derivative `order` of one column, which stands last in its rows.
+    fn derivative_of(column: &[f64], order: usize, edges: DeltaEdges) -> Vec<f64> {
+        let stride = order + 1;
+        let mut values = vec![0.0; column.len() * stride];
+        for (row, &x) in values.chunks_mut(stride).zip(column) {
+            row[0] = x;
+        }
+        let mut rows = Rows {
+            values: &mut values,
+            stride,
+            len: 1,
+        };
+        let op = RowsOp::Deltas {
+            order,
+            reach: 2,
+            method: DeltaMethod::Polynomial,
+            edges,
+        };
+        op.apply(&mut rows);
+        values.chunks(stride).map(|row| row[order]).collect()
+    }
+
+    #[test]
+    fn polynomials_have_their_exact_derivatives() {
+        let t = |t: usize| t as f64;
+        let parabola: Vec<f64> = (0..12)
+            .map(|i| 3.0 * t(i) * t(i) - 5.0 * t(i) + 2.0)
+            .collect();
+        for (i, second) in derivative_of(&parabola, 2, DeltaEdges::Interp)
+            .iter()
+            .enumerate()
+        {
+            assert!((second - 6.0).abs() < 1e-12, "{i}: {second}");
+        }
+        let slopes = derivative_of(&parabola, 1, DeltaEdges::Nearest);
+        for (i, slope) in slopes.iter().enumerate().take(10).skip(2) {
+            assert!((slope - (6.0 * t(i) - 5.0)).abs() < 1e-12, "{i}: {slope}");
+        }
+        let line: Vec<f64> = (0..7).map(|i| 4.0 * t(i)).collect();
+        assert_eq!(derivative_of(&line, 1, DeltaEdges::Interp), [4.0; 7]);
+        // The definition at the first row: -2, -1, 1, 2 times the rows, by 10.
+        let first = |edges| derivative_of(&line, 1, edges)[0];
+        assert_eq!(first(DeltaEdges::Nearest), (4.0 + 2.0 * 8.0) / 10.0);
+        assert_eq!(first(DeltaEdges::Mirror), 0.0);
+        assert_eq!(first(DeltaEdges::Constant), (4.0 + 2.0 * 8.0) / 10.0);
+        assert_eq!(first(DeltaEdges::Wrap), (4.0 + 16.0 - 24.0 - 40.0) / 10.0);
+    }
+
+    #[test]
+    fn what_has_no_range_becomes_zero() {
+        assert_eq!(apply(RowsOp::MinMax, &[7.0; 4], 2), [0.0; 4]);
+        assert_eq!(apply(RowsOp::MinMax, &[], 2), [0.0; 0]);
+        let form = Standardised::Divided { epsilon: 0.0 };
+        let span = Span::Sliding(3);
+        let op = RowsOp::Standardise { span, form };
+        assert_eq!(apply(op, &[7.0; 4], 1), [0.0; 4]);
+    }
+
+    #[test]
+    fn division_by_the_deviation_keeps_the_mean() {
+        // Mirrored at the ends: deviations of (1, 1, 4), (1, 4, 7), (4, 7, 7).
+        let form = Standardised::Divided { epsilon: 0.0 };
+        let span = Span::Sliding(3);
+        let op = RowsOp::Standardise { span, form };
+        let found = apply(op, &[1.0, 4.0, 7.0], 1);
+        let expected = [1.0 / 2f64.sqrt(), 4.0 / 6f64.sqrt(), 7.0 / 2f64.sqrt()];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn min_max_does_not_see_gain_and_offset(
+            x in prop::collection::vec(-1.0..1.0, 2..40),
+            gain in 0.1..100.0,
+            offset in -10.0..10.0,
+        ) {
+            let plain = apply(RowsOp::MinMax, &x, 1);
+            let moved: Vec<f64> = x.iter().map(|x| gain * x + offset).collect();
+            for (a, b) in plain.iter().zip(apply(RowsOp::MinMax, &moved, 1)) {
+                prop_assert!((0.0..=1.0).contains(a));
+                prop_assert!((a - b).abs() < 1e-6);
+            }
+        }
+
+        #[test]
+        fn the_largest_value_becomes_zero(x in prop::collection::vec(-1e3..1e3, 1..40)) {
+            let y = apply(RowsOp::SubtractTop, &x, 1);
+            prop_assert_eq!(y.iter().copied().fold(f64::MIN, f64::max), 0.0);
+            for ((x0, y0), (x1, y1)) in x.iter().zip(&y).zip(x.iter().zip(&y).skip(1)) {
+                prop_assert!(((x1 - x0) - (y1 - y0)).abs() < 1e-9);
+            }
+        }
+    }
+}

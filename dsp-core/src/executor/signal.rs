@@ -172,7 +172,7 @@ impl<'a, F: Real> Signal<'a, F> {
 /// The float nearest to `x` that is a 16-bit sample: `i16_to_f32(f32_to_i16(x))` of
 /// [`otolith_dsp_nostd::q`], in a form that becomes vector code.
 #[inline(always)]
-fn rounded(x: f32) -> f32 {
+pub(super) fn rounded(x: f32) -> f32 {
     // Just under a half, so that the sum of it and the number below a tie does not round up.
     const HALF: f32 = 0.499_999_97;
     let scaled = x * 32768.0;

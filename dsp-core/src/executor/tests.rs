@@ -24,6 +24,7 @@ fn chain(frame_len: usize, hop: usize, frame: Vec<Stage>) -> Chain {
     let row_len = frame.last().map_or(frame_len, |stage| stage.len);
     Chain {
         input: 0,
+        signal: None,
         source: Source {
             rate_hz: 16000.0,
             axes: 1,

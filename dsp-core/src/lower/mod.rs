@@ -3,6 +3,7 @@
 //! Lowering decides which operators compute a graph's stages and in what number format; the
 //! [`PlanBuilder`] decides where everything lies.
 
+mod conditioning;
 mod f32;
 mod fixed;
 mod micro_frontend;
@@ -20,7 +21,7 @@ use otolith_dsp_nostd::ops::frame::Padding;
 /// Lowers `graph` to a plan with `f32` features.
 ///
 /// A graph in [`Mode::Clip`] has windows of no fixed length: `clip_len` says how many samples the
-/// recording has. Other modes ignore it.
+/// recording has, before any decimation. Other modes ignore it.
 ///
 /// # Errors
 /// [`LowerError`] names the stage that no operator computes, and what to change.
@@ -82,9 +83,10 @@ pub fn lower_head(graph: &Graph) -> Result<PlanBytes, LowerError> {
     plan.finish()
 }
 
-/// How the source window, frames and rows of a plan follow from a graph's mode.
+/// How the source window, frames and rows of a plan follow from a graph's mode. Samples are those
+/// that the framing sees; the source window holds as many times more as they are decimated.
 struct Layout {
-    /// Samples in the source window.
+    /// Samples in the window.
     window: usize,
     /// Samples between windows.
     hop: usize,
@@ -114,9 +116,14 @@ impl Layout {
         if let Some(source) = shared {
             return source;
         }
-        plan.rate_hz(chain.source.rate_hz);
-        let axes = chain.source.axes;
-        plan.source(elem, self.window * axes, self.hop * axes, self.prime * axes)
+        plan.rate_hz(chain.recording().rate_hz);
+        let values = chain.source.axes * chain.decimation();
+        plan.source(
+            elem,
+            self.window * values,
+            self.hop * values,
+            self.prime * values,
+        )
     }
 
     /// The samples that pre-emphasis subtracts, unless they are those right before, which frames
@@ -167,7 +174,7 @@ impl Layout {
             }
             Mode::Window { len, hop } => (len, hop),
             Mode::Clip => match clip_len {
-                Some(len) => (len, len),
+                Some(len) => (len / chain.decimation(), len / chain.decimation()),
                 None => {
                     return Err(LowerError::new(
                         "input.mode",
@@ -177,6 +184,13 @@ impl Layout {
                 }
             },
         };
+        if chain.signal.is_some() && window_hop > window {
+            return Err(LowerError::new(
+                "input.window_hop_ms",
+                "a filter on a device hears no samples between windows: set a hop of at most \
+                 window_ms",
+            ));
+        }
         let frames = chain.framing.frames(window);
         if frames == 0 {
             return Err(LowerError::new(

@@ -1,5 +1,6 @@
 //! A pipeline file, read, checked and expanded.
 
+mod conditioned;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -13,11 +14,12 @@ pub(crate) use read::{INPUT_ID_FIELD, PIPELINE_FIELDS};
 use crate::ConfigError;
 use crate::blocks::classifier::{Classifier, ClassifierSpec, FeatureShape};
 use crate::blocks::decide::Decide;
-use crate::blocks::{BlockType, FeatureSpec, normalise};
+use crate::blocks::{BlockType, FeatureSpec, SignalSpec, normalise};
 use crate::config::{Section, Table, Value, write_text};
 use crate::deploy::Deploy;
 use crate::graph::{Chain, Graph, Head, Mode, SampleType};
 use crate::input::{Input, InputConfig};
+use conditioned::Conditioned;
 use read::{BlockTable, Document};
 
 /// A pipeline: what a TOML file describes, checked and expanded to a [`Graph`].
@@ -81,21 +83,31 @@ impl Pipeline {
         let deploy = Deploy::read(&document.deploy)?;
         let blocks = Roles::of(document)?;
 
-        let mut specs = Vec::with_capacity(blocks.features.len());
+        let mut specs = Vec::with_capacity(blocks.front.len());
         let mut graph = Graph {
             name: document.name.clone(),
-            chains: Vec::with_capacity(blocks.features.len()),
+            chains: Vec::with_capacity(blocks.front.len()),
             head: None,
         };
-        for block in &blocks.features {
+        // What the samples of each input have gone through so far.
+        let mut conditioned: Vec<Conditioned<'_>> = inputs.iter().map(Conditioned::new).collect();
+        for block in &blocks.front {
             let index = block.input(&inputs)?;
-            let input = &inputs[index];
-            let spec = block.block_type.features(&block.table, &block.id, input)?;
+            if block.block_type.conditions() {
+                specs.push(Spec::Signal(conditioned[index].append(block)?));
+                continue;
+            }
+            let (input, signal) = conditioned[index].heard_by(block)?;
+            let spec = block.block_type.features(&block.table, &block.id, &input)?;
             graph.chains.push(Chain {
                 input: index,
-                ..chain(block, &*spec, input)?
+                signal,
+                ..chain(block, &*spec, &input)?
             });
-            specs.push(spec);
+            specs.push(Spec::Features(spec));
+        }
+        for input in &conditioned {
+            input.check_heard()?;
         }
         check_joined(&graph, &inputs)?;
         let normalise_toml = blocks
@@ -104,7 +116,8 @@ impl Pipeline {
             .transpose()?;
         let input = &inputs[graph.first().input];
         let joined = graph.chains.len() > 1;
-        let (row_len, hop) = (graph.row_len(), graph.first().framing.hop);
+        let row_len = graph.row_len();
+        let hop = graph.first().framing.hop * graph.first().decimation();
         let window_rows = if joined {
             Some(1)
         } else {
@@ -175,7 +188,7 @@ impl Pipeline {
                 write_table(&mut resolved, "[[input]]", &fields);
             }
         }
-        for (block, spec) in blocks.features.iter().zip(&specs) {
+        for (block, spec) in blocks.front.iter().zip(&specs) {
             let mut fields = spec.write();
             if inputs.len() > 1 {
                 let id = &inputs[block.input(&inputs)?].id;
@@ -196,7 +209,7 @@ impl Pipeline {
             inputs,
             deploy,
             warnings: blocks
-                .features
+                .front
                 .iter()
                 .zip(&specs)
                 .filter_map(|(block, spec)| Some(format!("{}: {}", block.id, spec.warning()?)))
@@ -360,6 +373,7 @@ fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Ch
     let rows = frame.split_off(frame_stages);
     let chain = Chain {
         input: 0,
+        signal: None,
         source,
         framing,
         frame,
@@ -384,22 +398,48 @@ fn chain(block: &BlockTable, spec: &dyn FeatureSpec, input: &Input) -> Result<Ch
     Ok(chain)
 }
 
+/// A block before the classifier, checked.
+enum Spec {
+    Signal(SignalSpec),
+    Features(Box<dyn FeatureSpec>),
+}
+
+impl Spec {
+    /// Every field with its value, as TOML.
+    fn write(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Signal(spec) => spec.fields.clone(),
+            Self::Features(spec) => spec.write(),
+        }
+    }
+
+    /// What is allowed but should be known.
+    fn warning(&self) -> Option<String> {
+        match self {
+            Self::Signal(_) => None,
+            Self::Features(spec) => spec.warning(),
+        }
+    }
+}
+
 /// The blocks in their roles.
 struct Roles<'a> {
-    features: Vec<&'a BlockTable>,
+    /// Blocks of features, and those that work on the samples before them.
+    front: Vec<&'a BlockTable>,
     normalise: Option<&'a BlockTable>,
     classifier: Option<&'a BlockTable>,
     decide: Option<&'a BlockTable>,
 }
 
 impl<'a> Roles<'a> {
-    /// Blocks must stand in this order: features, normalise, classifier, decide.
+    /// Blocks must stand in this order: those of samples and features, normalise, classifier,
+    /// decide.
     fn of(document: &'a Document) -> Result<Self, ConfigError> {
         const ORDER: &str = "a pipeline is one or more blocks of features (such as mel or mfcc), \
-                             then at most one normalise, then at most one classifier, then at most \
-                             one decide";
+                             each with any number of filter and decimate before it, then at most \
+                             one normalise, then at most one classifier, then at most one decide";
         let mut roles = Self {
-            features: Vec::new(),
+            front: Vec::new(),
             normalise: None,
             classifier: None,
             decide: None,
@@ -408,18 +448,21 @@ impl<'a> Roles<'a> {
             let headless = roles.classifier.is_none() && roles.decide.is_none();
             match block.block_type {
                 BlockType::Normalise
-                    if headless && roles.normalise.is_none() && !roles.features.is_empty() =>
+                    if headless && roles.normalise.is_none() && roles.makes_features() =>
                 {
                     roles.normalise = Some(block);
                 }
-                BlockType::Classifier if headless && !roles.features.is_empty() => {
+                BlockType::Classifier if headless && roles.makes_features() => {
                     roles.classifier = Some(block);
                 }
                 BlockType::Decide if roles.classifier.is_some() && roles.decide.is_none() => {
                     roles.decide = Some(block);
                 }
-                kind if kind.makes_features() && headless && roles.normalise.is_none() => {
-                    roles.features.push(block);
+                kind if (kind.makes_features() || kind.conditions())
+                    && headless
+                    && roles.normalise.is_none() =>
+                {
+                    roles.front.push(block);
                 }
                 _ => {
                     return Err(block.origin.mark(ConfigError::new(
@@ -430,13 +473,22 @@ impl<'a> Roles<'a> {
                 }
             }
         }
-        if roles.features.is_empty() {
+        if !roles.makes_features() {
             return Err(ConfigError::new(
                 "block",
-                "no block",
+                match roles.front.is_empty() {
+                    true => "no block",
+                    false => "no block of features",
+                },
                 format!("{ORDER}: start each with [[block]]"),
             ));
         }
         Ok(roles)
+    }
+
+    fn makes_features(&self) -> bool {
+        self.front
+            .iter()
+            .any(|block| block.block_type.makes_features())
     }
 }

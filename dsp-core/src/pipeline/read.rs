@@ -609,6 +609,19 @@ fn fill_preset(block: &mut BlockTable) -> Result<(), ConfigError> {
             mismatch.allowed,
         ))
     })?;
+    let blocks = preset.blocks();
+    if !blocks.contains(&block.block_type) {
+        let names: Vec<&str> = blocks.iter().map(|block| block.name()).collect();
+        return Err(node.origin.mark(ConfigError::new(
+            format!("{}.preset", block.id),
+            node.value.shown(),
+            format!(
+                "this preset is for blocks of type {}, not \"{}\": remove it, or name another one",
+                names.join(", "),
+                block.block_type.name()
+            ),
+        )));
+    }
     let span = match &node.origin {
         Origin::File(span) => Some(span.clone()),
         _ => None,

@@ -99,7 +99,7 @@ fn values_of_overrides_need_no_quotes() {
         error.to_string(),
         "features.window: found \"haming\" (from the override `features.window=haming`); did you \
          mean \"hamming\"? Expected one of \"rectangular\", \"hann\", \"hamming\", \"blackman\", \
-         \"povey\""
+         \"povey\", \"tukey\""
     );
     assert_eq!(error.span, None);
 }

@@ -1,8 +1,8 @@
 //! Presets: values for fields, under the name of the software whose features they give.
 //!
 //! A preset only fills fields: what the pipeline file says wins. Each is a TOML file beside this
-//! one. Keys at its top are for all blocks of features, keys in a table such as `[mfcc]` for
-//! blocks of that type; a block takes those of its own fields.
+//! one. Keys at its top are for `mel`, `mfcc` and `spectrogram`, which take those of their own
+//! fields; keys in a table such as `[mfcc]` are for blocks of that type alone.
 
 use crate::ConfigError;
 use crate::blocks::BlockType;
@@ -136,18 +136,30 @@ const CHOICES: &[Choice] = &{
     choices
 };
 
+/// Blocks that share the keys at the top of a preset.
+pub(crate) const SPECTRA: [BlockType; 3] =
+    [BlockType::Mel, BlockType::Mfcc, BlockType::Spectrogram];
+
 impl Preset {
-    /// The values for a type of block, also those of fields that it does not have.
+    /// The values for a type of block, also those of fields that it does not have; none if the
+    /// preset is for other blocks.
     pub(crate) fn values(&self, block: BlockType) -> Result<Vec<Entry>, ConfigError> {
         let mut values = Vec::new();
         for entry in Table::parse(self.fields)?.entries {
             match entry.node.value {
                 Value::Table(table) if entry.key == block.name() => values.extend(table.entries),
                 Value::Table(_) => {}
-                _ => values.push(entry),
+                _ if SPECTRA.contains(&block) => values.push(entry),
+                _ => {}
             }
         }
         Ok(values)
+    }
+
+    /// The types of blocks that the preset has values for.
+    pub(crate) fn blocks(&self) -> Vec<BlockType> {
+        let has_values = |block: &BlockType| self.values(*block).is_ok_and(|v| !v.is_empty());
+        BlockType::ALL.iter().copied().filter(has_values).collect()
     }
 }
 
@@ -160,5 +172,56 @@ impl FieldValue for Preset {
 
     fn write(&self) -> Option<String> {
         Some(format!("{:?}", self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pipeline;
+
+    /// A pipeline of one block with a preset; `more` are fields that the preset leaves open.
+    fn pipeline(preset: &str, block: BlockType, more: &str) -> Result<Pipeline, ConfigError> {
+        let text = format!(
+            "[pipeline]\nname = \"preset\"\n[input]\nrate_hz = 16000\nmode = \"window\"\n\
+             window_ms = 2000\n[[block]]\ntype = \"{}\"\npreset = \"{preset}\"\n{more}",
+            block.name()
+        );
+        Pipeline::from_toml(&text, ".".as_ref(), &[])
+    }
+
+    #[test]
+    fn every_preset_builds_and_its_resolved_file_needs_no_preset() {
+        for preset in ALL {
+            assert!(!preset.blocks().is_empty(), "{}", preset.name);
+            for block in preset.blocks() {
+                let open = match preset.name {
+                    "tf_signal" => "frame_ms = 30\nhop_ms = 20\n",
+                    "cmsis" => "n_fft = 512\nhop_samples = 320\n",
+                    // At 16 kHz the origin refuses its own filters from 0 Hz.
+                    "edge_impulse_v1" | "edge_impulse_v2" | "edge_impulse_v3"
+                        if [BlockType::Mel, BlockType::Mfcc].contains(&block) =>
+                    {
+                        "f_min_hz = 300\n"
+                    }
+                    _ => "",
+                };
+                let name = format!("{} in {}", preset.name, block.name());
+                let built = pipeline(preset.name, block, open)
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
+                let resolved = built.resolved_toml();
+                assert!(!resolved.contains("preset ="), "{name}");
+                let again = Pipeline::from_toml(resolved, ".".as_ref(), &[])
+                    .unwrap_or_else(|error| panic!("{name}: {error}\n{resolved}"));
+                assert_eq!(built.graph(), again.graph(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_preset_for_other_blocks_is_refused() {
+        let error = pipeline("whisper", BlockType::Flatten, "").unwrap_err();
+        assert_eq!(error.path, "flatten.preset");
+        assert!(error.allowed.contains("mel, mfcc, spectrogram"), "{error}");
     }
 }

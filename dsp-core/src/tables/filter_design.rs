@@ -179,6 +179,18 @@ impl Section {
     }
 }
 
+/// Distance from instability at which a section with 32-bit coefficients still is the one that was
+/// designed, within a percent of its bandwidth.
+const REALISABLE: f64 = 1.0 / 65536.0;
+
+/// Whether a filter that runs on and on can have 32-bit coefficients.
+pub(crate) fn is_realisable(sections: &[Section]) -> bool {
+    // Not a number is not stable either.
+    sections
+        .iter()
+        .all(|section| section.stability() >= REALISABLE)
+}
+
 /// The sum of the magnitudes of a cascade's impulse response: no output exceeds the largest input
 /// by more than this factor. The response is followed until it has decayed.
 pub(crate) fn absolute_gain(sections: &[Section]) -> f64 {

@@ -48,7 +48,7 @@ pub const FRAME_I16_F32: Op = Op {
     run: run_frame::<i16>,
 };
 
-/// A sample type that float frames are made of.
+/// A sample type that floats are made of.
 pub(crate) trait Sample: Element {
     /// The sample, full scale being 1.
     fn to_f32(self) -> f32;

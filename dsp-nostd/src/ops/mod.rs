@@ -12,6 +12,7 @@
 //! | `0x0140 + log2 n` | real FFT of n points |
 //! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
 //! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
+//! | `0x0170..=0x0171` | filters and decimations of the running samples |
 //! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
 //! | `0x0180..=0x018f` | signals and features of a window of motion |
 //! | `0x0200..` | network operators: the `classifier` crate |
@@ -19,6 +20,7 @@
 //!
 //! "In place" means one operand that is read and written.
 
+pub mod conditioning;
 pub mod emphasis;
 pub mod filter;
 pub mod fixed;
@@ -53,6 +55,8 @@ pub const ALL: &[&Op] = &[
     &emphasis::EMPHASISE_I16_F32,
     &emphasis::UNIT_GAIN_F32,
     &emphasis::UNIT_GAIN_I16_F32,
+    &conditioning::CONDITION_F32,
+    &conditioning::CONDITION_I16_F32,
     &vector::REMOVE_MEAN_F32,
     &vector::PRE_EMPHASIS_F32,
     &vector::LOG_ENERGY_F32,
@@ -156,7 +160,9 @@ pub const ALL: &[&Op] = &[
     &fixed::frame::FRAME_I16,
     &fixed::frame::FRAME_I16_I32,
     &emphasis::EMPHASISE_I16_I32,
+    &fixed::frame::FRAME_I32,
     &fixed::frame::PEAK_I16,
+    &fixed::conditioning::CONDITION_I16_I32,
     &fixed::vector::REMOVE_MEAN_I32,
     &fixed::vector::PRE_EMPHASIS_I32,
     &fixed::vector::ENERGY_I16,

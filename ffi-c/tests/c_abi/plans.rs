@@ -35,6 +35,7 @@ pub(crate) fn log_mel() -> PlanBytes {
         name: "log mel".into(),
         chains: vec![Chain {
             input: 0,
+            signal: None,
             source: Source {
                 rate_hz: 16000.0,
                 axes: 1,

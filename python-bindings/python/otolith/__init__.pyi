@@ -59,6 +59,9 @@ class Pipeline:
     def features(self, samples: Samples, numeric: str = "host") -> npt.NDArray[Any]:
         """Features of one recording: (rows, values), or (windows, rows, values) in window mode.
 
+        A sensor's `samples` have the shape (moments, axes): int16 as the sensor gives them, or
+        floats in the unit of `full_scale`, where NaN is a missing value.
+
         `numeric` is "reference" (float64), "host" (float32, fast), "f32" (float32, the device's
         bits) or "fixed" (int16, the device's bits; `feature_scale` says what they stand for).
         """

@@ -387,7 +387,7 @@ fn fork(name: &str, branches: Vec<Vec<Stage>>) -> Stage {
 }
 
 /// Adds the stages that keep one of `factor` values; gives the number that is left.
-fn decimate(stages: &mut Vec<Stage>, name: &str, len: usize, factor: usize) -> usize {
+pub(crate) fn decimate(stages: &mut Vec<Stage>, name: &str, len: usize, factor: usize) -> usize {
     let prototype = Prototype::Chebyshev { ripple_db: 0.05 };
     // Of a rate of 2, half of which is 1.
     let sections = design(prototype, 8, Band::Low(0.8 / factor as f64), 2.0);

@@ -256,11 +256,11 @@ pub(crate) struct SpectralSpec {
 }
 
 /// Distance from instability that coefficients need to be stable as 32-bit floats.
-const STABLE: f64 = 1.0 / 4_194_304.0;
+pub(crate) const STABLE: f64 = 1.0 / 4_194_304.0;
 
 impl Decimation {
     /// The steps.
-    fn factors(self) -> &'static [usize] {
+    pub(crate) fn factors(self) -> &'static [usize] {
         match self {
             Self::None => &[],
             Self::By3 => &[3],

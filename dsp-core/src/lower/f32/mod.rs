@@ -4,7 +4,7 @@ mod motion;
 mod rows;
 mod slices;
 
-use super::{Layout, lanes, micro_frontend, network, padding, standardise};
+use super::{Layout, conditioning, lanes, micro_frontend, network, padding, standardise};
 use crate::error::LowerError;
 use crate::graph::{
     Chain, Gain, Graph, LogFloor, MicroFrontend, MicroOutput, SampleType, Stage, StageKind,
@@ -83,12 +83,13 @@ impl Lowering {
         layout: &Layout,
         shared: Option<TensorId>,
     ) -> Result<TensorId, LowerError> {
-        let elem = match chain.source.sample_type {
+        let elem = match chain.recording().sample_type {
             _ if micro_frontend::of(chain).is_some() => Elem::I16,
             SampleType::I16 => Elem::I16,
             SampleType::F32 => Elem::F32,
         };
         let source = layout.source(&mut self.plan, chain, elem, shared);
+        let source = conditioning::f32(&mut self.plan, chain, layout, source);
         let frame_row_len = chain
             .frame
             .last()

@@ -19,7 +19,7 @@ mod slices;
 mod transform;
 
 use super::standardise::{Standardisation, restart};
-use super::{Layout, lanes, micro_frontend, network};
+use super::{Layout, conditioning, lanes, micro_frontend, network};
 use crate::deploy::Precision;
 use crate::error::LowerError;
 use crate::graph::{Chain, DeltaEdges, DeltaMethod, Graph, Head, Stage, StageKind};
@@ -110,6 +110,7 @@ fn lower_chain(
     shared: Option<TensorId>,
 ) -> Result<Values, LowerError> {
     let source = layout.source(plan, chain, Elem::I16, shared);
+    let source = conditioning::fixed(plan, chain, layout, source)?;
     let row_len = chain
         .frame
         .last()
@@ -133,7 +134,7 @@ fn lower_chain(
         let mut slices = Slices::new(plan, Section::Frame);
         (slices.run(chain, source, wide_row)?, chain.frame.len())
     } else if let Some(front) = front {
-        let x = micro_frontend::features(plan, chain, front, layout, source);
+        let x = micro_frontend::features(plan, chain, front, layout, source.tensor);
         let name = chain.frame.first().map_or("", |stage| &stage.name);
         (micro::output(plan, name, front, x, row, form), 1)
     } else {

@@ -4,6 +4,7 @@ use super::Values;
 use super::columns::{Column, UNCLAMPED};
 use crate::error::LowerError;
 use crate::graph::{Chain, Gain, Stage, StageKind};
+use crate::lower::conditioning::Window;
 use crate::plan_builder::{PlanBuilder, TensorId};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Section};
@@ -40,7 +41,7 @@ impl<'b> Slices<'b> {
     pub(super) fn run(
         &mut self,
         chain: &Chain,
-        source: TensorId,
+        source: Window,
         row: Option<TensorId>,
     ) -> Result<Values, LowerError> {
         let Gain::Constant(gain) = chain.source.gain else {
@@ -49,10 +50,11 @@ impl<'b> Slices<'b> {
                 "a window's peak is not known to its statistics: set normalise = \"none\"",
             ));
         };
-        let column = Column::plain(gain / 32768.0, -gain, gain);
+        let largest = gain * source.largest;
+        let column = Column::plain(gain * source.unit, -largest, largest);
         let x = Values {
-            tensor: source,
-            elem: Elem::I16,
+            tensor: source.tensor,
+            elem: source.elem,
             columns: vec![column; chain.frame_values()],
             energy: None,
         };

@@ -118,7 +118,7 @@ pub const WAVELET_I32: Op = Op {
 
 /// Coefficients of a section, and words of its state: x[n-1], x[n-2], y[n-1], y[n-2] and the rest
 /// of the last rounding.
-const SECTION: usize = 5;
+pub(crate) const SECTION: usize = 5;
 
 /// Q format of the coefficients.
 const COEFFICIENT_Q: u32 = 30;
@@ -145,7 +145,7 @@ fn check_biquad(step: &Step<'_>) -> Result<(), Fault> {
 }
 
 /// Whether a section cannot wrap and is stable.
-fn is_safe(section: &[i32; SECTION]) -> bool {
+pub(crate) fn is_safe(section: &[i32; SECTION]) -> bool {
     let sum: i64 = section.iter().map(|&c| i64::from(c).abs()).sum();
     let &[_, _, _, a1, a2] = section;
     let (one, a1, a2) = (1i64 << COEFFICIENT_Q, i64::from(a1), i64::from(a2));
@@ -154,7 +154,12 @@ fn is_safe(section: &[i32; SECTION]) -> bool {
     fits && a2.abs() < one && a1.abs() < one + a2
 }
 
-fn run_section(x: &mut [i32], coefficients: &[i32; SECTION], state: &mut [i32; SECTION]) {
+#[inline]
+pub(crate) fn run_section(
+    x: &mut [i32],
+    coefficients: &[i32; SECTION],
+    state: &mut [i32; SECTION],
+) {
     let [b0, b1, b2, a1, a2] = coefficients.map(i64::from);
     let [mut x1, mut x2, mut y1, mut y2, mut rest] = state.map(i64::from);
     for x in x {

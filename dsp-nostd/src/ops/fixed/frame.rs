@@ -1,6 +1,7 @@
 //! From the source window to one frame of integers.
 
 use crate::error::Fault;
+use crate::format::Element;
 use crate::op::{Io, Op, Step};
 use crate::ops::frame::{Padding, PeakParams};
 use crate::q;
@@ -16,7 +17,7 @@ pub const FRAME_I16: Op = Op {
     check: |step| {
         step.expect_operands(2)?;
         step.count_of_output::<i16>(1)?;
-        FrameParams::decode(step.params()?)?.check(step)
+        FrameParams::decode(step.params()?)?.check::<i16>(step)
     },
     run: |io| {
         let params = FrameParams::decode(io.step.params()?)?;
@@ -41,13 +42,49 @@ pub const FRAME_I16_I32: Op = Op {
     check: |step| {
         step.expect_operands(2)?;
         step.count_of_output::<i32>(1)?;
-        EmphasisParams::decode(step.params()?)?.frame.check(step)
+        EmphasisParams::decode(step.params()?)?
+            .frame
+            .check::<i16>(step)
     },
     run: |io| {
         let params = EmphasisParams::decode(io.step.params()?)?;
         let start = params.frame.start_of(io);
         let (window, frame) = io.read_write::<i16, i32>(0, 1)?;
-        cut_emphasised(window, frame, start, &params);
+        let wide = |x: i16| i32::from(x) << 13;
+        let emphasised = |x, before: i16, c| {
+            let past = q::shr(c * i64::from(before), 18) as i32;
+            wide(x) - past
+        };
+        cut_emphasised(window, frame, start, &params, wide, emphasised);
+        Ok(())
+    },
+};
+
+/// Cuts the current frame out of a window of 32-bit values, such as that of
+/// [`CONDITION_I16_I32`](super::conditioning::CONDITION_I16_I32).
+///
+/// Operands: window (`i32`), frame (`i32`, written). Parameters: [`EmphasisParams`]. As
+/// [`FRAME_I16_I32`], of the signal `y[t] = x[t] - round(c x[t-1] 2^-31)`, in the format of the
+/// window; saturates. At most 1/2 from the exact value, exact without pre-emphasis.
+pub const FRAME_I32: Op = Op {
+    code: 0x0346,
+    name: "FRAME_I32",
+    check: |step| {
+        step.expect_operands(2)?;
+        step.count_of_output::<i32>(1)?;
+        EmphasisParams::decode(step.params()?)?
+            .frame
+            .check::<i32>(step)
+    },
+    run: |io| {
+        let params = EmphasisParams::decode(io.step.params()?)?;
+        let start = params.frame.start_of(io);
+        let (window, frame) = io.read_write::<i32, i32>(0, 1)?;
+        let emphasised = |x: i32, before: i32, c| {
+            let past = q::shr(c * i64::from(before), 31);
+            q::narrow_i32(i64::from(x) - past)
+        };
+        cut_emphasised(window, frame, start, &params, |x| x, emphasised);
         Ok(())
     },
 };
@@ -98,8 +135,8 @@ impl FrameParams {
         })
     }
 
-    fn check(&self, step: &Step<'_>) -> Result<(), Fault> {
-        if self.history as usize >= step.count_of::<i16>(0)? {
+    fn check<T: Element>(&self, step: &Step<'_>) -> Result<(), Fault> {
+        if self.history as usize >= step.count_of::<T>(0)? {
             return Err(Fault::BadParam { param: 2 });
         }
         step.expect_disjoint(0, 1)
@@ -112,15 +149,20 @@ impl FrameParams {
 
     /// The samples `start..start + len` of the signal, when none of them is padding, and the
     /// sample before them.
-    fn inside<'w>(&self, window: &'w [i16], start: i64, len: usize) -> Option<(&'w [i16], i16)> {
+    fn inside<'w, T: Copy + Default>(
+        &self,
+        window: &'w [T],
+        start: i64,
+        len: usize,
+    ) -> Option<(&'w [T], T)> {
         let from = (self.history as usize).checked_add(usize::try_from(start).ok()?)?;
         let samples = window.get(from..from.checked_add(len)?)?;
         let before = from.checked_sub(1).and_then(|t| window.get(t));
-        Some((samples, before.copied().unwrap_or(0)))
+        Some((samples, before.copied().unwrap_or_default()))
     }
 }
 
-/// Parameters of [`FRAME_I16_I32`]: five words.
+/// Parameters of [`FRAME_I16_I32`] and [`FRAME_I32`]: five words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmphasisParams {
     /// Which samples.
@@ -183,17 +225,23 @@ fn cut_frame(window: &[i16], frame: &mut [i16], start: i64, params: &FrameParams
     }
 }
 
-/// Fills `frame` from position `start` of the signal in `window`; see [`FRAME_I16_I32`].
-fn cut_emphasised(window: &[i16], frame: &mut [i32], start: i64, params: &EmphasisParams) {
+/// Fills `frame` from position `start` of the signal in `window`, whose samples `wide` brings to
+/// the format of the frame and `emphasised` also emphasises, given the one before and the
+/// coefficient; see [`FRAME_I16_I32`].
+fn cut_emphasised<T: Copy + Default>(
+    window: &[T],
+    frame: &mut [i32],
+    start: i64,
+    params: &EmphasisParams,
+    wide: impl Fn(T) -> i32,
+    emphasised: impl Fn(T, T, i64) -> i32,
+) {
     let c = i64::from(params.pre_emphasis);
-    let emphasised = |x: i16, before: i16| {
-        let past = q::shr(c * i64::from(before), 18) as i32;
-        (i32::from(x) << 13) - past
-    };
+    let emphasised = |x, before| emphasised(x, before, c);
     if let Some((samples, mut before)) = params.frame.inside(window, start, frame.len()) {
         if c == 0 {
             for (to, &x) in frame.iter_mut().zip(samples) {
-                *to = i32::from(x) << 13;
+                *to = wide(x);
             }
             return;
         }
@@ -205,7 +253,10 @@ fn cut_emphasised(window: &[i16], frame: &mut [i32], start: i64, params: &Emphas
     }
     let history = params.frame.history as usize;
     let n = window.len().saturating_sub(history);
-    let sample = |t: Option<usize>| t.and_then(|t| window.get(t)).copied().unwrap_or(0);
+    let sample = |t: Option<usize>| {
+        let x = t.and_then(|t| window.get(t));
+        x.copied().unwrap_or_default()
+    };
     for (to, at) in frame.iter_mut().zip(start..) {
         let t = params.frame.padding.index(at, n).map(|t| history + t);
         *to = match t {

@@ -6,7 +6,7 @@
 //! | `0x0310..=0x031f` | spectrum |
 //! | `0x0320..=0x032f` | log-mel, cepstrum, scaling |
 //! | `0x0330..=0x033f` | all rows together |
-//! | `0x0340..=0x034f` | filters and statistics of a time series |
+//! | `0x0340..=0x034f` | filters and statistics of a time series, frames of them |
 //! | `0x03e0..=0x03e6` | filters, statistics and spectra of a window |
 //! | `0x03e7 + log2 n` | power spectrum of a window's segments of n points |
 //! | `0x0350..=0x035f` | normalisation over rows, recursions from row to row, levels |
@@ -17,6 +17,7 @@
 //! Number formats are those of `docs/NUMERICS.md`; everything that rounds or saturates is in
 //! [`crate::q`], but for [`micro`], which has the rounding of its origin.
 
+pub mod conditioning;
 pub mod fft;
 pub mod filter;
 pub mod frame;

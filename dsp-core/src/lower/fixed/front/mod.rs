@@ -9,6 +9,7 @@ use super::transform::{Transform, q15, q31};
 use crate::deploy::Precision;
 use crate::error::LowerError;
 use crate::graph::{Chain, Gain, Log, LogFloor, Stage, StageKind};
+use crate::lower::conditioning::Window;
 use crate::lower::{Layout, padding};
 use crate::plan_builder::{Format, PlanBuilder, TensorId};
 use energies::Spectrum;
@@ -49,8 +50,9 @@ pub(super) struct Front<'g> {
     chain: &'g Chain,
     layout: &'g Layout,
     precision: Precision,
-    source: TensorId,
-    /// What samples in `[-1, 1)` are multiplied with, but for a peak.
+    source: Window,
+    /// What samples in `[-1, 1)` are multiplied with, but for a peak. Behind filters, a sample of
+    /// 1 is `2^28` whatever it stands for.
     gain: f64,
     peak: Option<TensorId>,
     /// Largest magnitude of the frame's values, in units of samples in `[-1, 1)`.
@@ -68,8 +70,13 @@ impl<'g> Front<'g> {
         chain: &'g Chain,
         layout: &'g Layout,
         precision: Precision,
-        source: TensorId,
+        source: Window,
     ) -> Self {
+        // What the format of the window says, in units of 2^28 for wide ones.
+        let largest = match source.elem {
+            Elem::I32 => libm::ldexp(source.largest / source.unit, -28),
+            _ => 1.0,
+        };
         Self {
             chain,
             layout,
@@ -77,7 +84,7 @@ impl<'g> Front<'g> {
             source,
             gain: 1.0,
             peak: None,
-            largest: 1.0,
+            largest,
             energy: None,
             windowed: None,
             log_q: log_q(chain),
@@ -198,7 +205,12 @@ impl<'g> Front<'g> {
     /// The gain of the source.
     fn input(&mut self, plan: &mut PlanBuilder) -> Result<(), LowerError> {
         match self.chain.source.gain {
-            Gain::Constant(gain) => self.gain = gain,
+            Gain::Constant(gain) => {
+                self.gain = match self.source.elem {
+                    Elem::I32 => libm::ldexp(gain * self.source.unit, 28),
+                    _ => gain,
+                };
+            }
             Gain::IntegersToUnit(_) => {
                 return Err(LowerError::new(
                     "input",
@@ -213,7 +225,7 @@ impl<'g> Front<'g> {
                     Section::Window,
                     &frame::PEAK_I16,
                     "input.peak",
-                    &[self.source, peak],
+                    &[self.source.tensor, peak],
                     &PeakParams { magnitude }.encode(),
                 );
                 self.peak = Some(peak);
@@ -226,7 +238,7 @@ impl<'g> Front<'g> {
     fn cut(&mut self, plan: &mut PlanBuilder) -> Result<Frame, LowerError> {
         let framing = &self.chain.framing;
         let layout = self.layout;
-        let wide = framing.pre_emphasis.is_some()
+        let emphasised = framing.pre_emphasis.is_some()
             || self.chain.frame.iter().any(|stage| {
                 matches!(
                     stage.kind,
@@ -235,9 +247,14 @@ impl<'g> Front<'g> {
             });
         let end = layout.start + ((layout.frames - 1) * framing.hop + framing.frame_len) as isize;
         let len = framing.frame_len;
-        if !wide && layout.start >= 0 && end as usize + layout.history <= layout.window {
+        let wide_source = self.source.elem == Elem::I32;
+        let wide = emphasised || wide_source;
+        // The energy of wide values is that of a whole tensor.
+        let energy = |stage: &Stage| matches!(stage.kind, StageKind::LogEnergy { .. });
+        let copied = emphasised || wide_source && self.chain.frame.iter().any(energy);
+        if !copied && layout.start >= 0 && end as usize + layout.history <= layout.window {
             return Ok(Frame {
-                tensor: self.source,
+                tensor: self.source.tensor,
                 wide,
                 start: layout.start as usize + layout.history,
                 hop: framing.hop,
@@ -252,7 +269,7 @@ impl<'g> Front<'g> {
         };
         let elem = if wide { Elem::I32 } else { Elem::I16 };
         let tensor = plan.tensor("frame", elem, &[len]);
-        let operands = [self.source, tensor];
+        let operands = [self.source.tensor, tensor];
         if wide {
             let c = framing.pre_emphasis.map_or(0.0, |p| p.coefficient);
             self.largest *= 1.0 + c.abs();
@@ -264,13 +281,11 @@ impl<'g> Front<'g> {
                 frame: params,
                 pre_emphasis: if past.is_some() { 0 } else { c },
             };
-            step(
-                plan,
-                &frame::FRAME_I16_I32,
-                "input.frame",
-                &operands,
-                &params.encode(),
-            );
+            let op = match wide_source {
+                true => &frame::FRAME_I32,
+                false => &frame::FRAME_I16_I32,
+            };
+            step(plan, op, "input.frame", &operands, &params.encode());
             if let Some(past) = past {
                 let mut params = past.encode().to_vec();
                 params.push(c as u32);
@@ -340,7 +355,7 @@ impl<'g> Front<'g> {
     /// Largest magnitude of a value before the transform, in the graph's units.
     fn amplitude(&self) -> f64 {
         let input = match self.chain.source.gain {
-            Gain::Constant(gain) | Gain::IntegersToUnit(gain) => gain,
+            Gain::Constant(_) | Gain::IntegersToUnit(_) => self.gain,
             Gain::PeakMagnitude => 1.0,
             // The largest sample becomes 1; the smallest may be far below -1.
             Gain::PeakMaximum => 32768.0,

@@ -204,3 +204,135 @@ fn copy(x: &[i32], segment: &mut [i32], remove_mean: bool) {
         *to = q::narrow_i32(i64::from(x) - mean);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::fixed::fft::halvings;
+    use crate::ops::fixed::probe::Probe;
+    extern crate std;
+    use std::f64::consts::TAU;
+    use std::vec::Vec;
+
+    fn turn(j: usize, n: usize) -> [i32; 2] {
+        let angle = TAU * j as f64 / n as f64;
+        [angle.cos(), angle.sin()].map(|x| (x * 2f64.powi(31)).round().min(2147483647.0) as i32)
+    }
+
+    #[test]
+    fn powers_are_those_of_the_definition() {
+        const N: usize = 64;
+        let x: Vec<i32> = (0..150i32)
+            .map(|t| (t * 29 % 67 - 30) * 3_000_017)
+            .collect();
+        let twiddles: Vec<i32> = (1..N / 8)
+            .flat_map(|j| [j, 2 * j, 3 * j])
+            .flat_map(|j| turn(j, N / 2))
+            .collect();
+        let split: Vec<i32> = (1..N / 4).flat_map(|k| turn(k, N)).collect();
+        let cosine = |n: usize| 0.5 - 0.5 * (TAU * n as f64 / N as f64).cos();
+        let half: Vec<i32> = (0..=N / 2)
+            .map(|n| (cosine(n) * 2147483647.0).round() as i32)
+            .collect();
+        for (combine, remove_mean, one_sided, hop, count) in [
+            (Combine::Maximum, false, false, 32, 5),
+            (Combine::Mean, true, true, 32, 3),
+            (Combine::Mean, false, false, 64, 2),
+        ] {
+            for quiet in [0, 9, 17] {
+                let x: Vec<i32> = x.iter().map(|x| x >> quiet).collect();
+                let segments = Segments {
+                    len: N as u32,
+                    hop,
+                    count,
+                    combine,
+                    remove_mean,
+                    one_sided,
+                };
+                let mut exact = [0f64; N / 2 + 1];
+                for i in 0..count as usize {
+                    let from = i * hop as usize;
+                    let cut = &x[from..(from + N).min(x.len())];
+                    let mean = cut.iter().map(|&x| f64::from(x)).sum::<f64>() / cut.len() as f64;
+                    let mean = if remove_mean { mean } else { 0.0 };
+                    for (k, exact) in exact.iter_mut().enumerate() {
+                        let (mut re, mut im) = (0.0, 0.0);
+                        for (t, &x) in cut.iter().enumerate() {
+                            let angle = TAU * (k * t) as f64 / N as f64;
+                            let x = (f64::from(x) - mean) * cosine(t);
+                            re += x * angle.cos();
+                            im -= x * angle.sin();
+                        }
+                        let twice = if one_sided && k % (N / 2) != 0 {
+                            2.0
+                        } else {
+                            1.0
+                        };
+                        let power = twice * (re * re + im * im);
+                        *exact = match combine {
+                            Combine::Maximum => exact.max(power),
+                            Combine::Mean => *exact + power / f64::from(count),
+                        };
+                    }
+                }
+                let mut probe = Probe::default();
+                let operands = [
+                    probe.tensor(&x),
+                    probe.table(&half),
+                    probe.table(&twiddles),
+                    probe.table(&split),
+                    probe.tensor(&[0i32; N]),
+                    probe.tensor(&[0u64; N / 2 + 1]),
+                    probe.tensor(&[5u64; N / 2 + 1]),
+                    probe.tensor(&[0i32]),
+                ];
+                let mut params = segments.encode().to_vec();
+                params.extend([N as u32, 24]);
+                probe
+                    .run(&SEGMENT_POWER_I32_64, &operands, &params)
+                    .unwrap();
+                let d = probe.get::<i32>(operands[7])[0];
+                let mean = match combine {
+                    Combine::Maximum => 1.0,
+                    Combine::Mean => f64::from(1 << mean_shift(count)) / f64::from(count),
+                };
+                let unit = mean * 4f64.powi(1 + d + halvings(N) as i32);
+                let (mut value, mut error) = (0.0, 0.0);
+                for (got, exact) in probe.get::<u64>(operands[6]).iter().zip(exact) {
+                    value += exact * exact;
+                    error += (*got as f64 * unit - exact).powi(2);
+                }
+                let ratio = 10.0 * (value / error).log10();
+                assert!(ratio > 90.0, "{combine:?} {quiet}: {ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn checks_refuse_what_cannot_run() {
+        let mut probe = Probe::default();
+        let x = probe.tensor(&[0i32; 40]);
+        let (window, twiddles) = (probe.table(&[0i32; 9]), probe.table(&[0i32; 6]));
+        let (split, segment) = (probe.table(&[0i32; 6]), probe.tensor(&[0i32; 16]));
+        let (spectrum, power) = (probe.tensor(&[0u64; 9]), probe.tensor(&[0u64; 9]));
+        let d = probe.tensor(&[0i32]);
+        let good = [x, window, twiddles, split, segment, spectrum, power, d];
+        let params = [16, 8, 5, 0, 0, 0, 16, 20];
+        let check =
+            |operands: &[u32], params: &[u32]| probe.check(&SEGMENT_POWER_I32_16, operands, params);
+        assert_eq!(check(&good, &params), Ok(()));
+        for (param, bad) in [(0, 17), (2, 6), (3, 2), (6, 14), (7, 0), (7, 32)] {
+            let mut params = params;
+            params[param] = bad;
+            assert!(check(&good, &params).is_err(), "{param} {bad}");
+        }
+        let mut shared = good;
+        shared[6] = spectrum;
+        assert_eq!(
+            check(&shared, &params),
+            Err(Fault::WrongPlace { operand: 6 })
+        );
+        assert_eq!(segment_power_i32(4096).map(|op| op.code), Some(0x03f3));
+        assert!(segment_power_i32(8).is_none() && segment_power_i32(24).is_none());
+    }
+}

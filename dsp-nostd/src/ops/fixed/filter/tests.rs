@@ -438,3 +438,143 @@ fn checks_refuse_what_cannot_run() {
         Fault::WrongPlace { operand: 3 },
     );
 }
+
+/// A low-pass of two sections, and what a constant settles to behind each, in Q30.
+fn low_pass() -> [[f64; 6]; 2] {
+    [
+        [0.2, 0.4, 0.2, -0.37, 0.19, 0.8 / 0.82],
+        [0.1, 0.2, 0.1, -0.9, 0.4, 0.8],
+    ]
+}
+
+#[test]
+fn windows_begin_at_rest_or_settled() {
+    let x: Vec<i32> = (0..300)
+        .map(|t| (1 << 27) + (t * 29 % 67 - 33) * 1_000_003)
+        .collect();
+    let table: Vec<i32> = low_pass()
+        .iter()
+        .flatten()
+        .map(|c| (c * 2f64.powi(30)).round() as i32)
+        .collect();
+    for (start, shift) in [(0, 0), (1, 0), (1, 3)] {
+        let mut probe = Probe::default();
+        let (tensor, coefficients) = (probe.tensor(&x), probe.table(&table));
+        for _ in 0..2 {
+            // The state is the window's own: a second window is as the first.
+            let again = probe.tensor(&x);
+            probe
+                .run(&SOS_I32, &[again, coefficients], &[start, shift])
+                .unwrap();
+        }
+        probe
+            .run(&SOS_I32, &[tensor, coefficients], &[start, shift])
+            .unwrap();
+        let scale = 2f64.powi(-(shift as i32));
+        let mut exact: Vec<f64> = x.iter().map(|&x| f64::from(x) * scale).collect();
+        let mut constant = exact[0] * f64::from(start);
+        for [b0, b1, b2, a1, a2, gain] in low_pass() {
+            let settled = constant * gain;
+            let (mut x1, mut x2, mut y1, mut y2) = (constant, constant, settled, settled);
+            for x in &mut exact {
+                let y = b0 * *x + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2;
+                (x2, x1, y2, y1) = (x1, *x, y1, y);
+                *x = y;
+            }
+            constant = settled;
+        }
+        for (got, exact) in probe.get::<i32>(tensor).iter().zip(exact) {
+            assert!(
+                (f64::from(*got) - exact).abs() < 8.0,
+                "{start} {shift}: {got} {exact}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn wavelets_follow_their_sum(
+        x in prop::collection::vec(any::<i32>(), 1..60),
+        taps in prop::collection::vec(-(1i32 << 30)..1 << 30, 1..4),
+        shift in 0u32..4,
+    ) {
+        let n = x.len() as i32;
+        let mut probe = Probe::default();
+        let len = (x.len() + taps.len() - 1) / 2;
+        let operands = [probe.tensor(&x), probe.table(&taps), probe.tensor(&std::vec![7i32; len])];
+        probe.run(&WAVELET_I32, &operands, &[shift]).unwrap();
+        for (o, got) in probe.get::<i32>(operands[2]).into_iter().enumerate() {
+            let sum: i128 = taps
+                .iter()
+                .enumerate()
+                .map(|(j, &h)| {
+                    let mut at = 2 * o as i32 + 1 - j as i32;
+                    // Mirrored about the edges until it lies inside.
+                    while !(0..n).contains(&at) {
+                        at = if at < 0 { -1 - at } else { 2 * n - 1 - at };
+                    }
+                    i128::from(h) * i128::from(x[at as usize])
+                })
+                .sum();
+            let exact = (sum + (1i128 << (29 + shift))) >> (30 + shift);
+            let limited = exact.clamp(i128::from(i32::MIN), i128::from(i32::MAX));
+            prop_assert_eq!(i128::from(got), limited);
+        }
+    }
+}
+
+#[test]
+fn checks_of_windows_refuse_what_cannot_run() {
+    let mut probe = Probe::default();
+    let (x, y) = (probe.tensor(&[0i32; 8]), probe.tensor(&[0i32; 4]));
+    let stable = probe.table(&[1i32 << 30, 0, 0, 0, 0, 1 << 30]);
+    let unstable = probe.table(&[1i32 << 30, 0, 0, 0, 1 << 30, 0]);
+    let (short, wide) = (probe.table(&[0i32; 5]), probe.table(&[i32::MIN; 2]));
+    let refused = |op: &Op, operands: &[u32], params: &[u32], fault| {
+        assert_eq!(probe.check(op, operands, params), Err(fault));
+    };
+    assert_eq!(probe.check(&SOS_I32, &[x, stable], &[1, 30]), Ok(()));
+    refused(
+        &SOS_I32,
+        &[x, unstable],
+        &[0, 0],
+        Fault::BadTable { operand: 1 },
+    );
+    refused(
+        &SOS_I32,
+        &[x, short],
+        &[0, 0],
+        Fault::WrongLength { operand: 1 },
+    );
+    refused(
+        &SOS_I32,
+        &[x, stable],
+        &[2, 0],
+        Fault::BadParam { param: 0 },
+    );
+    refused(
+        &SOS_I32,
+        &[x, stable],
+        &[0, 31],
+        Fault::BadParam { param: 1 },
+    );
+    refused(
+        &WAVELET_I32,
+        &[x, wide, y],
+        &[0],
+        Fault::BadTable { operand: 1 },
+    );
+    refused(
+        &WAVELET_I32,
+        &[x, short, y],
+        &[0],
+        Fault::WrongLength { operand: 2 },
+    );
+    refused(
+        &WAVELET_I32,
+        &[x, short, y],
+        &[31],
+        Fault::BadParam { param: 0 },
+    );
+}
