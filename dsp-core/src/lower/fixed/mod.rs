@@ -491,7 +491,15 @@ impl<'b> RowStages<'b> {
     fn settle(&mut self, name: &str, mut values: Values) -> Result<Values, LowerError> {
         if !slices::settled(&values.columns) {
             let most = libm::exp2(30.0);
-            let scale = |c: &Column| libm::exp2(-f64::from(c.q(most)));
+            // Columns without an offset stay as they are, and others get few more bits than they
+            // have: all factors share a shift, which the largest limits.
+            let scale = |c: &Column| {
+                if slices::settled(std::slice::from_ref(c)) {
+                    return c.scale;
+                }
+                let own = libm::floor(libm::log2(c.scale.abs())) - 8.0;
+                libm::exp2((-f64::from(c.q(most))).max(own))
+            };
             let scales = values.columns.iter().map(scale).collect();
             values = self.scaled(name, values, Elem::I32, scales, 0, None)?;
         }
