@@ -5,6 +5,7 @@
 //! zero are left out. Ratios are `10 log10(sum truth^2 / sum error^2)` over all frames of a signal.
 
 mod blocks;
+mod motion;
 mod report;
 mod signals;
 
@@ -13,7 +14,8 @@ use otolith_dsp_core::engine::{Engine, Numeric, Values};
 use otolith_dsp_core::{EngineError, Override, Pipeline};
 use serde::Serialize;
 
-pub use blocks::{BLOCKS, Block, BlockAccuracy, block_table};
+pub use blocks::{BLOCKS, Block, BlockAccuracy, MOTION_BLOCKS, block_table};
+pub use motion::movements;
 pub use report::{json, table};
 pub use signals::{Kind, Signal, few, signals};
 

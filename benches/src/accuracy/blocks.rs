@@ -19,6 +19,8 @@ pub struct Block {
     input: &'static str,
     /// Fields of the block.
     fields: &'static str,
+    /// Least decibels on recordings.
+    pub least_db: f64,
 }
 
 const CLIP: &str = "mode = \"clip\"";
@@ -26,6 +28,11 @@ const STREAM: &str = "mode = \"stream\"";
 const INTEGERS: &str = "mode = \"clip\"\nnormalise = \"int16_scale\"";
 const FRAMES: &str = "frame_samples = 400\nhop_samples = 160\nn_fft = 512\n";
 const MEL: &str = "n_mels = 40\nempty_filters = \"allow\"\nlog_epsilon = 1e-10\n";
+
+/// Three axes at 100 Hz, full scale 64 m/s2.
+const SENSOR: &str = "kind = \"sensor\"\nrate_hz = 100\naxes = [\"ax\", \"ay\", \"az\"]\n\
+                      full_scale = 64.0\nmode = \"window\"\nwindow_samples = 128\n\
+                      window_hop_samples = 64\ntail = \"drop\"";
 
 /// Every spectral block and stage that is measured, beside the MFCC of
 /// [`BASE`](super::BASE).
@@ -117,6 +124,78 @@ pub const BLOCKS: &[Block] = &[
     ),
 ];
 
+/// Blocks of windows of motion.
+pub const MOTION_BLOCKS: &[Block] = &[
+    motion("flatten", "flatten", "", STATISTICS),
+    motion("raw", "raw", "", STATISTICS),
+    imu_window(
+        "imu_window, moments",
+        "\"mean\", \"std\", \"rms\", \"mean_magnitude\"",
+        STATISTICS,
+    ),
+    imu_window("imu_window, energy", "\"energy\"", STATISTICS),
+    imu_window("imu_window, shape", "\"skewness\", \"kurtosis\"", STATISTICS),
+    imu_window(
+        "imu_window, order",
+        "\"min\", \"max\", \"peak_to_peak\", \"median\", \"p10\", \"p90\", \"iqr\", \"mad\"",
+        STATISTICS,
+    ),
+    imu_window(
+        "imu_window, crossings",
+        "\"zero_crossings\", \"mean_crossings\"",
+        STATISTICS,
+    ),
+    imu_window(
+        "imu_window, triads",
+        "\"sma\", \"correlation\", \"direction\", \"tilt\"",
+        STATISTICS,
+    ),
+    imu_window("imu_window, autocorrelation", "\"autocorrelation\"", STATISTICS),
+    imu_window("imu_window, dominant frequency", "\"dominant_frequency\"", SPECTRA),
+    imu_window("imu_window, dominant power", "\"dominant_power\"", SPECTRA),
+    imu_window("imu_window, spectral entropy", "\"spectral_entropy\"", SPECTRA),
+    imu_window("imu_window, bands", "\"band_energy\"", SPECTRA),
+    motion(
+        "low-pass, statistics",
+        "spectral_analysis",
+        "filter = \"low\"\ncutoff_hz = 8\nfilter_order = 4\nbins = \"off\"",
+        STATISTICS,
+    ),
+    motion(
+        "spectrum, linear",
+        "spectral_analysis",
+        "log = \"none\"\nn_fft = 64\noverlap = \"none\"",
+        SPECTRA,
+    ),
+    motion(
+        "wavelet db4",
+        "spectral_analysis",
+        "analysis = \"wavelet\"\nwavelet_level = 2",
+        SPECTRA,
+    ),
+];
+
+/// Least decibels of statistics and filters, and of spectra.
+const STATISTICS: f64 = 60.0;
+const SPECTRA: f64 = 50.0;
+
+const fn motion(
+    name: &'static str,
+    kind: &'static str,
+    fields: &'static str,
+    least_db: f64,
+) -> Block {
+    Block {
+        least_db,
+        ..of(name, kind, SENSOR, fields)
+    }
+}
+
+/// A list of features of every channel.
+const fn imu_window(name: &'static str, features: &'static str, least_db: f64) -> Block {
+    motion(name, "imu_window", features, least_db)
+}
+
 const fn mel(name: &'static str, input: &'static str, fields: &'static str) -> Block {
     of(name, "mel", input, fields)
 }
@@ -140,6 +219,7 @@ const fn of(
         kind,
         input,
         fields,
+        least_db: SPECTRA,
     }
 }
 
@@ -162,11 +242,26 @@ pub struct BlockAccuracy {
 
 impl Block {
     fn pipeline(&self) -> Pipeline {
-        let bank = if self.kind == "spectrogram" { "" } else { MEL };
+        let fields = match self.kind {
+            "mel" | "mfcc" => format!("{FRAMES}{MEL}{}", self.fields),
+            "spectrogram" => format!("{FRAMES}{}", self.fields),
+            "imu_window" => format!(
+                "channels = [\"axes\", \"jerk\", \"gravity\", \"body\", \"magnitude\", \
+                 \"jerk_magnitude\", \"body_magnitude\"]\nfeatures = [{}]\n\
+                 band_edges_hz = [0.5, 2.0, 5.0, 10.0, 25.0]",
+                self.fields
+            ),
+            _ => self.fields.to_owned(),
+        };
+        let rate = if self.input == SENSOR {
+            ""
+        } else {
+            "rate_hz = 16000\n"
+        };
         let text = format!(
-            "[pipeline]\nname = \"accuracy\"\n[input]\nrate_hz = 16000\nsample_type = \"i16\"\n\
-             {}\n[[block]]\nid = \"features\"\ntype = \"{}\"\n{FRAMES}{bank}{}\n",
-            self.input, self.kind, self.fields
+            "[pipeline]\nname = \"accuracy\"\n[input]\n{rate}sample_type = \"i16\"\n{}\n\
+             [[block]]\nid = \"features\"\ntype = \"{}\"\n{fields}\n",
+            self.input, self.kind
         );
         Pipeline::from_toml(&text, ".".as_ref(), &[])
             .unwrap_or_else(|error| panic!("{}: {error}\n{text}", self.name))
@@ -211,9 +306,9 @@ impl Block {
     }
 }
 
-/// A table with a row for each block and a column for each signal.
-pub fn block_table(measured: &[BlockAccuracy]) -> String {
-    let mut text = String::from("\nBlocks and stages: fixed against f64, dB over all values\n");
+/// A table with a row for each block and a column for each signal, under a title.
+pub fn block_table(title: &str, measured: &[BlockAccuracy]) -> String {
+    let mut text = format!("\n{title}: fixed against f64, dB over all values\n");
     let mut block = None;
     for m in measured {
         if block.is_none() {

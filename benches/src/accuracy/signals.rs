@@ -12,7 +12,7 @@ pub struct Signal {
     pub name: String,
     /// What they are.
     pub kind: Kind,
-    /// 16-bit samples at 16 kHz.
+    /// 16-bit samples: sound at 16 kHz, or three axes of an accelerometer side by side.
     pub clips: Vec<Vec<i16>>,
 }
 
@@ -30,6 +30,8 @@ pub enum Kind {
     BinTone,
     /// Two quiet sines.
     TwoTones,
+    /// Recorded movements.
+    Movement,
 }
 
 /// Part of full scale that a normalised peak has.

@@ -2,7 +2,8 @@
 //! table or JSON, and writes `accuracy.txt` and `accuracy.json` to the folder.
 
 use otolith_benches::accuracy::{
-    Accuracy, BASE, BLOCKS, OTHERS, block_table, few, json, measure, signals, table,
+    Accuracy, BASE, BLOCKS, MOTION_BLOCKS, OTHERS, block_table, few, json, measure, movements,
+    signals, table,
 };
 use otolith_dsp_core::deploy::Precision;
 use std::error::Error;
@@ -25,8 +26,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     for block in BLOCKS {
         blocks.extend(block.measure(&few)?);
     }
+    let mut motion = Vec::new();
+    let movements = movements(&shared);
+    for block in MOTION_BLOCKS {
+        motion.extend(block.measure(&movements)?);
+    }
+    let text = table(&measured)
+        + &block_table("Blocks and stages", &blocks)
+        + &block_table("Windows of motion", &motion);
+    blocks.extend(motion);
     let object = serde_json::to_string_pretty(&json(&measured, &blocks))? + "\n";
-    let text = table(&measured) + &block_table(&blocks);
     if let Some(folder) = folder {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("accuracy.txt"), &text)?;
