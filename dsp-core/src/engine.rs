@@ -441,9 +441,7 @@ fn executed<F: Real>(
             let (start, end) = heard.spans[window];
             let factor = graph.chains[i].decimation();
             let (start, end) = (start / factor * heard.axes, end / factor * heard.axes);
-            let samples = conditioned[i]
-                .as_ref()
-                .map_or(heard.samples, Samples::from);
+            let samples = conditioned[i].as_ref().map_or(heard.samples, Samples::from);
             let features = if end <= samples.len() {
                 executor.features(samples.slice(start, end))
             } else {

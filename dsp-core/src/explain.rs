@@ -86,10 +86,7 @@ fn topics() -> Vec<Topic> {
     for &block in BlockType::ALL {
         let common = Group {
             about: "Every block has these.".to_owned(),
-            fields: BLOCK_FIELDS
-                .iter()
-                .chain(block.common_fields())
-                .collect(),
+            fields: BLOCK_FIELDS.iter().chain(block.common_fields()).collect(),
         };
         let own = block
             .sections()

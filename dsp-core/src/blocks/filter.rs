@@ -74,7 +74,10 @@ section! {
 pub(crate) fn read(table: &Table, id: &str, rate_hz: f64) -> Result<SignalSpec, ConfigError> {
     let mut config = Filter::read(table, id)?;
     let sections = config.sections(rate_hz)?;
-    if matches!(config.kind, FilterKind::Butterworth | FilterKind::Chebyshev1) {
+    if matches!(
+        config.kind,
+        FilterKind::Butterworth | FilterKind::Chebyshev1
+    ) {
         config.order = Some(config.order());
     }
     Ok(SignalSpec {

@@ -30,8 +30,8 @@ pub(crate) mod micro_frontend;
 pub(crate) mod raw;
 pub(crate) mod rows;
 pub(crate) mod spectral_analysis;
-pub(crate) mod statistic_names;
 pub(crate) mod spectrogram;
+pub(crate) mod statistic_names;
 pub(crate) mod window;
 
 use crate::ConfigError;

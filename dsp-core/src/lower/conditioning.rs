@@ -45,11 +45,7 @@ pub(super) fn f32(
     let name = name(signal);
     let n = table.len() / 5;
     let table = plan.table(&format!("{name}.sections"), &[n, 5], &table);
-    let memory = plan.state(
-        &format!("{name}.memory"),
-        Elem::F32,
-        &[2 * n * axes + 1],
-    );
+    let memory = plan.state(&format!("{name}.memory"), Elem::F32, &[2 * n * axes + 1]);
     let window = plan.state(&name, Elem::F32, &[layout.window, axes]);
     let params = params(&cascades, chain, layout);
     let operands = [source, table, memory, window];
@@ -73,10 +69,7 @@ pub(super) fn fixed(
         });
     };
     let name = name(signal);
-    if matches!(
-        chain.source.gain,
-        Gain::PeakMagnitude | Gain::PeakMaximum
-    ) {
+    if matches!(chain.source.gain, Gain::PeakMagnitude | Gain::PeakMaximum) {
         return Err(LowerError::new(
             "input.normalise",
             "integers behind a filter have no operator that finds a window's peak: set normalise \
@@ -107,11 +100,7 @@ pub(super) fn fixed(
         .collect();
     let n = table.len() / 5;
     let table = plan.table(&format!("{name}.sections"), &[n, 5], &table);
-    let memory = plan.state(
-        &format!("{name}.memory"),
-        Elem::I32,
-        &[5 * n * axes + 1],
-    );
+    let memory = plan.state(&format!("{name}.memory"), Elem::I32, &[5 * n * axes + 1]);
     let window = plan.state(&name, Elem::I32, &[layout.window, axes]);
     let mut words = vec![(q - 15) as u32];
     words.extend(params(&cascades, chain, layout));

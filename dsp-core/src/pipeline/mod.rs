@@ -98,9 +98,7 @@ impl Pipeline {
                 continue;
             }
             let (input, signal) = conditioned[index].heard_by(block)?;
-            let spec = block
-                .block_type
-                .features(&block.table, &block.id, &input)?;
+            let spec = block.block_type.features(&block.table, &block.id, &input)?;
             graph.chains.push(Chain {
                 input: index,
                 signal,

@@ -134,9 +134,7 @@ impl<'a> Params<'a> {
         };
         move_down(window, new);
         let kept = window.len().saturating_sub(new);
-        let old = source
-            .len()
-            .saturating_sub(new.wrapping_mul(self.factor()));
+        let old = source.len().saturating_sub(new.wrapping_mul(self.factor()));
         let mut to = window.get_mut(kept..).unwrap_or_default().iter_mut();
         let moments = runs(source.get(old..).unwrap_or_default(), axes);
         for (time, moment) in moments.enumerate() {
@@ -237,4 +235,4 @@ fn run<S: Sample + Element>(io: &mut Io<'_, '_>) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
