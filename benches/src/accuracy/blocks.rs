@@ -134,7 +134,11 @@ pub const MOTION_BLOCKS: &[Block] = &[
         STATISTICS,
     ),
     imu_window("imu_window, energy", "\"energy\"", STATISTICS),
-    imu_window("imu_window, shape", "\"skewness\", \"kurtosis\"", STATISTICS),
+    imu_window(
+        "imu_window, shape",
+        "\"skewness\", \"kurtosis\"",
+        STATISTICS,
+    ),
     imu_window(
         "imu_window, order",
         "\"min\", \"max\", \"peak_to_peak\", \"median\", \"p10\", \"p90\", \"iqr\", \"mad\"",
@@ -150,10 +154,22 @@ pub const MOTION_BLOCKS: &[Block] = &[
         "\"sma\", \"correlation\", \"direction\", \"tilt\"",
         STATISTICS,
     ),
-    imu_window("imu_window, autocorrelation", "\"autocorrelation\"", STATISTICS),
-    imu_window("imu_window, dominant frequency", "\"dominant_frequency\"", SPECTRA),
+    imu_window(
+        "imu_window, autocorrelation",
+        "\"autocorrelation\"",
+        STATISTICS,
+    ),
+    imu_window(
+        "imu_window, dominant frequency",
+        "\"dominant_frequency\"",
+        SPECTRA,
+    ),
     imu_window("imu_window, dominant power", "\"dominant_power\"", SPECTRA),
-    imu_window("imu_window, spectral entropy", "\"spectral_entropy\"", SPECTRA),
+    imu_window(
+        "imu_window, spectral entropy",
+        "\"spectral_entropy\"",
+        SPECTRA,
+    ),
     imu_window("imu_window, bands", "\"band_energy\"", SPECTRA),
     motion(
         "low-pass, statistics",
