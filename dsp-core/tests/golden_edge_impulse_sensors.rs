@@ -72,7 +72,7 @@ impl Case {
             .values
             .iter()
             .fold(0.5f64, |p, x| p.max(x.abs()));
-        (peak.log2().floor() + 1.0).exp2()
+        libm::exp2(libm::floor(libm::log2(peak)) + 1.0)
     }
 
     fn samples(&self) -> Vec<f32> {
@@ -113,13 +113,13 @@ impl Case {
             .collect();
         let peak = x.iter().fold(0.0f64, |peak, x| peak.max(x.abs()));
         let mean = x.iter().sum::<f64>() / x.len() as f64;
-        let square = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64;
+        let square = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / x.len() as f64;
         let condition = 1.0 + peak / square.sqrt().max(1e-9 * peak + 1e-30) / 100.0;
         let scale = self.json["params"]["scale_axes"]
             .as_f64()
             .unwrap_or(1.0)
             .abs();
-        (peak * scale * 2f64.powi(-21), condition)
+        (peak * scale * libm::exp2(-21.0), condition)
     }
 
     /// Computes the features in both numerics, and compares.

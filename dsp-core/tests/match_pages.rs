@@ -16,9 +16,14 @@ fn pipelines(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// A pipeline without the blocks behind the features, whose models are the reader's own.
+/// A pipeline with a name, without the blocks behind the features, whose models are the reader's own.
 fn features_only(text: &str) -> String {
-    let mut tables = text.split("\n[");
+    let named = if text.contains("[pipeline]") {
+        text.to_owned()
+    } else {
+        format!("[pipeline]\nname = \"page\"\n\n{text}")
+    };
+    let mut tables = named.split("\n[");
     let mut out = tables.next().unwrap_or_default().to_owned();
     for table in tables {
         let head = ["type = \"classifier\"", "type = \"decide\""];

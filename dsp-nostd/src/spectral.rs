@@ -139,11 +139,11 @@ pub(crate) fn next_peak<T: Copy + PartialOrd>(x: &[T], from: usize) -> Option<us
         let (&here, &next) = (x.get(at)?, x.get(at + 1)?);
         if next > here {
             rise = Some(at + 1);
-        } else if here > next {
-            if let Some(first) = rise {
-                // The middle of first..=at, the later one of two.
-                return Some(first + (at - first).div_ceil(2));
-            }
+        } else if here > next
+            && let Some(first) = rise
+        {
+            // The middle of first..=at, the later one of two.
+            return Some(first + (at - first).div_ceil(2));
         }
         at += 1;
     }

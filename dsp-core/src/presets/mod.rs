@@ -81,31 +81,31 @@ pub(crate) const ALL: &[Preset] = &[
     },
     Preset {
         name: "edge_impulse_v1",
-        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
-                version 1: as version 2, and the last frame is lost where it ends with the window. \
-                Samples are integers there: `normalise = \"int16_scale\"`.",
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis \
+                blocks, implementation version 1: as version 2, and the last frame is lost where it \
+                ends with the window. Samples are integers there: `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v1.toml"),
     },
     Preset {
         name: "edge_impulse_v2",
-        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
-                version 2: the mel bank lies in the lower half of the spectrum; MFE and spectrogram \
-                are linear, mapped to 0..1 by the window's smallest and largest value. Samples are \
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis \
+                blocks, implementation version 2: the mel bank lies in the lower half of the \
+                spectrum; MFE and spectrogram are linear, mapped to 0..1 by the window's smallest and largest value. Samples are \
                 integers there: `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v2.toml"),
     },
     Preset {
         name: "edge_impulse_v3",
-        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
-                version 3: MFE and spectrogram in decibels above a noise floor; the mel bank still \
-                lies in the lower half of the spectrum. Samples are integers there: \
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis \
+                blocks, implementation version 3: MFE and spectrogram in decibels above a noise \
+                floor; the mel bank still lies in the lower half of the spectrum. Samples are integers there: \
                 `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v3.toml"),
     },
     Preset {
         name: "edge_impulse_v4",
-        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis blocks, implementation \
-                version 4, the current one. Samples are integers there: \
+        about: " Edge Impulse's MFCC (`mfcc`), MFE (`mel`), spectrogram and spectral analysis \
+                blocks, implementation version 4, the current one. Samples are integers there: \
                 `normalise = \"int16_scale\"`.",
         fields: include_str!("edge_impulse_v4.toml"),
     },
@@ -190,22 +190,26 @@ mod tests {
         Pipeline::from_toml(&text, ".".as_ref(), &[])
     }
 
+    /// Fields that a preset leaves open, and what its origin refuses otherwise.
+    fn open_fields(preset: &str, block: BlockType) -> &'static str {
+        let has_filters = [BlockType::Mel, BlockType::Mfcc].contains(&block);
+        match preset {
+            "tf_signal" => "frame_ms = 30\nhop_ms = 20\n",
+            "cmsis" => "n_fft = 512\nhop_samples = 320\n",
+            // At 16 kHz the origin refuses its own filters from 0 Hz.
+            "edge_impulse_v1" | "edge_impulse_v2" | "edge_impulse_v3" if has_filters => {
+                "f_min_hz = 300\n"
+            }
+            _ => "",
+        }
+    }
+
     #[test]
     fn every_preset_builds_and_its_resolved_file_needs_no_preset() {
         for preset in ALL {
             assert!(!preset.blocks().is_empty(), "{}", preset.name);
             for block in preset.blocks() {
-                let open = match preset.name {
-                    "tf_signal" => "frame_ms = 30\nhop_ms = 20\n",
-                    "cmsis" => "n_fft = 512\nhop_samples = 320\n",
-                    // At 16 kHz the origin refuses its own filters from 0 Hz.
-                    "edge_impulse_v1" | "edge_impulse_v2" | "edge_impulse_v3"
-                        if [BlockType::Mel, BlockType::Mfcc].contains(&block) =>
-                    {
-                        "f_min_hz = 300\n"
-                    }
-                    _ => "",
-                };
+                let open = open_fields(preset.name, block);
                 let name = format!("{} in {}", preset.name, block.name());
                 let built = pipeline(preset.name, block, open)
                     .unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -214,6 +218,33 @@ mod tests {
                 let again = Pipeline::from_toml(resolved, ".".as_ref(), &[])
                     .unwrap_or_else(|error| panic!("{name}: {error}\n{resolved}"));
                 assert_eq!(built.graph(), again.graph(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_preset_has_a_plan_or_an_error_that_names_the_stage() {
+        use crate::deploy::Precision;
+        use crate::lower::{lower_f32, lower_fixed};
+        for preset in ALL {
+            for block in preset.blocks() {
+                let open = open_fields(preset.name, block);
+                let built = pipeline(preset.name, block, open).unwrap();
+                for (numeric, plan) in [
+                    ("f32", lower_f32(built.graph(), None)),
+                    ("fixed", lower_fixed(built.graph(), None, Precision::Full)),
+                ] {
+                    let what = format!("{} {} {numeric}", preset.name, block.name());
+                    match plan {
+                        Ok(_) => println!("{what}: a plan"),
+                        Err(error) => {
+                            println!("{what}: {error}");
+                            let place = error.stage.split('.').next().unwrap_or_default();
+                            assert!([block.name(), "input"].contains(&place), "{what}: {error}");
+                            assert!(error.why.len() > 20, "{what}: {error}");
+                        }
+                    }
+                }
             }
         }
     }

@@ -81,16 +81,16 @@ pub(crate) fn design(prototype: Prototype, order: usize, band: Band, rate_hz: f6
     }
     // Where the response is that of the prototype at 0: its largest value, but for ripples of even
     // order.
-    let (zeros, references) = match band {
-        Band::Low(_) => ([1.0, 2.0, 1.0], [0.0, 0.0]),
-        Band::High(_) => ([1.0, -2.0, 1.0], [PI, PI]),
+    let (zeros, reference) = match band {
+        Band::Low(_) => ([1.0, 2.0, 1.0], 0.0),
+        Band::High(_) => ([1.0, -2.0, 1.0], PI),
         Band::Pass(low, high) => {
             let centre = centre(warped(low), warped(high));
-            ([1.0, 0.0, -1.0], [centre, centre])
+            ([1.0, 0.0, -1.0], centre)
         }
         Band::Stop(low, high) => {
             let centre = centre(warped(low), warped(high));
-            ([1.0, -2.0 * libm::cos(centre), 1.0], [0.0, PI])
+            ([1.0, -2.0 * libm::cos(centre), 1.0], 0.0)
         }
     };
     let mut sections: Vec<Section> = pairs
@@ -107,10 +107,20 @@ pub(crate) fn design(prototype: Prototype, order: usize, band: Band, rate_hz: f6
         });
     }
     sections.sort_by(|x, y| x.a[1].total_cmp(&y.a[1]));
-    let share = libm::pow(gain_at_zero(prototype, order), 1.0 / sections.len() as f64);
-    for section in &mut sections {
-        let [a, b] = references.map(|angle| section.magnitude(angle));
-        let gain = share / libm::sqrt(a * b);
+    let n = sections.len() as f64;
+    let share = libm::pow(gain_at_zero(prototype, order), 1.0 / n);
+    let gains: Vec<f64> = sections
+        .iter()
+        .map(|section| share / section.magnitude(reference))
+        .collect();
+    // Sections of a stop band lie on both sides of it: each alone would be far from 1 at one end.
+    let mean = libm::exp(gains.iter().map(|gain| libm::log(*gain)).sum::<f64>() / n);
+    for (section, gain) in sections.iter_mut().zip(gains) {
+        let gain = if matches!(band, Band::Stop(..)) {
+            mean
+        } else {
+            gain
+        };
         section.b = section.b.map(|b| b * gain);
     }
     sections

@@ -133,7 +133,8 @@ pub(crate) mod tests {
     use std::vec::Vec;
 
     /// One column: mean and variance as weighted sums over all rows so far, not as a recursion.
-    pub(crate) fn exact(x: &[f64], alpha: f64, variance: bool, epsilon: f64) -> Vec<f64> {
+    /// The values, and what they were divided by.
+    pub(crate) fn exact(x: &[f64], alpha: f64, variance: bool, epsilon: f64) -> Vec<(f64, f64)> {
         let mut weights: Vec<f64> = Vec::new();
         x.iter()
             .enumerate()
@@ -141,17 +142,17 @@ pub(crate) mod tests {
                 let a = alpha.max(1.0 / (t + 1) as f64);
                 weights.iter_mut().for_each(|w| *w *= 1.0 - a);
                 weights.push(a);
-                let mean: f64 = weights.iter().zip(x).map(|(w, x)| w * x).sum();
-                let square: f64 = weights
-                    .iter()
-                    .zip(x)
-                    .map(|(w, x)| w * (x - mean) * (x - mean))
-                    .sum();
-                if variance {
-                    (now - mean) / (square.sqrt() + epsilon)
+                let sum = |of: &dyn Fn(f64) -> f64| -> f64 {
+                    weights.iter().zip(x).map(|(w, &x)| w * of(x)).sum()
+                };
+                let mean = sum(&|x| x);
+                let square = sum(&|x| (x - mean) * (x - mean));
+                let divisor = if variance {
+                    square.sqrt() + epsilon
                 } else {
-                    now - mean
-                }
+                    1.0
+                };
+                ((now - mean) / divisor, divisor)
             })
             .collect()
     }
@@ -185,7 +186,7 @@ pub(crate) mod tests {
                 let column: Vec<f64> =
                     x.iter().skip(c).step_by(cols).map(|&x| f64::from(x)).collect();
                 let exact = exact(&column, f64::from(alpha), variance, f64::from(1e-2f32));
-                for (t, exact) in exact.iter().enumerate() {
+                for (t, (exact, _)) in exact.iter().enumerate() {
                     let found = f64::from(y[t * cols + c]);
                     prop_assert!((found - exact).abs() < 2e-3, "{found} {exact}");
                 }

@@ -4,7 +4,7 @@ use super::frames::FramesSpec;
 use super::{KeptEnergy, Stages};
 use crate::ConfigError;
 use crate::config::{choices, section};
-use crate::graph::StageKind;
+use crate::graph::{Filter, FilterBank, StageKind};
 
 choices! {
     /// What is taken from each FFT bin.
@@ -79,9 +79,19 @@ impl Spectrum {
             }
         }
         if self.spectrum_norm == SpectrumNorm::Density {
-            let both_sides = |k: usize| if k == 0 || 2 * k == n_fft { 1.0 } else { 2.0 };
-            let weights = (0..bins).map(both_sides).collect();
-            stages.push("one_side", bins, StageKind::Window(weights));
+            // A filter of one bin each, which every numeric has an operator for.
+            let filters = (0..bins).map(|first| Filter {
+                first,
+                weights: vec![if first == 0 || 2 * first == n_fft {
+                    1.0
+                } else {
+                    2.0
+                }],
+            });
+            let bank = FilterBank {
+                filters: filters.collect(),
+            };
+            stages.push("one_side", bins, StageKind::Mel(bank));
         }
         if let Some(KeptEnergy::Spectrum { floor }) = energy {
             stages.push("energy", bins, StageKind::LogSum { floor });

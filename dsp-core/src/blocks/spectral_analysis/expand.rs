@@ -1,9 +1,10 @@
 //! From the fields of `spectral_analysis` to stages.
 
-use super::{
-    Analysis, CombineRule, OfSpectrum, Overlap, PeakAxis, PowerFloor, PowerLog, PowerNorm,
-    SegmentMean, SegmentRule, SpectralSpec,
+use super::fields::{
+    Analysis, CombineRule, Overlap, PeakAxis, PowerFloor, PowerLog, PowerNorm, SegmentMean,
+    SegmentRule,
 };
+use super::{OfSpectrum, SpectralSpec};
 use crate::blocks::flatten::Switch;
 use crate::blocks::statistic_names::statistics;
 use crate::blocks::window;
@@ -387,7 +388,7 @@ fn fork(name: &str, branches: Vec<Vec<Stage>>) -> Stage {
 }
 
 /// Adds the stages that keep one of `factor` values; gives the number that is left.
-pub(crate) fn decimate(stages: &mut Vec<Stage>, name: &str, len: usize, factor: usize) -> usize {
+fn decimate(stages: &mut Vec<Stage>, name: &str, len: usize, factor: usize) -> usize {
     let prototype = Prototype::Chebyshev { ripple_db: 0.05 };
     // Of a rate of 2, half of which is 1.
     let sections = design(prototype, 8, Band::Low(0.8 / factor as f64), 2.0);

@@ -12,7 +12,7 @@ use crate::q;
 /// Operands: e (`u64[n]`, in place), exponent (`i32[1]`, the block exponent `d`), state (`u64[n]`:
 /// the noise, 0 at the start). Parameters: [`NoiseParams`]. Energies keep the block exponent of
 /// their frame; the noise is at one scale, `e 2^(p d + lift)`, at most `2^62`. Each product is
-/// rounded to a unit of that scale or of e.
+/// rounded to a unit of that scale or of e, that of the factor to 16 units.
 pub const SUBTRACT_NOISE_U64: Op = Op {
     code: 0x0354,
     name: "SUBTRACT_NOISE_U64",
@@ -190,7 +190,8 @@ mod tests {
                 most = most.max(real[t]);
                 // The noise is rounded to 4 units, as often as its memory is long.
                 let memory = 4.0 * 4.0 * (1.0 / share(smoothing, 32)).min(t as f64 + 1.0);
-                let room = 2.0 * memory + 2.0 * at(d) + 1e-8 * most;
+                // A unit of the noise is 4, and its product with the factor has 16 of them.
+                let room = 2.0 * memory + 32.0 + 2.0 * at(d) + 1e-8 * most;
                 prop_assert!((found - exact).abs() <= room, "{t}: {found} {exact}");
             }
         }

@@ -8,7 +8,10 @@ const RECIPROCAL: [u32; 32] = {
     let mut i = 0;
     while i < 32 {
         let d = 32 + i as u64;
-        table[i] = (((1 << 32) + d / 2) / d) as u32;
+        #[allow(clippy::indexing_slicing, reason = "at compile time")]
+        {
+            table[i] = (((1 << 32) + d / 2) / d) as u32;
+        }
         i += 1;
     }
     table

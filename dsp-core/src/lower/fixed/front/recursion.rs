@@ -95,15 +95,15 @@ impl Front<'_> {
         for gain in &x.gains {
             let unit = shared.unit * gain;
             let start = pcen.start.map(|start| start / unit);
-            let least = libm::round(pcen.epsilon / unit);
-            if least < 1.0 || start.unwrap_or(0.0).max(least) > full {
+            // One unit lies below every energy that 16-bit samples make.
+            let least = libm::round(pcen.epsilon / unit).max(1.0);
+            if start.unwrap_or(0.0).max(least) > full {
                 return Err(LowerError::new(
                     name.clone(),
                     format!(
-                        "energies of full scale are {:e} here: set pcen_eps to {:e} or more, and \
-                         neither it nor pcen_start above full scale",
-                        full * unit,
-                        unit
+                        "energies of full scale are {:e} here: set neither pcen_eps nor pcen_start \
+                         above that",
+                        full * unit
                     ),
                 ));
             }
