@@ -21,7 +21,7 @@ use core::ops::Range;
 /// all factors are, and the window moves down to make room. A sample that is not a finite number
 /// stays in the memory until a reset.
 pub const CONDITION_F32: Op = Op {
-    code: 0x0170,
+    code: 0x0175,
     name: "CONDITION_F32",
     check: check::<f32>,
     run: run::<f32>,
@@ -29,7 +29,7 @@ pub const CONDITION_F32: Op = Op {
 
 /// [`CONDITION_F32`] for a source window of `i16` samples, which stand for `sample / 32768`.
 pub const CONDITION_I16_F32: Op = Op {
-    code: 0x0171,
+    code: 0x0176,
     name: "CONDITION_I16_F32",
     check: check::<i16>,
     run: run::<i16>,

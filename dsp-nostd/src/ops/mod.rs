@@ -12,7 +12,7 @@
 //! | `0x0140 + log2 n` | real FFT of n points |
 //! | `0x0160..=0x0164` | statistics, filters and spectra of a window |
 //! | `0x0168 + log2 n` | power spectrum of a window's segments of n points |
-//! | `0x0170..=0x0171` | filters and decimations of the running samples |
+//! | `0x0175..=0x0176` | filters and decimations of the running samples |
 //! | `0x0150..=0x015f` | normalisation over rows, recursions from row to row |
 //! | `0x0180..=0x018f` | signals and features of a window of motion |
 //! | `0x0200..` | network operators: the `classifier` crate |
@@ -245,4 +245,19 @@ pub(crate) fn runs<T>(slice: &[T], n: usize) -> impl Iterator<Item = &[T]> {
         rest = behind;
         (!run.is_empty()).then_some(run)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+
+    #[test]
+    fn no_two_operators_have_the_same_code() {
+        let mut codes: std::vec::Vec<_> = ALL.iter().map(|op| (op.code, op.name)).collect();
+        codes.sort_unstable();
+        for pair in codes.windows(2) {
+            assert_ne!(pair[0].0, pair[1].0, "{pair:?}");
+        }
+    }
 }

@@ -399,8 +399,12 @@ mod tests {
             },
             pre_emphasis: -i32::MAX,
         };
-        let mut y = [0; 4];
-        cut_emphasised(&x, &mut y, 0, &params);
+        let mut probe = Probe::default();
+        let operands = [probe.tensor(&x), probe.tensor(&[0i32; 4])];
+        probe
+            .run(&FRAME_I16_I32, &operands, &params.encode())
+            .unwrap();
+        let y = probe.get::<i32>(operands[1]);
         assert_eq!(y, [-(1 << 28), -(1 << 29), -8192, -8192]);
         assert_eq!(peak(&[i16::MIN], true), 32768);
         assert_eq!(peak(&[i16::MIN], false), 32768);
