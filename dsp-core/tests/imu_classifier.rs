@@ -278,7 +278,7 @@ fn decibels(data: &str, numeric: Numeric) -> BTreeMap<&'static str, f64> {
             *error += (truth - found) * (truth - found);
         }
     }
-    let ratio = |[signal, error]: [f64; 2]| 10.0 * (signal / error.max(1e-300)).log10();
+    let ratio = |[signal, error]: [f64; 2]| 10.0 * libm::log10(signal / error.max(1e-300));
     sums.into_iter()
         .map(|(kind, sums)| (kind, ratio(sums)))
         .collect()
