@@ -27,7 +27,9 @@ fn bar(block: &Block, signal: &str) -> f64 {
     if quiet && POWERS.contains(&block.name) {
         return 0.0;
     }
-    let steady = STEADY.iter().find(|(b, s, _)| *b == block.name && *s == signal);
+    let steady = STEADY
+        .iter()
+        .find(|(b, s, _)| *b == block.name && *s == signal);
     steady.map_or(block.least_db, |&(_, _, bar)| bar)
 }
 
