@@ -235,4 +235,4 @@ fn run<S: Sample + Element>(io: &mut Io<'_, '_>) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

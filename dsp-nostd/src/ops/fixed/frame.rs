@@ -50,12 +50,7 @@ pub const FRAME_I16_I32: Op = Op {
         let params = EmphasisParams::decode(io.step.params()?)?;
         let start = params.frame.start_of(io);
         let (window, frame) = io.read_write::<i16, i32>(0, 1)?;
-        let wide = |x: i16| i32::from(x) << 13;
-        let emphasised = |x, before: i16, c| {
-            let past = q::shr(c * i64::from(before), 18) as i32;
-            wide(x) - past
-        };
-        cut_emphasised(window, frame, start, &params, wide, emphasised);
+        cut_emphasised(window, frame, start, &params);
         Ok(())
     },
 };
@@ -80,11 +75,7 @@ pub const FRAME_I32: Op = Op {
         let params = EmphasisParams::decode(io.step.params()?)?;
         let start = params.frame.start_of(io);
         let (window, frame) = io.read_write::<i32, i32>(0, 1)?;
-        let emphasised = |x: i32, before: i32, c| {
-            let past = q::shr(c * i64::from(before), 31);
-            q::narrow_i32(i64::from(x) - past)
-        };
-        cut_emphasised(window, frame, start, &params, |x| x, emphasised);
+        cut_emphasised(window, frame, start, &params);
         Ok(())
     },
 };
@@ -225,28 +216,53 @@ fn cut_frame(window: &[i16], frame: &mut [i16], start: i64, params: &FrameParams
     }
 }
 
-/// Fills `frame` from position `start` of the signal in `window`, whose samples `wide` brings to
-/// the format of the frame and `emphasised` also emphasises, given the one before and the
-/// coefficient; see [`FRAME_I16_I32`].
-fn cut_emphasised<T: Copy + Default>(
-    window: &[T],
-    frame: &mut [i32],
-    start: i64,
-    params: &EmphasisParams,
-    wide: impl Fn(T) -> i32,
-    emphasised: impl Fn(T, T, i64) -> i32,
-) {
+/// A sample that 32-bit frames are made of.
+trait Sample: Copy + Default {
+    /// The sample in the format of the frame.
+    fn wide(self) -> i32;
+
+    /// `x - c before` in the format of the frame, c in Q31.
+    fn emphasised(self, before: Self, c: i64) -> i32;
+}
+
+impl Sample for i16 {
+    #[inline(always)]
+    fn wide(self) -> i32 {
+        i32::from(self) << 13
+    }
+
+    #[inline(always)]
+    fn emphasised(self, before: Self, c: i64) -> i32 {
+        let past = q::shr(c * i64::from(before), 18) as i32;
+        self.wide() - past
+    }
+}
+
+impl Sample for i32 {
+    #[inline(always)]
+    fn wide(self) -> i32 {
+        self
+    }
+
+    #[inline(always)]
+    fn emphasised(self, before: Self, c: i64) -> i32 {
+        let past = q::shr(c * i64::from(before), 31);
+        q::narrow_i32(i64::from(self) - past)
+    }
+}
+
+/// Fills `frame` from position `start` of the signal in `window`; see [`FRAME_I16_I32`].
+fn cut_emphasised<T: Sample>(window: &[T], frame: &mut [i32], start: i64, params: &EmphasisParams) {
     let c = i64::from(params.pre_emphasis);
-    let emphasised = |x, before| emphasised(x, before, c);
     if let Some((samples, mut before)) = params.frame.inside(window, start, frame.len()) {
         if c == 0 {
             for (to, &x) in frame.iter_mut().zip(samples) {
-                *to = wide(x);
+                *to = x.wide();
             }
             return;
         }
         for (to, &x) in frame.iter_mut().zip(samples) {
-            *to = emphasised(x, before);
+            *to = x.emphasised(before, c);
             before = x;
         }
         return;
@@ -260,7 +276,7 @@ fn cut_emphasised<T: Copy + Default>(
     for (to, at) in frame.iter_mut().zip(start..) {
         let t = params.frame.padding.index(at, n).map(|t| history + t);
         *to = match t {
-            Some(t) => emphasised(sample(Some(t)), sample(t.checked_sub(1))),
+            Some(t) => sample(Some(t)).emphasised(sample(t.checked_sub(1)), c),
             None => 0,
         };
     }
@@ -340,6 +356,20 @@ mod tests {
                 prop_assert!((f64::from(got) - exact).abs() <= 0.5, "{got} {exact}");
                 prop_assert!(got.unsigned_abs() <= 1 << 29);
                 prop_assert!(c != 0 || f64::from(got) == exact);
+            }
+
+            let finer: Vec<i32> = x.iter().zip(0..).map(|(&x, t)| i32::from(x) * 8192 - 77 * t).collect();
+            let source = probe.tensor(&finer);
+            probe.run(&FRAME_I32, &[source, wide], &params.encode()).unwrap();
+            let emphasised: Vec<f64> = (history as usize..x.len())
+                .map(|t| {
+                    let before = if t == 0 { 0.0 } else { f64::from(finer[t - 1]) };
+                    f64::from(finer[t]) - f64::from(c) / 2f64.powi(31) * before
+                })
+                .collect();
+            let exact = textbook(&emphasised, at, len, padding);
+            for (got, exact) in probe.get::<i32>(wide).into_iter().zip(exact) {
+                prop_assert!((f64::from(got) - exact).abs() <= 0.5, "{got} {exact}");
             }
         }
 
