@@ -124,10 +124,8 @@ pub const BLOCKS: &[Block] = &[
     ),
 ];
 
-/// Blocks of windows of motion.
+/// Features of `imu_window`, those of one kind together.
 pub const MOTION_BLOCKS: &[Block] = &[
-    motion("flatten", "flatten", "", STATISTICS),
-    motion("raw", "raw", "", STATISTICS),
     imu_window(
         "imu_window, moments",
         "\"mean\", \"std\", \"rms\", \"mean_magnitude\"",
@@ -171,45 +169,18 @@ pub const MOTION_BLOCKS: &[Block] = &[
         SPECTRA,
     ),
     imu_window("imu_window, bands", "\"band_energy\"", SPECTRA),
-    motion(
-        "low-pass, statistics",
-        "spectral_analysis",
-        "filter = \"low\"\ncutoff_hz = 8\nfilter_order = 4\nbins = \"off\"",
-        STATISTICS,
-    ),
-    motion(
-        "spectrum, linear",
-        "spectral_analysis",
-        "log = \"none\"\nn_fft = 64\noverlap = \"none\"",
-        SPECTRA,
-    ),
-    motion(
-        "wavelet db4",
-        "spectral_analysis",
-        "analysis = \"wavelet\"\nwavelet_level = 2",
-        SPECTRA,
-    ),
 ];
 
 /// Least decibels of statistics and filters, and of spectra.
 const STATISTICS: f64 = 60.0;
 const SPECTRA: f64 = 50.0;
 
-const fn motion(
-    name: &'static str,
-    kind: &'static str,
-    fields: &'static str,
-    least_db: f64,
-) -> Block {
-    Block {
-        least_db,
-        ..of(name, kind, SENSOR, fields)
-    }
-}
-
 /// A list of features of every channel.
 const fn imu_window(name: &'static str, features: &'static str, least_db: f64) -> Block {
-    motion(name, "imu_window", features, least_db)
+    Block {
+        least_db,
+        ..of(name, "imu_window", SENSOR, features)
+    }
 }
 
 const fn mel(name: &'static str, input: &'static str, fields: &'static str) -> Block {

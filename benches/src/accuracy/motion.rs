@@ -3,9 +3,9 @@
 use super::{Kind, Signal};
 use std::path::Path;
 
-/// Sets of recordings, and the m/s2 of one unit.
-const SETS: [(&str, f64); 2] = [("imu-har", 1.0), ("imu-gestures", 9.806_65)];
-/// m/s2 of full scale.
+/// Sets of recordings, and their unit: m/s2, and g of which 4 are full scale.
+const SETS: [(&str, f64); 2] = [("imu-har", 1.0), ("imu-gestures", 16.0)];
+/// Full scale in m/s2.
 const FULL_SCALE: f64 = 64.0;
 /// Rows of a recording at least: one window.
 const LEAST: usize = 128;

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let text = table(&measured)
         + &block_table("Blocks and stages", &blocks)
-        + &block_table("Windows of motion", &motion);
+        + &block_table("Features of imu_window", &motion);
     blocks.extend(motion);
     let object = serde_json::to_string_pretty(&json(&measured, &blocks))? + "\n";
     if let Some(folder) = folder {
