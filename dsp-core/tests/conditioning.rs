@@ -106,9 +106,9 @@ fn snr_db(found: &[f64], expected: &[f64]) -> f64 {
     let noise: f64 = found
         .iter()
         .zip(expected)
-        .map(|(x, y)| (x - y).powi(2))
+        .map(|(x, y)| (x - y) * (x - y))
         .sum();
-    10.0 * (power / noise).log10()
+    10.0 * libm::log10(power / noise)
 }
 
 fn largest_error(found: &[f64], expected: &[f64]) -> f64 {

@@ -142,6 +142,17 @@ pub struct Format {
     pub limit: f64,
 }
 
+/// A format, and when it holds.
+struct FormatNote {
+    stage: String,
+    lane: usize,
+    section: Section,
+    /// Steps in the section so far.
+    steps: usize,
+    tensor: TensorId,
+    format: Format,
+}
+
 /// A lane that is being built.
 #[derive(Default)]
 struct LaneDraft {
@@ -184,8 +195,7 @@ pub struct PlanBuilder {
     features: Option<TensorId>,
     scores: Option<TensorId>,
     decision: Option<TensorId>,
-    /// Stage, the lane and section and the number of steps in it so far, tensor, format.
-    formats: Vec<(String, (usize, Section), usize, TensorId, Format)>,
+    formats: Vec<FormatNote>,
     notes: PlanNotes,
 }
 
@@ -356,8 +366,14 @@ impl PlanBuilder {
             Section::Window | Section::Frame => self.lanes[lane].steps[section as usize].len(),
             Section::Decision => self.decision_steps.len(),
         };
-        self.formats
-            .push((stage.into(), (lane, section), steps, tensor, format));
+        self.formats.push(FormatNote {
+            stage: stage.into(),
+            lane,
+            section,
+            steps,
+            tensor,
+            format,
+        });
     }
 
     /// The tensor whose contents a features event announces, and the shape to present it in.
@@ -522,7 +538,15 @@ impl PlanBuilder {
         let index = |(tensor, power): (TensorId, i32)| (usize::from(tensor.0), power);
         self.formats
             .iter()
-            .map(|(stage, (lane, section), steps, tensor, format)| {
+            .map(|note| {
+                let FormatNote {
+                    stage,
+                    lane,
+                    section,
+                    steps,
+                    tensor,
+                    format,
+                } = note;
                 let section = match section {
                     Section::Window | Section::Frame => 2 * lane + *section as usize,
                     Section::Decision => 2 * self.lanes.len(),
