@@ -196,6 +196,46 @@ fn frames_are_cut_from_the_filtered_samples_in_every_mode() {
 }
 
 #[test]
+fn blocks_of_whole_windows_see_the_filtered_samples() {
+    const FLATTEN: &str = "[[block]]\nid = \"features\"\ntype = \"flatten\"\n";
+    // Its own filter and the mean that it removes work in place.
+    const SPECTRA: &str = "[[block]]\nid = \"features\"\ntype = \"spectral_analysis\"\n\
+                           filter = \"low\"\ncutoff_hz = 4\nfilter_order = 2\nn_fft = 16\n";
+    let golden = golden();
+    let samples = integers(&golden[0]);
+    // The last of them twice, so that windows overlap or stand side by side.
+    for (row, factor, hop) in [(1, 1, 40), (9, 5, 40), (8, 4, 40), (8, 4, 100)] {
+        let n = samples.len() / factor;
+        let filtered: Vec<f32> = golden[row][..n].iter().map(|&x| x as f32).collect();
+        let (short, _) = CASES[row - 1];
+        for block in [FLATTEN, SPECTRA] {
+            let rate = RATE_HZ / factor as f64;
+            let slower = sensor(100 / factor, hop / factor).replace(
+                &format!("rate_hz = {RATE_HZ}"),
+                &format!("rate_hz = {rate}"),
+            );
+            let plain = pipeline(&slower, block);
+            let expected = features(&plain, Numeric::Reference, false, &filtered);
+            let conditioned = pipeline(&sensor(100, hop), &format!("{}{block}", blocks(short)));
+            assert_eq!(conditioned.graph().names(), plain.graph().names());
+            for numeric in Numeric::ALL {
+                let found = features(&conditioned, numeric, false, &samples);
+                assert_eq!(found.windows, expected.windows);
+                let (found, expected) = (found.values.to_f64(), expected.values.to_f64());
+                let snr = snr_db(&found, &expected);
+                println!("{short:?} {numeric:?}: {snr:.1} dB");
+                let least = match numeric {
+                    Numeric::Reference => 100.0,
+                    Numeric::Host | Numeric::F32 => 80.0,
+                    Numeric::Fixed(_) => 60.0,
+                };
+                assert!(snr > least, "{block} {short} {numeric:?}: {snr}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_padded_last_window_is_the_same_in_all_numerics() {
     let samples = integers(&golden()[0]);
     // Not even whole decimated samples.
