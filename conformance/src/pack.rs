@@ -7,7 +7,7 @@
 pub const ALIGN: usize = 8;
 
 /// The most plans that [`read`]'s callers take.
-pub const MAX_PLANS: usize = 16;
+pub const MAX_PLANS: usize = 32;
 
 /// Names and plans of a pack, in order; ends at the first malformed entry.
 pub fn read(pack: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {

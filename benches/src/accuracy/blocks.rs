@@ -160,7 +160,7 @@ pub const MOTION_BLOCKS: &[Block] = &[
     imu_window(
         "imu_window, dominant frequency",
         "\"dominant_frequency\"",
-        SPECTRA,
+        LARGEST_BIN,
     ),
     imu_window("imu_window, dominant power", "\"dominant_power\"", SPECTRA),
     imu_window(
@@ -170,6 +170,10 @@ pub const MOTION_BLOCKS: &[Block] = &[
     ),
     imu_window("imu_window, bands", "\"band_energy\"", SPECTRA),
 ];
+
+/// Least decibels of the frequency of the largest bin: where two bins nearly tie, the smallest
+/// rounding makes it the other one, far away.
+const LARGEST_BIN: f64 = 30.0;
 
 /// Least decibels of statistics and filters, and of spectra.
 const STATISTICS: f64 = 60.0;
