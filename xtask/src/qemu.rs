@@ -7,6 +7,7 @@ use crate::snapshot::{self, Table, updating};
 use otolith_conformance::digest::{Digest, Outcome};
 use otolith_conformance::signal;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// A numeric, and the cores that must compute it; the slowest first.
@@ -198,17 +199,22 @@ fn parse(printed: &str) -> Lines {
     printed.lines().filter_map(line).collect()
 }
 
+/// Names of the plans.
+fn plans(lines: &Lines) -> BTreeSet<&str> {
+    lines.iter().map(|(plan, ..)| plan.as_str()).collect()
+}
+
 /// Number of plans, and of all values.
 fn totals(lines: &Lines) -> (usize, u32) {
-    let plans = lines.iter().filter(|(_, signal, _)| *signal == 0).count();
-    (plans, lines.iter().map(|(.., o)| o.values).sum())
+    let values = lines.iter().map(|(.., o)| o.values).sum();
+    (plans(lines).len(), values)
 }
 
 /// One line per plan: digest of its signals' digests, values, name.
 fn digests(lines: &Lines) -> String {
-    let plans = lines.iter().filter(|(_, signal, _)| *signal == 0);
-    plans
-        .map(|(plan, ..)| {
+    plans(lines)
+        .into_iter()
+        .map(|plan| {
             let mut all = Outcome::default();
             for (.., outcome) in lines.iter().filter(|(of, ..)| of == plan) {
                 all.add(*outcome);

@@ -77,9 +77,9 @@ fn statistics(x: &[f32], scratch: &mut [f32], y: &mut [f32], words: &[u32]) {
         *to = match statistic {
             Statistic::Mean => mean,
             Statistic::RootMeanSquare => libm::sqrtf(mean_square(x)),
-            Statistic::Deviation => libm::sqrtf(moments.second),
-            Statistic::Variance => moments.second,
-            Statistic::SampleVariance => moments.second * n / larger(1.0, n - 1.0),
+            Statistic::Deviation => moments.deviation(),
+            Statistic::Variance => moments.variance(),
+            Statistic::SampleVariance => moments.variance() * n / larger(1.0, n - 1.0),
             Statistic::Skew => moments.skew(mean),
             Statistic::Kurtosis => moments.kurtosis(mean),
             Statistic::KurtosisOrZero if mean_square(x) == 0.0 => 0.0,
@@ -120,8 +120,9 @@ fn statistics(x: &[f32], scratch: &mut [f32], y: &mut [f32], words: &[u32]) {
     }
 }
 
-/// Central moments.
+/// Central moments, in units of the largest deviation: the powers of tiny ones would vanish.
 struct Moments {
+    unit: f32,
     second: f32,
     third: f32,
     fourth: f32,
@@ -130,24 +131,35 @@ struct Moments {
 impl Moments {
     fn of(x: &[f32], rough: f32, rest: f32) -> Self {
         let n = x.len() as f32;
+        let deviation = |x: f32| (x - rough) - rest;
+        let largest = x.iter().map(|&x| deviation(x).abs()).fold(0.0, larger);
+        let unit = if largest > 0.0 { largest } else { 1.0 };
         let (mut second, mut third, mut fourth) = (0.0, 0.0, 0.0);
         for &x in x {
-            let d = (x - rough) - rest;
+            let d = deviation(x) / unit;
             let square = d * d;
             second += square;
             third += square * d;
             fourth += square * square;
         }
         Self {
+            unit,
             second: second / n,
             third: third / n,
             fourth: fourth / n,
         }
     }
 
+    fn variance(&self) -> f32 {
+        self.second * self.unit * self.unit
+    }
+
+    fn deviation(&self) -> f32 {
+        libm::sqrtf(self.second) * self.unit
+    }
+
     fn is_constant(&self, mean: f32) -> bool {
-        let limit = 1e-6 * mean;
-        self.second <= limit * limit
+        self.deviation() <= 1e-6 * mean.abs()
     }
 
     fn skew(&self, mean: f32) -> f32 {
