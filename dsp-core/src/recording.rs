@@ -2,11 +2,11 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`columns`] | which column is an axis, which one is the time |
-//! | [`missing`] | values that are not there |
-//! | [`time`] | units, order, rate and gaps of time stamps |
-//! | [`grid`] | resampling to the pipeline's rate |
-//! | [`error`] | why a recording does not fit |
+//! | `columns` | which column is an axis, which one is the time |
+//! | `missing` | values that are not there |
+//! | `time` | units, order, rate and gaps of time stamps |
+//! | `grid` | resampling to the pipeline's rate |
+//! | `error` | why a recording does not fit |
 //!
 //! Nothing here reads files: a reader asks [`Sensor::choose`] which columns it has to read, makes
 //! a [`Recording`] of them, and [`Sensor::fit`] does the rest. Everything is computed in `f64`, in
@@ -120,7 +120,7 @@ pub struct Sensor {
     pub nan: Nan,
     /// What happens to long gaps.
     pub gaps: Gaps,
-    /// Longest time between two moments that is no gap, in seconds; `None`: [`time::GAP`]
+    /// Longest time between two moments that is no gap, in seconds; `None`: `time::GAP`
     /// intervals of the recording's or the pipeline's rate, whichever is slower.
     pub max_gap_s: Option<f64>,
     /// What happens to recordings with another rate.
