@@ -305,7 +305,7 @@ mod tests {
         }
 
         #[test]
-        fn powers_are_shifted_by_their_exponent(x: u64, small in 0u32..64, d in -12i32..16, shift in -20i32..60) {
+        fn powers_are_shifted_by_their_exponent(x: u64, small in 1u32..64, d in -12i32..16, shift in -20i32..60) {
             let x = x >> small;
             let mut probe = Probe::default();
             let operands = [probe.tensor(&[x]), probe.tensor(&[d]), probe.tensor(&[7i32])];

@@ -103,7 +103,8 @@ proptest! {
         words.extend(LIST.map(GroupStatistic::encode));
         let found = run(&GROUP_F32, &x, LIST.len(), &words);
         let exact = LIST.map(|statistic| textbook::group(&wide, 3, statistic));
-        close(&found[..1], &exact[..1], 1e-2);
+        // A hundred additions of up to 6000, each off by at most 2^-24 of the sum so far.
+        close(&found[..1], &exact[..1], 5e-2);
         close(&found[1..4], &exact[1..4], 1e-3);
         // A short mean vector has an uncertain direction.
         let mean = |p: usize| textbook::mean(&wide[p * n..][..n]);

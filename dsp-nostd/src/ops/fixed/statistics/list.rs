@@ -206,6 +206,16 @@ mod tests {
         probe.get::<i32>(operands[2])
     }
 
+    /// Whether a value lies on an edge between two bins, or within rounding of it.
+    fn on_an_edge(x: &[i32], bins: u32) -> bool {
+        let min = x.iter().copied().min().map_or(0.0, f64::from);
+        let max = x.iter().copied().max().map_or(0.0, f64::from);
+        x.iter().map(|&x| f64::from(x)).any(|x| {
+            let place = (x - min) * f64::from(bins) / (max - min);
+            x > min && x < max && (place - place.round()).abs() < 1e-9
+        })
+    }
+
     proptest! {
         #[test]
         fn statistics_follow_their_formulas(
@@ -228,6 +238,8 @@ mod tests {
                     Statistic::Kurtosis | Statistic::KurtosisOrZero => {
                         (2f64.powi(-16), 8.0 * spread * (exact + 3.0).sqrt() + 1.0)
                     }
+                    // A value on the edge of a bin is in one or the other: rounding decides in f64.
+                    Statistic::Entropy(bins) if on_an_edge(&x, *bins) => continue,
                     Statistic::Entropy(_) => (std::f64::consts::LN_2 / 65536.0, 32.0),
                     Statistic::ZeroCrossings => (1.0 / n, 1e-6),
                     // The mean is rounded.
