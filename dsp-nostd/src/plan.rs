@@ -28,7 +28,7 @@ pub struct Plan<'p> {
     pub(crate) data: &'p [u8],
     pub(crate) ops: &'p [&'p Op],
     /// For each op code of the plan, its position in `ops`.
-    pub(crate) op_map: [u8; MAX_OPS],
+    pub(crate) op_map: [u16; MAX_OPS],
     /// Where the words of each section end in `steps`: window and frame section of every lane,
     /// then the decision section.
     pub(crate) section_ends: [u32; SECTIONS],
@@ -66,14 +66,14 @@ impl<'p> Plan<'p> {
     /// [`PlanError`], for everything that would keep the plan from running.
     pub fn from_bytes(bytes: &'p [u8], ops: &'p [&'p Op]) -> Result<Self, PlanError> {
         let parts = Parts::parse(bytes)?;
-        let mut op_map = [0u8; MAX_OPS];
+        let mut op_map = [0u16; MAX_OPS];
         for (slot, &code) in op_map.iter_mut().zip(parts.codes) {
             let position = ops
                 .iter()
-                .take(usize::from(u8::MAX) + 1)
+                .take(usize::from(u16::MAX) + 1)
                 .position(|op| op.code == code)
                 .ok_or(PlanError::MissingOp { code })?;
-            *slot = position as u8;
+            *slot = position as u16;
         }
         let mut plan = Self {
             header: parts.header,

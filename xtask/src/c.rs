@@ -1,7 +1,7 @@
 //! The way of a C programmer: the command line compiles a pipeline, the system's C compiler links
 //! it with the static library, and the program decides as the command line does.
 
-use crate::run::{Report, cargo, command, output, root};
+use crate::run::{Report, cargo, command, output, root, target_dir};
 use std::path::{Path, PathBuf};
 
 /// The example whose decisions are compared.
@@ -20,7 +20,7 @@ pub(crate) fn decisions(report: &mut Report) {
             "otolith-ffi-c",
         ]),
     );
-    let out = root().join("target/xtask-c");
+    let out = target_dir().join("xtask-c");
     let program = out.join("run_plan");
     if !built || !compile(report, &out) || !link(report, &out, &program) {
         return;
@@ -67,8 +67,8 @@ pub(crate) fn decisions(report: &mut Report) {
 }
 
 fn otolith() -> String {
-    root()
-        .join("target/release/otolith")
+    target_dir()
+        .join("release/otolith")
         .to_string_lossy()
         .into_owned()
 }
@@ -90,7 +90,8 @@ fn link(report: &mut Report, out: &Path, program: &Path) -> bool {
         .arg(out)
         .arg("ffi-c/tests/c/run_plan.c")
         .arg(out.join("keywords.c"))
-        .args(["target/release/libotolith.a", "-lpthread", "-ldl", "-lm"])
+        .arg(target_dir().join("release/libotolith.a"))
+        .args(["-lpthread", "-ldl", "-lm"])
         .arg("-o")
         .arg(program);
     report.check("cc", &mut cc)

@@ -1,0 +1,1 @@
+//! Layers of int8 networks on packed weights.

@@ -1,0 +1,21 @@
+//! Kernels that are written for one processor, each with a portable twin.
+//!
+//! Every function here is safe to call: it checks the lengths of its slices once, then calls the
+//! routine of the target, or the twin where there is none. Twins take the same packed tables and
+//! give the same bits; a device program compares the two on random shapes.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`int8`] | network layers on packed weights |
+//!
+//! This is the second crate, beside the C interface, where `unsafe` may live: only to call
+//! routines, never to keep or to make a pointer that outlives the call.
+#![no_std]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+pub mod int8;
