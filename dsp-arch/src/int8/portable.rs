@@ -231,7 +231,9 @@ pub fn depthwise_3x3_march(
                         let [even, odd] = halves(word);
                         if position % 2 == 0 { even } else { odd }
                     };
-                    let ([w0, w1], [_, w2]) = (halves(low), halves(high));
+                    let ([w0, even], [odd, w2]) = (halves(low), halves(high));
+                    // The middle weight is there twice, as the routine loads it.
+                    let w1 = if first % 2 == 0 { even } else { odd };
                     acc = acc
                         .wrapping_add(value(first) * w0)
                         .wrapping_add(value(first + 1) * w1)
