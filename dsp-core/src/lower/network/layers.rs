@@ -297,15 +297,15 @@ fn requantize(input: &Tensor, output: &Tensor) -> Result<Vec<u32>, String> {
 }
 
 /// Dimensions of a sum, adjacent ones merged, with the strides of both inputs.
-struct Broadcast {
-    dims: [i32; 5],
-    a: [i32; 5],
-    b: [i32; 5],
+pub(super) struct Broadcast {
+    pub(super) dims: [i32; 5],
+    pub(super) a: [i32; 5],
+    pub(super) b: [i32; 5],
 }
 
 impl Broadcast {
     /// numpy's rule: shapes are aligned at their last dimension, and sizes are equal or 1.
-    fn new(a: &[usize], b: &[usize], output: &[usize]) -> Option<Self> {
+    pub(super) fn new(a: &[usize], b: &[usize], output: &[usize]) -> Option<Self> {
         let rank = output.len().max(1);
         let aligned = |shape: &[usize]| -> Option<Vec<usize>> {
             let missing = rank.checked_sub(shape.len())?;
@@ -355,11 +355,14 @@ impl Broadcast {
 }
 
 /// `(size, stride)` of an axis, or of adjacent axes taken together.
-type Axis = (i32, i32);
+pub(super) type Axis = (i32, i32);
+
+/// Three kept and three reduced axes.
+pub(super) type ReducedAxes = ([Axis; 3], [Axis; 3]);
 
 /// Adjacent axes of the same kind merged: kept ones and reduced ones, outermost first, filled up
 /// with axes of size 1; `None` when there are more than three of a kind.
-fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<([Axis; 3], [Axis; 3])> {
+pub(super) fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<ReducedAxes> {
     let mut groups: [Vec<Axis>; 2] = [Vec::new(), Vec::new()];
     let mut stride = 1;
     let mut last = None;
