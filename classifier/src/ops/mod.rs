@@ -7,6 +7,7 @@ pub mod decide;
 pub mod depthwise;
 pub mod fully_connected;
 pub mod mean;
+pub mod packed;
 pub mod pool;
 pub mod quantize;
 pub mod softmax;
