@@ -26,12 +26,24 @@
 
 #[cfg(otolith_arm_dsp)]
 mod arm;
+#[cfg(any(test, otolith_core = "small"))]
+mod lanes;
+#[cfg(any(test, otolith_core = "small", otolith_core = "scalar"))]
+mod planes;
 pub mod portable;
+#[cfg(any(test, otolith_core = "scalar"))]
+mod scalar;
+#[cfg(test)]
+mod tests;
 
 #[cfg(otolith_arm_dsp)]
 use arm as target;
-#[cfg(not(otolith_arm_dsp))]
+#[cfg(otolith_core = "small")]
+use lanes as target;
+#[cfg(not(any(otolith_arm_dsp, otolith_core = "small", otolith_core = "scalar")))]
 use portable as target;
+#[cfg(otolith_core = "scalar")]
+use scalar as target;
 
 /// Parameters of an output channel: `bias2`, `multiplier`, `constant`, `shift`.
 pub type Channel = [i32; 4];

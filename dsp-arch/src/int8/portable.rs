@@ -32,7 +32,7 @@ fn odd(word: u32) -> u32 {
 
 /// What a doubled sum with its bias becomes.
 #[inline(always)]
-fn requantise(acc: i32, &[_, multiplier, constant, shift]: &Channel, sign: Sign) -> i8 {
+pub(super) fn requantise(acc: i32, &[_, multiplier, constant, shift]: &Channel, sign: Sign) -> i8 {
     let t = match sign {
         Sign::Matters => constant.wrapping_add(acc >> 31),
         Sign::Saturates => constant,

@@ -119,7 +119,7 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         p.row_bytes % 4 == 0 && row <= size(p.row_bytes)
     };
     let taps = p.taps();
-    if !fits || taps < 8 || taps > 1 << 20 {
+    if !fits || !(8..=1 << 20).contains(&taps) {
         return Err(Fault::BadParam { param: 13 });
     }
     if p.pad_top >= p.kernel_h || p.pad_left >= p.kernel_w {

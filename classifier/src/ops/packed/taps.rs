@@ -2,7 +2,7 @@
 
 use super::{MISFIT, channels, check_channels, clamp};
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
-use otolith_dsp_arch::int8::{self, Channel, Taps};
+use otolith_dsp_arch::int8::{self, Taps};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Convolution of each channel by itself with any kernel, of four channels at a time: the numbers
