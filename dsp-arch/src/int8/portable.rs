@@ -254,7 +254,11 @@ pub fn depthwise_3x3_march(
                     let value = |position: usize| {
                         let word = plane.get(line + position / 2).copied().unwrap_or(0);
                         let [even, odd] = halves(word);
-                        if position.is_multiple_of(2) { even } else { odd }
+                        if position.is_multiple_of(2) {
+                            even
+                        } else {
+                            odd
+                        }
                     };
                     let ([w0, even], [odd, w2]) = (halves(low), halves(high));
                     // The middle weight is there twice, as the routine loads it.
