@@ -17,6 +17,7 @@ pub mod lookup;
 pub mod lstm;
 pub mod mean;
 pub mod mul;
+pub mod packed;
 pub mod pool;
 pub mod quantize;
 pub mod reduce;

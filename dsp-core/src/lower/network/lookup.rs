@@ -222,7 +222,7 @@ impl Lowering<'_, '_> {
                 id
             }
         };
-        self.step(&lookup::LOOKUP_I8, name, &[x, table, y], &[]);
+        self.step_in_place(&lookup::LOOKUP_I8, name, &[x, table, y], &[]);
     }
 
     /// A new tensor with the elements of `x` in the scale of `output`.
