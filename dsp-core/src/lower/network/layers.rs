@@ -315,8 +315,7 @@ pub(super) fn near(found: f32, allowed: f32) -> bool {
 fn requantize(input: &Tensor, output: &Tensor) -> Result<Vec<u32>, String> {
     let (input_scale, input_zero_point) = single_scale(input)?;
     let (output_scale, output_zero_point) = single_scale(output)?;
-    // The reference divides in f32 here.
-    let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale / output_scale));
+    let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale) / f64::from(output_scale));
     if shift > 30 {
         return Err("the output's scale is too small for its input's".into());
     }

@@ -221,9 +221,7 @@ impl Lowering<'_, '_> {
         if let Some(table) = self.sigmoid_table {
             return table;
         }
-        let values: Vec<u16> = (0..sigmoid::TABLE)
-            .map(|i| libm::round(65536.0 / (1.0 + libm::exp(-(i as f64) / 24.0))) as u16)
-            .collect();
+        let values = logistic_table();
         let name = format!("{}.sigmoid", self.name);
         let table = self.plan.table(&name, &[values.len()], &values);
         self.sigmoid_table = Some(table);
@@ -272,6 +270,23 @@ impl Lowering<'_, '_> {
         self.step(&softmax::SOFTMAX_I16, name, &operands, &params.encode());
         Ok(())
     }
+}
+
+/// The logistic function in steps of 1/24, in units of 2^-16: each entry moved by half of what
+/// linear interpolation is off in the middle of its step, and the last one the largest number.
+fn logistic_table() -> Vec<u16> {
+    let exact = |x: f64| 65536.0 / (1.0 + libm::exp(-x / 24.0));
+    let mut table: Vec<u16> = (0..sigmoid::TABLE)
+        .map(|i| {
+            let x = i as f64;
+            let between = (exact(x) + exact(x + 1.0)) / 2.0;
+            libm::round(exact(x) + (exact(x + 0.5) - between) / 2.0) as u16
+        })
+        .collect();
+    if let Some(last) = table.last_mut() {
+        *last = u16::MAX;
+    }
+    table
 }
 
 /// The multiplier of a factor, if it fits.
