@@ -146,10 +146,16 @@ mod tests {
             let real = f64::from(x) / 4096.0;
             let expected = 32768.0 / (1.0 + libm::exp(-real));
             let got = f64::from(logistic(&table, z));
-            assert!((got - expected).abs() < 12.0, "logistic {real}: {got} {expected}");
+            assert!(
+                (got - expected).abs() < 12.0,
+                "logistic {real}: {got} {expected}"
+            );
             let expected = 32768.0 * libm::tanh(real);
             let got = f64::from(tanh(&table, z));
-            assert!((got - expected).abs() < 24.0, "tanh {real}: {got} {expected}");
+            assert!(
+                (got - expected).abs() < 24.0,
+                "tanh {real}: {got} {expected}"
+            );
         }
     }
 

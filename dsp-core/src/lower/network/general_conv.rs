@@ -173,16 +173,16 @@ impl Lowering<'_, '_> {
             channels: out_c,
             inner: taps * in_c,
         };
-        let tables = self.tables(name, &layer)?;
+        let requant = self.requantisation(&layer)?;
         params.input_zero_point = single_scale(input)?.1;
-        params.output_zero_point = tables.output_zero_point;
-        (params.min, params.max) = (tables.min, tables.max);
+        params.output_zero_point = requant.output_zero_point;
+        (params.min, params.max) = (requant.min, requant.max);
         let filters: Vec<i8> = filters.iter().map(|&b| b as i8).collect();
         let w = self
             .plan
             .table(&format!("{name}.weights"), &weights.shape, &filters);
         let x = self.input(op, 2)?;
-        let [bias, multipliers, shifts] = tables.operands;
+        let [bias, multipliers, shifts] = self.tables(name, &requant);
         let operands = [x, w, bias, multipliers, shifts, y];
         self.step(&TRANSPOSE_CONV_I8, name, &operands, &params.encode());
         Ok(())
