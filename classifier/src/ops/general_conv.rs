@@ -239,7 +239,10 @@ fn run_i16(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     if let Ok(bias) = narrow {
         convolve(&p, input, weights, output, |channel, sum| {
             let acc = (sum as i32).wrapping_add(of_channel(bias, channel));
-            let (q, s) = (of_channel(multipliers, channel), of_channel(shifts, channel));
+            let (q, s) = (
+                of_channel(multipliers, channel),
+                of_channel(shifts, channel),
+            );
             mbqm(acc, q, i32::from(s)).max(p.min).min(p.max) as i16
         });
         return Ok(());

@@ -2,7 +2,9 @@
 
 use super::multiplier::{Multiplier, clamp};
 use super::wide::{LIMITS, only_int16, scale16};
-use super::windows::{Weighted, constant, image, int32, no_weight_zero_points, only_int8, pad, shapes};
+use super::windows::{
+    Weighted, constant, image, int32, no_weight_zero_points, only_int8, pad, shapes,
+};
 use super::{Lowering, single_scale};
 use crate::plan_builder::TensorId;
 use otolith_classifier::ops::general_conv::{CONV_2D_I16, Params, TRANSPOSE_CONV_I8};

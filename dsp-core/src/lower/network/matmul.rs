@@ -22,8 +22,16 @@ impl Lowering<'_, '_> {
         let (a_batch, a_first, a_last) = split(&a.shape).ok_or_else(wrong)?;
         let (b_batch, b_first, b_last) = split(&b.shape).ok_or_else(wrong)?;
         let (batch, rows, columns) = split(&output.shape).ok_or_else(wrong)?;
-        let (a_rows, inner) = if adj_x { (a_last, a_first) } else { (a_first, a_last) };
-        let (b_inner, b_columns) = if adj_y { (b_last, b_first) } else { (b_first, b_last) };
+        let (a_rows, inner) = if adj_x {
+            (a_last, a_first)
+        } else {
+            (a_first, a_last)
+        };
+        let (b_inner, b_columns) = if adj_y {
+            (b_last, b_first)
+        } else {
+            (b_first, b_last)
+        };
         // A matrix is either shared by the whole batch, or there is one for each product.
         let outer = |shape: &[usize]| shape[..shape.len() - 2].to_vec();
         let batched = |n: usize, shape: &[usize]| n == 1 || outer(shape) == outer(&output.shape);

@@ -33,7 +33,11 @@ impl Lowering<'_, '_> {
         let Options::Svdf { rank, activation } = op.options else {
             return Err("its options are missing".into());
         };
-        let (x, features, times) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.tensor(op, 2)?);
+        let (x, features, times) = (
+            self.tensor(op, 0)?,
+            self.tensor(op, 1)?,
+            self.tensor(op, 2)?,
+        );
         let (state, output) = (self.tensor(op, 4)?, self.result(op));
         let y = self.new_output(op)?;
         only_int8(&[x, features, output])?;
@@ -77,7 +81,8 @@ impl Lowering<'_, '_> {
             None => vec![0; units],
         };
         let ((x_scale, x_zero), (s_scale, s_zero)) = (single_scale(x)?, single_scale(state)?);
-        let ((f_scale, f_zero), (t_scale, t_zero)) = (single_scale(features)?, single_scale(times)?);
+        let ((f_scale, f_zero), (t_scale, t_zero)) =
+            (single_scale(features)?, single_scale(times)?);
         let (y_scale, y_zero) = single_scale(output)?;
         if f_zero != 0 || t_zero != 0 || (elem == Elem::I16 && s_zero != 0) {
             return Err("its weights or state have a zero point, allowed is 0".into());
@@ -148,7 +153,10 @@ impl Lowering<'_, '_> {
             ));
         }
         let (x, output) = (self.tensor(op, 0)?, self.result(op));
-        let (hidden, cell) = (self.tensor(op, input::HIDDEN)?, self.tensor(op, input::CELL)?);
+        let (hidden, cell) = (
+            self.tensor(op, input::HIDDEN)?,
+            self.tensor(op, input::CELL)?,
+        );
         let y = self.new_output(op)?;
         only_int8(&[x, hidden, output])?;
         if cell.dtype != DType::I16 {
@@ -234,7 +242,11 @@ impl Lowering<'_, '_> {
             output_multiplier: shown.q,
             output_shift: shown.shift,
             output_zero_point: h_zero,
-            cell_clip: if cell_clip > 0.0 { clip.min(32767.0) as i32 } else { 0 },
+            cell_clip: if cell_clip > 0.0 {
+                clip.min(32767.0) as i32
+            } else {
+                0
+            },
             tanh_multiplier,
             tanh_shift,
         };
@@ -244,7 +256,11 @@ impl Lowering<'_, '_> {
         let weights = [4, cells, n_in];
         let weights = plan.table(&format!("{name}.weights"), &weights, &from_input.weights);
         let recurrent = [4, cells, cells];
-        let recurrent = plan.table(&format!("{name}.recurrent"), &recurrent, &from_state.weights);
+        let recurrent = plan.table(
+            &format!("{name}.recurrent"),
+            &recurrent,
+            &from_state.weights,
+        );
         let bias = plan.table(&format!("{name}.bias"), &[4, cells], &biases);
         let offsets = &from_state.offsets;
         let offsets = plan.table(&format!("{name}.recurrent_bias"), &[4, cells], offsets);

@@ -81,9 +81,7 @@ impl Lowering<'_, '_> {
             return Ok(());
         }
         let elem = self.plan.elem(state);
-        let view = self
-            .plan
-            .view(&output.name, state, 0, elem, &output.shape);
+        let view = self.plan.view(&output.name, state, 0, elem, &output.shape);
         self.tensors[target] = Some(view);
         Ok(())
     }
@@ -186,9 +184,7 @@ impl Lowering<'_, '_> {
         let label = format!("{name}.{}", handle.trim_start_matches('/'));
         let image = self.plan.table(&label, &[image.len()], image);
         let flag = self.plan.state(&format!("{label}.set"), Elem::I32, &[1]);
-        let state = self
-            .plan
-            .view(&label, state, 0, Elem::I8, &[bytes.len()]);
+        let state = self.plan.view(&label, state, 0, Elem::I8, &[bytes.len()]);
         self.step(&initial::INITIAL_VALUE, &label, &[image, state, flag], &[]);
         Ok(())
     }
@@ -196,6 +192,10 @@ impl Lowering<'_, '_> {
 
 /// Whether an operator gives the same bytes another shape.
 fn is_view(op: &Operator) -> bool {
-    let views = [BuiltinOp::RESHAPE, BuiltinOp::SQUEEZE, BuiltinOp::EXPAND_DIMS];
+    let views = [
+        BuiltinOp::RESHAPE,
+        BuiltinOp::SQUEEZE,
+        BuiltinOp::EXPAND_DIMS,
+    ];
     views.map(OpCode::Builtin).contains(&op.code)
 }

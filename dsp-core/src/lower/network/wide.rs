@@ -141,12 +141,7 @@ impl Lowering<'_, '_> {
         Ok(())
     }
 
-    fn mul_i16(
-        &mut self,
-        name: &str,
-        op: &Operator,
-        activation: Activation,
-    ) -> Result<(), String> {
+    fn mul_i16(&mut self, name: &str, op: &Operator, activation: Activation) -> Result<(), String> {
         let (mut params, operands) = self.elementwise_i16(op, activation)?;
         let [a, b] = [scale16(self.tensor(op, 0)?)?, scale16(self.tensor(op, 1)?)?];
         let scale = scale16(self.result(op))?;
@@ -361,7 +356,10 @@ mod tests {
     fn scales_become_units_of_the_table() {
         let logistic = sigmoid::LOGISTIC_I16.code;
         assert_eq!(table_units(1.0 / 4096.0, logistic), Some((3, 0)));
-        assert_eq!(table_units(1.0 / 2048.0, sigmoid::TANH_I16.code), Some((6, 0)));
+        assert_eq!(
+            table_units(1.0 / 2048.0, sigmoid::TANH_I16.code),
+            Some((6, 0))
+        );
         let (q, shift) = table_units(0.0001, logistic).unwrap();
         let units = f64::from(q) / libm::ldexp(1.0, shift);
         assert!((units / 1.2288 - 1.0).abs() < 1e-4);
