@@ -98,8 +98,11 @@ fn shares(plan: &PlanBuilder, lives: &[Life]) -> Vec<[usize; 2]> {
     let mut pairs = Vec::new();
     for &(x, y) in &plan.shares {
         let [x, y] = [start(x), start(y)].map(|id| usize::from(id.0));
+        // An output can lie over one input only.
+        let free = pairs.iter().all(|pair: &[usize; 2]| pair[1] != y);
         if let (Life::Steps(a), Life::Steps(b)) = (&lives[x], &lives[y])
             && a.end() == b.start()
+            && free
         {
             pairs.push([x, y]);
         }

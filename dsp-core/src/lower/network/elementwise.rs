@@ -4,6 +4,7 @@ use super::layers::Broadcast;
 use super::multiplier::{Multiplier, int8_clamp};
 use super::windows::{only_int8, shapes};
 use super::{Lowering, single_scale};
+use crate::plan_builder::PlanBuilder;
 use otolith_classifier::broadcast::Geometry;
 use otolith_classifier::ops::{add, difference, extremum, mul};
 use otolith_dsp_nostd::Op;
@@ -51,12 +52,17 @@ impl<'m> Lowering<'m, '_> {
         let geometry = geometry([self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op)])?;
         let (a, b) = (self.input(op, 0)?, self.input(op, 1)?);
         let y = self.new_output(op)?;
-        self.step(
-            kernel,
-            name,
-            &[a, b, y],
-            &[geometry.as_slice(), own].concat(),
-        );
+        let params = [geometry.as_slice(), own].concat();
+        self.step(kernel, name, &[a, b, y], &params);
+        // Views of one tensor may overlap each other: the output would then overlap one of them.
+        if a == b || self.plan.root(a) != self.plan.root(b) {
+            let count = |plan: &PlanBuilder, id| plan.shape(id).iter().product::<usize>();
+            for x in [a, b] {
+                if count(self.plan, x) == count(self.plan, y) {
+                    self.plan.may_share(x, y);
+                }
+            }
+        }
         Ok(())
     }
 
