@@ -33,6 +33,7 @@
 //! | 0x0232 | `DEPTHWISE_TAPS_PACKED_I8` | `ops/packed/taps.rs` |
 //! | 0x0233 | `ADD_LINEAR_I8` | `ops/packed/add.rs` |
 //! | 0x0234 | `FULLY_CONNECTED_SPLIT_I8` | `ops/packed/split.rs` |
+//! | 0x0235 | `GLOBAL_AVERAGE_POOL_I8` | `ops/packed/pool.rs` |
 //! | 0x0250 | `LOOKUP_I8` | `ops/lookup.rs` |
 //! | 0x0251 | `SUB_I8` | `ops/difference.rs` |
 //! | 0x0252 | `SQUARED_DIFFERENCE_I8` | `ops/difference.rs` |
@@ -128,6 +129,7 @@ pub const ALL: &[&Op] = &[
     &ops::packed::taps::DEPTHWISE_TAPS_PACKED_I8,
     &ops::packed::add::ADD_LINEAR_I8,
     &ops::packed::split::FULLY_CONNECTED_SPLIT_I8,
+    &ops::packed::pool::GLOBAL_AVERAGE_POOL_I8,
     &ops::lookup::LOOKUP_I8,
     &ops::difference::SUB_I8,
     &ops::difference::SQUARED_DIFFERENCE_I8,

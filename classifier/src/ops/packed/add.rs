@@ -18,8 +18,8 @@ pub const ADD_LINEAR_I8: Op = Op {
     run,
 };
 
-/// Largest magnitude of a factor and of the constant: three products and sums then fit 32 bits.
-const MAX: i32 = 1 << 22;
+/// Largest magnitude of a factor.
+const MAX: i32 = 1 << 23;
 
 params! {
     /// Parameters of [`ADD_LINEAR_I8`].
@@ -29,7 +29,7 @@ params! {
         /// Factor of `b`.
         b_factor in -MAX, MAX;
         /// Added to both.
-        constant in -(1 << 30), 1 << 30;
+        constant in i32::MIN, i32::MAX;
         /// Bits dropped.
         shift in 0, 30;
         /// Smallest output.
@@ -41,7 +41,13 @@ params! {
 
 fn check(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(3)?;
-    Params::checked(step)?;
+    let p = Params::checked(step)?;
+    // No sum overflows.
+    let products =
+        128 * (i64::from(p.a_factor.unsigned_abs()) + i64::from(p.b_factor.unsigned_abs()));
+    if products + i64::from(p.constant.unsigned_abs()) > i64::from(i32::MAX) {
+        return Err(Fault::BadParam { param: 2 });
+    }
     let n = step.count_of_output::<i8>(2)?;
     for operand in [0, 1] {
         if step.count_of::<i8>(operand)? != n {

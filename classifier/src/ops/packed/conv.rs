@@ -13,9 +13,8 @@ use otolith_dsp_nostd::{Fault, Io, Op, Step};
 ///
 /// Operands: input i8 `[batch, in_h, in_w, in_c]`; weights u32, two words for each pair of taps and each
 /// four channels; channels i32, four for each output channel, which are filled up to a multiple of
-/// four; activations u32, a word for each tap of two windows' pairs (for one output pixel half of
-/// that is enough); border i8, scratch: twice `kernel_h * row_bytes` bytes for windows that do not lie inside the
-/// input, or, when longer, the padded input; output i8 `[batch, out_h, out_w, out_c]`.
+/// four; activations u32, scratch of a word for each tap (for one output pixel half of that is enough);
+/// border i8, scratch of [`border_len`] bytes; output i8 `[batch, out_h, out_w, out_c]`.
 ///
 /// The output may start where the input starts when the kernel is one pixel, the stride 1 and the
 /// batch 1.
@@ -61,6 +60,8 @@ params! {
         row_bytes in 4, MAX_DIM;
         /// 1 for a kernel of 3 x 3 pixels of three channels in its own order.
         nine in 0, 1;
+        /// 1 when the border operand holds the padded input, 0 when it holds two windows.
+        padded in 0, 1;
         /// Zero point of the input, which padding holds.
         input_zero_point in I8_MIN, I8_MAX;
         /// 1 when every negative sum becomes -128.
@@ -86,14 +87,7 @@ impl Params {
     fn is_pointwise(&self) -> bool {
         [self.kernel_h, self.kernel_w, self.stride_h, self.stride_w] == [1; 4]
             && [self.pad_top, self.pad_left] == [0; 2]
-            && [self.batch, self.out_h, self.out_w] == [1, self.in_h, self.in_w]
-    }
-
-    /// Bytes of the input with its padding and of what a row may run over its end.
-    fn padded_len(&self) -> Option<usize> {
-        let [h, w] = self.padded();
-        let len = h.checked_mul(w)?.checked_mul(size(self.in_c))?;
-        len.checked_add(size(self.row_bytes))
+            && [self.out_h, self.out_w] == [self.in_h, self.in_w]
     }
 
     /// Height and width that the windows cover.
@@ -107,6 +101,18 @@ impl Params {
             axis(self.out_w, self.stride_w, self.kernel_w),
         ]
     }
+}
+
+/// Bytes that the border operand has with these parameters, `None` when no memory has them.
+pub fn border_len(p: &Params) -> Option<usize> {
+    let row = size(p.row_bytes);
+    if p.padded == 0 {
+        return size(p.kernel_h).checked_mul(row)?.checked_mul(2);
+    }
+    let [h, w] = p.padded();
+    let len = h.checked_mul(w)?.checked_mul(size(p.in_c))?;
+    // A row may run over the end of the image.
+    len.checked_add(row)
 }
 
 fn check(step: &Step<'_>) -> Result<(), Fault> {
@@ -138,9 +144,7 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     if acts != taps && !(one && p.nine == 0 && acts == taps / 2) {
         return Err(Fault::WrongLength { operand: 3 });
     }
-    let border = step.count_of_output::<i8>(4)?;
-    let patches = 2 * size(p.kernel_h) * size(p.row_bytes);
-    if border != patches && Some(border) != p.padded_len() {
+    if Some(step.count_of_output::<i8>(4)?) != border_len(&p) {
         return Err(Fault::WrongLength { operand: 4 });
     }
     let output = [p.batch, p.out_h, p.out_w, p.out_c];
@@ -148,7 +152,7 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     for (a, b) in [(0, 3), (0, 4), (3, 4), (3, 5), (4, 5)] {
         step.expect_disjoint(a, b)?;
     }
-    if !(p.is_pointwise() && step.starts_together(0, 5)?) {
+    if !(p.is_pointwise() && p.batch == 1 && step.starts_together(0, 5)?) {
         step.expect_disjoint(0, 5)?;
     }
     Ok(())
@@ -162,14 +166,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         sign: sign(p.saturates),
     };
     let (mut memory, acts, border) = memory::<u32, i8>(io, [0, 5], [3, 4])?;
-    let layer = Layer {
-        p: &p,
-        packed,
-        out_c: size(p.out_c),
-        rows: size(p.kernel_h),
-        row_bytes: size(p.row_bytes),
-        taps: p.taps(),
-    };
+    let layer = Layer::new(&p, packed).ok_or(MISFIT)?;
     for image in 0..size(p.batch) {
         let done = layer.image(&mut memory, image, acts, border);
         done.ok_or(MISFIT)?;
@@ -178,13 +175,22 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A layer whose pixels are computed in pairs.
 struct Layer<'a> {
     p: &'a Params,
-    packed: Packed<'a>,
+    /// Whole groups of four channels, and the group that is not whole.
+    whole: Packed<'a>,
+    last: Packed<'a>,
+    image_len: usize,
+    in_c: usize,
     out_c: usize,
+    pixels: usize,
+    out_w: usize,
     rows: usize,
     row_bytes: usize,
+    kernel_w: usize,
     taps: usize,
+    frame: Frame,
 }
 
 /// What windows are cut from.
@@ -196,7 +202,82 @@ struct Frame {
     pad_left: usize,
 }
 
-impl Layer<'_> {
+impl<'a> Layer<'a> {
+    fn new(p: &'a Params, packed: Packed<'a>) -> Option<Self> {
+        let [in_h, in_w, in_c] = [p.in_h, p.in_w, p.in_c].map(size);
+        let [out_c, out_h, out_w] = [p.out_c, p.out_h, p.out_w].map(size);
+        let groups = out_c / 4;
+        let taps = p.taps();
+        let Packed {
+            weights,
+            channels,
+            sign,
+        } = packed;
+        let (weights, last_weights) = weights.split_at_checked(groups * taps)?;
+        let (channels, last_channels) = channels.split_at_checked(4 * groups)?;
+        let pixels = out_h * out_w;
+        let [pad_top, pad_left] = [p.pad_top, p.pad_left].map(size);
+        // Single pixels are one long line, padding is part of a copy.
+        let (frame, out_w) = if p.is_pointwise() {
+            let [h, w] = [1, pixels];
+            (
+                Frame {
+                    h,
+                    w,
+                    pad_top,
+                    pad_left,
+                },
+                pixels,
+            )
+        } else if p.padded == 1 {
+            let [h, w] = p.padded();
+            let [pad_top, pad_left] = [0; 2];
+            (
+                Frame {
+                    h,
+                    w,
+                    pad_top,
+                    pad_left,
+                },
+                out_w,
+            )
+        } else {
+            let [h, w] = [in_h, in_w];
+            (
+                Frame {
+                    h,
+                    w,
+                    pad_top,
+                    pad_left,
+                },
+                out_w,
+            )
+        };
+        Some(Self {
+            p,
+            whole: Packed {
+                weights,
+                channels,
+                sign,
+            },
+            last: Packed {
+                weights: last_weights,
+                channels: last_channels,
+                sign,
+            },
+            image_len: in_h * in_w * in_c,
+            in_c,
+            out_c,
+            pixels,
+            out_w,
+            rows: size(p.kernel_h),
+            row_bytes: size(p.row_bytes),
+            kernel_w: size(p.kernel_w),
+            taps,
+            frame,
+        })
+    }
+
     /// One image of the batch, two pixels at a time.
     fn image(
         &self,
@@ -205,44 +286,35 @@ impl Layer<'_> {
         acts: &mut [u32],
         border: &mut [i8],
     ) -> Option<()> {
-        let p = self.p;
-        let [in_h, in_w, in_c] = [p.in_h, p.in_w, p.in_c].map(size);
-        let input_len = in_h * in_w * in_c;
-        let inputs = image * input_len..(image + 1) * input_len;
-        let pixels = size(p.out_h) * size(p.out_w);
-        let padded = border.len() == p.padded_len()?;
-        let frame = if padded {
+        let start = image * self.image_len;
+        let inputs = start..start + self.image_len;
+        let padded = self.p.padded == 1;
+        if padded {
             self.pad(memory.input().get(inputs.clone())?, border)?;
-            let [h, w] = p.padded();
-            Frame {
-                h,
-                w,
-                pad_top: 0,
-                pad_left: 0,
+        }
+        // What grows in place is done from the last pixel to the first; it is one line.
+        let growing = matches!(memory, Memory::Together { .. }) && self.out_c > self.in_c;
+        let mut left = self.pixels;
+        let mut at = [0; 2];
+        while left > 0 {
+            let pixel = if growing {
+                (left - 1) / 2 * 2
+            } else {
+                self.pixels - left
+            };
+            let n = if growing { left - pixel } else { left.min(2) };
+            if growing {
+                at = [0, pixel];
             }
-        } else {
-            let [pad_top, pad_left] = [p.pad_top, p.pad_left].map(size);
-            Frame {
-                h: in_h,
-                w: in_w,
-                pad_top,
-                pad_left,
-            }
-        };
-        // What grows in place is done from the last pixel to the first.
-        let growing = matches!(memory, Memory::Together { .. }) && self.out_c > in_c;
-        let steps = pixels.div_ceil(2);
-        for step in 0..steps {
-            let pixel = 2 * if growing { steps - 1 - step } else { step };
-            let n = (pixels - pixel).min(2);
             if padded {
-                self.gather(border, frame, [pixel, n], &mut [], acts)?;
+                self.gather(border, &mut at, n, &mut [], acts)?;
             } else {
                 let input = memory.input().get(inputs.clone())?;
-                self.gather(input, frame, [pixel, n], border, acts)?;
+                self.gather(input, &mut at, n, border, acts)?;
             }
-            let at = (image * pixels + pixel) * self.out_c;
-            self.product(n, acts, memory.output().get_mut(at..)?)?;
+            let to = (image * self.pixels + pixel) * self.out_c;
+            self.product(n, acts, memory.output().get_mut(to..)?)?;
+            left -= n;
         }
         Some(())
     }
@@ -250,42 +322,45 @@ impl Layer<'_> {
     /// Copies the input into the middle of its padding.
     fn pad(&self, input: &[i8], padded: &mut [i8]) -> Option<()> {
         let p = self.p;
-        let [in_w, in_c, top, left] = [p.in_w, p.in_c, p.pad_top, p.pad_left].map(size);
-        let [_, w] = p.padded();
+        let [top, left] = [p.pad_top, p.pad_left].map(size);
+        let w = self.frame.w;
         padded.fill(p.input_zero_point as i8);
         let mut from = input;
         for y in 0..size(p.in_h) {
-            let (line, rest) = from.split_at_checked(in_w * in_c)?;
+            let (line, rest) = from.split_at_checked(size(p.in_w) * self.in_c)?;
             from = rest;
             // The last rows and columns may be out of every window's reach.
-            let at = ((top + y) * w + left) * in_c;
-            let reach = w.saturating_sub(left).min(in_w) * in_c;
-            if let Some(to) = padded.get_mut(at..at + reach) {
-                to.copy_from_slice(line.get(..reach)?);
+            if top + y >= self.frame.h {
+                break;
             }
+            let at = ((top + y) * w + left) * self.in_c;
+            let reach = (w.saturating_sub(left) * self.in_c).min(line.len());
+            padded
+                .get_mut(at..at + reach)?
+                .copy_from_slice(line.get(..reach)?);
         }
         Some(())
     }
 
-    /// Widens the windows of `n` pixels from `pixel` on.
+    /// Widens the windows of `n` pixels, the first of which is `at`, and moves `at` on.
     #[inline]
     fn gather(
         &self,
         image: &[i8],
-        frame: Frame,
-        [pixel, n]: [usize; 2],
+        at: &mut [usize; 2],
+        n: usize,
         patches: &mut [i8],
         acts: &mut [u32],
     ) -> Option<()> {
         let (first, second) = patches.split_at_mut_checked(patches.len() / 2)?;
-        let a = self.window(image, frame, pixel, first)?;
+        let a = self.window(image, at, first)?;
         let words = self.row_bytes / 4;
         if n == 1 && self.p.nine == 0 {
             return int8::gather1(a, self.rows, words, acts.get_mut(..self.taps / 2)?);
         }
         let b = match n {
             1 => a,
-            _ => self.window(image, frame, pixel + 1, second)?,
+            _ => self.window(image, at, second)?,
         };
         if self.p.nine == 0 {
             return int8::gather2([a, b], self.rows, words, acts);
@@ -299,67 +374,71 @@ impl Layer<'_> {
         Some(())
     }
 
-    /// The window of output `pixel`: in the image, or a copy with padding in `patch`.
-    #[inline]
+    /// The window of the output `at`, which moves on: in the image, or a copy with padding in `patch`.
+    #[inline(never)]
     fn window<'w>(
         &self,
         image: &'w [i8],
-        frame: Frame,
-        pixel: usize,
+        at: &mut [usize; 2],
         patch: &'w mut [i8],
     ) -> Option<Window<'w>> {
-        let p = self.p;
-        let [in_c, out_w, kernel_w] = [p.in_c, p.out_w, p.kernel_w].map(size);
-        let oy = pixel.checked_div(out_w)?;
-        let ox = pixel - oy * out_w;
-        let (y, x) = (oy * size(p.stride_h), ox * size(p.stride_w));
-        let line = frame.w * in_c;
+        let [oy, ox] = *at;
+        *at = if ox + 1 == self.out_w {
+            [oy + 1, 0]
+        } else {
+            [oy, ox + 1]
+        };
+        let Frame {
+            h,
+            w,
+            pad_top,
+            pad_left,
+        } = self.frame;
+        // Padding in front makes these wrap to large numbers.
+        let y = (oy * size(self.p.stride_h)).wrapping_sub(pad_top);
+        let x = (ox * size(self.p.stride_w)).wrapping_sub(pad_left);
+        let line = w * self.in_c;
         let stride = if self.rows == 1 { self.row_bytes } else { line };
-        let inside = y >= frame.pad_top
-            && x >= frame.pad_left
-            && y + self.rows <= frame.h + frame.pad_top
-            && x + kernel_w <= frame.w + frame.pad_left
-            && stride >= self.row_bytes;
-        if inside {
-            let start = (y - frame.pad_top) * line + (x - frame.pad_left) * in_c;
-            let bytes = image.get(start..)?;
+        if y.wrapping_add(self.rows) <= h
+            && y < h
+            && x.wrapping_add(self.kernel_w) <= w
+            && x < w
+            && stride >= self.row_bytes
+        {
+            let bytes = image.get(y * line + x * self.in_c..)?;
             // The last row may end before its last word does.
             if bytes.len() >= (self.rows - 1) * line + self.row_bytes {
                 return Some(Window { bytes, stride });
             }
         }
-        self.patch(image, frame, [y, x], patch)?;
+        self.patch(image, [y, x], patch)?;
         Some(Window {
             bytes: patch,
             stride: self.row_bytes,
         })
     }
 
-    /// Copies the window at `(y, x)` of the padded image.
+    /// Copies the window at `(y, x)` of the image, where numbers that wrapped stand for negative ones.
     #[inline(never)]
-    fn patch(
-        &self,
-        image: &[i8],
-        frame: Frame,
-        [y, x]: [usize; 2],
-        patch: &mut [i8],
-    ) -> Option<()> {
-        let p = self.p;
-        let [in_c, kernel_w] = [p.in_c, p.kernel_w].map(size);
-        patch.fill(p.input_zero_point as i8);
-        // Columns of the kernel that are left of the image, and behind its right end.
-        let left = frame.pad_left.saturating_sub(x).min(kernel_w);
-        let right = (frame.w + frame.pad_left).saturating_sub(x).min(kernel_w);
-        let len = right.saturating_sub(left) * in_c;
+    fn patch(&self, image: &[i8], [y, x]: [usize; 2], patch: &mut [i8]) -> Option<()> {
+        let Frame { h, w, .. } = self.frame;
+        patch.fill(self.p.input_zero_point as i8);
+        // Columns of the kernel from the first to behind the last that lie in the image.
+        let negative = x > usize::MAX / 2;
+        let left = if negative { x.wrapping_neg() } else { 0 };
+        let start = if negative { 0 } else { x };
+        let columns = self
+            .kernel_w
+            .checked_sub(left)?
+            .min(w.saturating_sub(start));
+        let len = columns * self.in_c;
         for row in 0..self.rows {
-            let Some(iy) = (y + row)
-                .checked_sub(frame.pad_top)
-                .filter(|&iy| iy < frame.h)
-            else {
+            let y = y.wrapping_add(row);
+            if y >= h {
                 continue;
-            };
-            let from = (iy * frame.w + x + left - frame.pad_left) * in_c;
-            let to = row * self.row_bytes + left * in_c;
+            }
+            let from = (y * w + start) * self.in_c;
+            let to = row * self.row_bytes + left * self.in_c;
             let (from, to) = (image.get(from..from + len)?, patch.get_mut(to..to + len)?);
             for (to, &from) in to.iter_mut().zip(from) {
                 *to = from;
@@ -371,49 +450,36 @@ impl Layer<'_> {
     /// Outputs of the `n` windows in `acts`, to the front of `out`.
     #[inline]
     fn product(&self, n: usize, acts: &[u32], out: &mut [i8]) -> Option<()> {
-        let Packed {
-            weights,
-            channels,
-            sign,
-        } = self.packed;
-        let whole = self.out_c / 4;
-        let words = whole * self.taps;
-        let (weights, last_weights) = weights.split_at_checked(words)?;
-        let (channels, last_channels) = channels.split_at_checked(4 * whole)?;
-        let all = Packed {
-            weights,
-            channels,
-            sign,
-        };
-        let last = Packed {
-            weights: last_weights,
-            channels: last_channels,
-            sign,
-        };
         let (a, rest) = out.split_at_mut_checked(self.out_c)?;
-        let behind = 4 * whole..self.out_c;
-        let mut ends = [[0; 4]; 2];
-        let [end_a, end_b] = &mut ends;
+        let some = !self.whole.channels.is_empty();
         if n == 1 {
             let acts = acts.get(..self.taps / 2)?;
-            if whole > 0 {
-                int8::gemv(&all, acts, a)?;
+            if some {
+                int8::gemv(&self.whole, acts, a)?;
             }
-            if !behind.is_empty() {
-                int8::gemv(&last, acts, end_a)?;
-                copy(a.get_mut(behind)?, end_a);
-            }
+        } else if some {
+            let (b, _) = rest.split_at_mut_checked(self.out_c)?;
+            int8::gemm2(&self.whole, acts, [a, b])?;
+        }
+        if self.last.channels.is_empty() {
             return Some(());
         }
-        let (b, _) = rest.split_at_mut_checked(self.out_c)?;
-        if whole > 0 {
-            int8::gemm2(&all, acts, [a, b])?;
+        self.ends(n, acts, a, rest)
+    }
+
+    /// The channels of the group that is not whole.
+    #[inline(never)]
+    fn ends(&self, n: usize, acts: &[u32], a: &mut [i8], b: &mut [i8]) -> Option<()> {
+        let mut ends = [[0; 4]; 2];
+        let [end_a, end_b] = &mut ends;
+        let behind = self.whole.channels.len()..self.out_c;
+        if n == 1 {
+            int8::gemv(&self.last, acts.get(..self.taps / 2)?, end_a)?;
+        } else {
+            int8::gemm2(&self.last, acts, [end_a, &mut *end_b])?;
+            copy(b.get_mut(behind.clone())?, end_b);
         }
-        if !behind.is_empty() {
-            int8::gemm2(&last, acts, [end_a, end_b])?;
-            copy(a.get_mut(behind.clone())?, end_a);
-            copy(b.get_mut(behind)?, end_b);
-        }
+        copy(a.get_mut(behind)?, end_a);
         Some(())
     }
 }

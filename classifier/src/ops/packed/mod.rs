@@ -8,6 +8,7 @@
 pub mod add;
 pub mod conv;
 pub mod depthwise;
+pub mod pool;
 pub mod split;
 pub mod taps;
 

@@ -288,6 +288,12 @@ oto_arch_gather2:
   pop {r4-r11, pc}
 
 @ void oto_arch_gather1(row, destination, rows, words, bytes from the end of a row to the next)
+.macro OTO_WIDEN1
+  ldr r5, [r0], #4
+  sxtb16 r4, r5
+  sxtb16 r5, r5, ror #8
+  strd r4, r5, [r1], #8
+.endm
 .section .text.oto_arch_gather1, "ax", %progbits
 .global oto_arch_gather1
 .p2align 4
@@ -296,14 +302,22 @@ oto_arch_gather1:
   push {r4-r7, lr}
   ldr r7, [sp, #20]
 1:
-  mov r6, r3
+  subs r6, r3, #4
+  blo 3f
 2:
-  ldr r5, [r0], #4
-  sxtb16 r4, r5
-  sxtb16 r5, r5, ror #8
-  strd r4, r5, [r1], #8
+.rept 4
+  OTO_WIDEN1
+.endr
+  subs r6, r6, #4
+  bhs 2b
+3:
+  adds r6, r6, #4
+  beq 5f
+4:
+  OTO_WIDEN1
   subs r6, r6, #1
-  bne 2b
+  bne 4b
+5:
   add r0, r0, r7
   subs r2, r2, #1
   bne 1b

@@ -373,6 +373,7 @@ fn pixels(p: &fully_connected::Params) -> conv::Params {
         pad_left: 0,
         row_bytes: 0,
         nine: 0,
+        padded: 0,
         input_zero_point: p.input_zero_point,
         saturates: 0,
         min: p.min,
@@ -407,12 +408,14 @@ fn linear_sum(p: &add::Params) -> Option<packed::add::Params> {
         .collect();
     for shift in (12..=23).rev() {
         let centre = [a_real, b_real].map(|real| libm::round(libm::ldexp(real, shift)) as i64);
-        if centre.iter().any(|&m| m + 2 > 1 << 22) {
+        let products = 128 * (centre[0] + centre[1] + 4);
+        if centre.iter().any(|&m| m + 2 > 1 << 23) || products > i64::from(i32::MAX) {
             continue;
         }
+        let room = i64::from(i32::MAX) - products;
         for (da, db) in (-2..=2).flat_map(|da| (-2..=2).map(move |db| (da, db))) {
             let factors = [centre[0] + da, centre[1] + db];
-            if let Some(constant) = constant_of(&outputs, factors, shift) {
+            if let Some(constant) = constant_of(&outputs, factors, shift, room) {
                 return Some(packed::add::Params {
                     a_factor: factors[0] as i32,
                     b_factor: factors[1] as i32,
@@ -427,9 +430,10 @@ fn linear_sum(p: &add::Params) -> Option<packed::add::Params> {
     None
 }
 
-/// A constant with which `(a * factors[0] + b * factors[1] + constant) >> shift`, saturated, gives all outputs.
-fn constant_of(outputs: &[i64], factors: [i64; 2], shift: i32) -> Option<i32> {
-    let (mut low, mut high) = (-(1i64 << 30), 1i64 << 30);
+/// A constant of at most `room` with which `(a * factors[0] + b * factors[1] + constant) >> shift`, saturated,
+/// gives all outputs.
+fn constant_of(outputs: &[i64], factors: [i64; 2], shift: i32, room: i64) -> Option<i32> {
+    let (mut low, mut high) = (-room, room);
     for (a, row) in (-128..128).zip(outputs.chunks(256)) {
         for (b, &y) in (-128..128).zip(row) {
             let sum = a * factors[0] + b * factors[1];

@@ -13,6 +13,7 @@ mod matmul;
 mod movement;
 mod multiplier;
 mod packed;
+pub mod prune;
 mod recurrent;
 mod reduce;
 mod resize;
@@ -352,6 +353,7 @@ fn append(
     outputs: &[usize],
     places: &[TensorId],
 ) -> Result<Vec<TensorId>, LowerError> {
+    let (model, _) = &prune::prune(model);
     let mut lowering = Lowering::new(plan, section, name, model);
     for (&index, &place) in outputs.iter().zip(places) {
         lowering.places[index].get_or_insert(place);

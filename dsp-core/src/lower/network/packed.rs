@@ -213,14 +213,14 @@ impl super::Lowering<'_, '_> {
         let acts = self
             .plan
             .tensor(&format!("{name}.activations"), Elem::U32, &[acts_len]);
-        let border = border_len(&p);
+        p.padded = i32::from(is_padded(&p));
+        let border = conv::border_len(&p).unwrap_or(usize::MAX);
         let border = self
             .plan
             .tensor(&format!("{name}.border"), Elem::I8, &[border]);
         let operands = [x, w, c, acts, border, y];
         let op = &conv::CONV_2D_PACKED_I8;
-        let pointwise = [p.kernel_h, p.kernel_w, p.stride_h, p.stride_w, p.batch] == [1; 5]
-            && [p.out_h, p.out_w] == [p.in_h, p.in_w];
+        let pointwise = [p.kernel_h, p.kernel_w, p.stride_h, p.stride_w, p.batch] == [1; 5];
         match pointwise {
             true => self.step_in_place(op, name, &operands, &p.encode()),
             false => self.step(op, name, &operands, &p.encode()),
@@ -283,6 +283,10 @@ impl super::Lowering<'_, '_> {
         weights: &[i8],
     ) -> bool {
         let n = layer.channels;
+        // A column is a row with another name, and runs along a row are longer.
+        let column =
+            [p.in_w, p.out_w, p.kernel_w, p.stride_w, p.pad_left] == [1, 1, 1, p.stride_w, 0];
+        let p = &if column { transposed(p) } else { *p };
         if !n.is_multiple_of(4) || p.kernel_h > 255 || p.kernel_w > 255 {
             return false;
         }
@@ -349,26 +353,40 @@ impl super::Lowering<'_, '_> {
     }
 }
 
-/// Bytes for windows at the border: two of them, or the padded input where that is small and much of the
-/// output lies at the border.
-fn border_len(p: &conv::Params) -> usize {
-    let patches = 2 * (p.kernel_h * p.row_bytes) as usize;
-    let axis = |[input, output, kernel, stride, pad]: [i32; 5]| {
-        let inside = (0..output).filter(|o| {
+/// Whether a padded copy of the input is better than copies of windows at the border: where it is small and
+/// much of the output lies at the border.
+fn is_padded(p: &conv::Params) -> bool {
+    let inside = |[input, output, kernel, stride, pad]: [i32; 5]| {
+        let whole = (0..output).filter(|o| {
             let start = o * stride - pad;
             start >= 0 && start + kernel <= input
         });
-        ((output - 1) * stride + kernel, inside.count())
+        whole.count()
     };
-    let (h, inside_h) = axis([p.in_h, p.out_h, p.kernel_h, p.stride_h, p.pad_top]);
-    let (w, inside_w) = axis([p.in_w, p.out_w, p.kernel_w, p.stride_w, p.pad_left]);
-    let padded = (h * w * p.in_c + p.row_bytes) as usize;
+    let rows = inside([p.in_h, p.out_h, p.kernel_h, p.stride_h, p.pad_top]);
+    let columns = inside([p.in_w, p.out_w, p.kernel_w, p.stride_w, p.pad_left]);
     let outputs = (p.out_h * p.out_w) as usize;
-    let border = outputs - inside_h * inside_w;
-    if p.batch == 1 && 8 * border >= outputs && padded <= MAX_PADDED && padded != patches {
-        padded
-    } else {
-        patches
+    let padded = conv::Params { padded: 1, ..*p };
+    let small = conv::border_len(&padded).is_some_and(|len| len <= MAX_PADDED);
+    small && 8 * (outputs - rows * columns) >= outputs
+}
+
+/// The same layer with height and width exchanged.
+fn transposed(p: &taps::Params) -> taps::Params {
+    taps::Params {
+        in_h: p.in_w,
+        in_w: p.in_h,
+        out_h: p.out_w,
+        out_w: p.out_h,
+        kernel_h: p.kernel_w,
+        kernel_w: p.kernel_h,
+        stride_h: p.stride_w,
+        stride_w: p.stride_h,
+        dilation_h: p.dilation_w,
+        dilation_w: p.dilation_h,
+        pad_top: p.pad_left,
+        pad_left: p.pad_top,
+        ..*p
     }
 }
 

@@ -459,6 +459,18 @@ impl Lowering<'_, '_> {
             max: high,
         };
         let x = self.input(op, 0)?;
+        let whole = [filter_h, filter_w, batch, out_h, out_w] == [in_h, in_w, 1, 1, 1];
+        if whole && !max && !wide && channels.is_multiple_of(8) && in_h * in_w <= 65535 {
+            let params = packed::pool::Params {
+                pixels: (in_h * in_w) as i32,
+                channels: channels as i32,
+                min: low,
+                max: high,
+            };
+            let op = &packed::pool::GLOBAL_AVERAGE_POOL_I8;
+            self.step(op, name, &[x, y], &params.encode());
+            return Ok(());
+        }
         let kernel = match (max, wide) {
             (true, false) => &pool::MAX_POOL_2D_I8,
             (false, false) => &pool::AVERAGE_POOL_2D_I8,
@@ -514,6 +526,7 @@ fn packed_conv(p: &conv::Params) -> packed::conv::Params {
         pad_left: p.pad_left,
         row_bytes: 0,
         nine: 0,
+        padded: 0,
         input_zero_point: p.input_zero_point,
         saturates: 0,
         min: p.min,
