@@ -205,6 +205,12 @@ export! {
     OTO_OP_DEQUANTIZE_I8_F32 = net::quantize::DEQUANTIZE_I8_F32;
     OTO_OP_DEQUANTIZE_I16_F32 = net::quantize::DEQUANTIZE_I16_F32;
     OTO_OP_DECIDE_I8 = net::decide::DECIDE_I8;
+    OTO_OP_CONV_2D_PACKED_I8 = net::packed::conv::CONV_2D_PACKED_I8;
+    OTO_OP_DEPTHWISE_3X3_PACKED_I8 = net::packed::depthwise::DEPTHWISE_3X3_PACKED_I8;
+    OTO_OP_DEPTHWISE_TAPS_PACKED_I8 = net::packed::taps::DEPTHWISE_TAPS_PACKED_I8;
+    OTO_OP_ADD_LINEAR_I8 = net::packed::add::ADD_LINEAR_I8;
+    OTO_OP_FULLY_CONNECTED_SPLIT_I8 = net::packed::split::FULLY_CONNECTED_SPLIT_I8;
+    OTO_OP_GLOBAL_AVERAGE_POOL_I8 = net::packed::pool::GLOBAL_AVERAGE_POOL_I8;
     OTO_OP_LOOKUP_I8 = net::lookup::LOOKUP_I8;
     OTO_OP_SUB_I8 = net::difference::SUB_I8;
     OTO_OP_SQUARED_DIFFERENCE_I8 = net::difference::SQUARED_DIFFERENCE_I8;
