@@ -1,15 +1,18 @@
 //! The operators, one file each: parameters, check, kernel.
 
 pub mod add;
+pub mod anomaly;
 pub mod conv;
 pub mod copy;
 pub mod decide;
 pub mod depthwise;
 pub mod fully_connected;
+pub mod linear;
 pub mod mean;
 pub mod pool;
 pub mod quantize;
 pub mod softmax;
+pub mod tree;
 
 use crate::params::{SHIFT_MAX, SHIFT_MIN};
 use crate::requant::Requant;

@@ -85,7 +85,7 @@ fn softmax(p: &Params, x: &[i8], y: &mut [i8]) {
 ///
 /// `a = r - k/4` with `r` in `[-1/4, 0)`; the polynomial gives `exp(r)`, then each bit of `k`
 /// multiplies by its power of e.
-fn exp_of_negative(a: i32) -> i32 {
+pub(super) fn exp_of_negative(a: i32) -> i32 {
     if a == 0 {
         return i32::MAX;
     }
@@ -125,7 +125,7 @@ fn exp_of_minus_quarter_to_zero(a: i32) -> i32 {
 }
 
 /// `1 / (1 + x)` for `x` in `[0, 1)`, both in Q0.31, by Newton's division on `(1 + x) / 2`.
-fn one_over_one_plus(x: i32) -> i32 {
+pub(super) fn one_over_one_plus(x: i32) -> i32 {
     // In Q2.29.
     const C_48_17: i32 = 1_515_870_810;
     const C_MINUS_32_17: i32 = -1_010_580_540;
