@@ -1,6 +1,6 @@
 //! Anomaly scores: `SQUARED_DISTANCES_I32`, `SQUARED_DISTANCES_F32`, `NEAREST_I64`, `MIXTURE_I64`.
 
-use super::linear::exp_q16;
+use super::linear::{check_shifts, exp_q16};
 use crate::params::{MAX_DIM, expect_count, size};
 use otolith_dsp_nostd::ops::fixed::log::log2;
 use otolith_dsp_nostd::{Fault, Io, Op, Step, q};
@@ -61,13 +61,7 @@ fn check_i32(step: &Step<'_>) -> Result<(), Fault> {
     if i64::try_from(step.table::<i32>(2)?.len()) != Ok(weights) {
         return Err(Fault::WrongLength { operand: 2 });
     }
-    let shift = step.table::<i8>(3)?;
-    if i64::try_from(shift.len()) != Ok(weights) {
-        return Err(Fault::WrongLength { operand: 3 });
-    }
-    if shift.iter().any(|s| !(0..=62).contains(s)) {
-        return Err(Fault::BadTable { operand: 3 });
-    }
+    check_shifts(step, 3, weights)?;
     step.expect_disjoint(0, 4)
 }
 

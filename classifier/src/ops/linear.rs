@@ -6,11 +6,11 @@ use crate::params::{MAX_DIM, expect_count, size};
 use crate::requant::srdhm;
 use otolith_dsp_nostd::{Fault, Io, Op, Step, q};
 
-/// `y[r] = (bias[r] + sum_k mul[r][k] x[k]) / 2^shift`, rounded to nearest, ties up, saturating.
+/// `y[r] = bias[r] + sum_k shr(x[k] mul[r][k], shift[r][k])`, saturating to 32 bits. `shr` rounds to
+/// nearest, ties up; the sum has 64 bits and saturates.
 ///
-/// The sum has 64 bits and wraps; the plan's maker chooses `shift` so that it cannot.
-///
-/// Operands: x i32 `[n]`; mul i32 table `[rows * n]`; bias i64 table `[rows]`; y i32 `[rows]`.
+/// Operands: x i32 `[n]`; mul i32 table `[rows * n]`; shift i8 table `[rows * n]`, each 0 to 62;
+/// bias i64 table `[rows]`; y i32 `[rows]`.
 pub const LINEAR_I32: Op = Op {
     code: 0x02c2,
     name: "LINEAR_I32",
@@ -18,38 +18,40 @@ pub const LINEAR_I32: Op = Op {
     run: run_linear,
 };
 
-params! {
-    /// Parameters of [`LINEAR_I32`].
-    LinearParams {
-        /// Bits that the sum loses.
-        shift in 0, 62;
-    }
+fn check_linear(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(5)?;
+    let &[] = step.params()?;
+    let n = step.count_of::<i32>(0)?;
+    let rows = step.count_of_output::<i32>(4)?;
+    expect_count(step.table::<i32>(1)?.len(), &[rows as i32, n as i32], 1)?;
+    check_shifts(step, 2, (rows as i64).saturating_mul(n as i64))?;
+    expect_count(step.table::<i64>(3)?.len(), &[rows as i32], 3)?;
+    step.expect_disjoint(0, 4)
 }
 
-fn check_linear(step: &Step<'_>) -> Result<(), Fault> {
-    step.expect_operands(4)?;
-    LinearParams::checked(step)?;
-    let n = step.count_of::<i32>(0)?;
-    let rows = step.count_of_output::<i32>(3)?;
-    expect_count(step.table::<i32>(1)?.len(), &[rows as i32, n as i32], 1)?;
-    expect_count(step.table::<i64>(2)?.len(), &[rows as i32], 2)?;
-    step.expect_disjoint(0, 3)
+/// Checks the table of `n` shifts of weights.
+pub(super) fn check_shifts(step: &Step<'_>, operand: u8, n: i64) -> Result<(), Fault> {
+    let shifts = step.table::<i8>(operand.into())?;
+    if i64::try_from(shifts.len()) != Ok(n) {
+        return Err(Fault::WrongLength { operand });
+    }
+    if shifts.iter().any(|s| !(0..=62).contains(s)) {
+        return Err(Fault::BadTable { operand });
+    }
+    Ok(())
 }
 
 fn run_linear(io: &mut Io<'_, '_>) -> Result<(), Fault> {
-    let LinearParams { shift } = LinearParams::decode(io.step.params()?);
-    let mut mul = io.step.table::<i32>(1)?;
-    let bias = io.step.table::<i64>(2)?;
-    let (x, y) = io.read_write::<i32, i32>(0, 3)?;
+    let mut weights = io.step.table::<i32>(1)?.iter().zip(io.step.table::<i8>(2)?);
+    let bias = io.step.table::<i64>(3)?;
+    let (x, y) = io.read_write::<i32, i32>(0, 4)?;
     for (y, &bias) in y.iter_mut().zip(bias) {
-        let Some((row, rest)) = mul.split_at_checked(x.len()) else {
-            break;
-        };
-        mul = rest;
-        let sum = row.iter().zip(x).fold(bias, |sum, (&m, &x)| {
-            sum.wrapping_add(i64::from(m) * i64::from(x))
+        let terms = x.iter().zip(&mut weights);
+        let sum = terms.fold(bias, |sum, (&x, (&mul, &shift))| {
+            let product = i64::from(x) * i64::from(mul);
+            sum.saturating_add(q::shr(product, shift as u32))
         });
-        *y = q::narrow_i32(q::shr(sum, shift as u32));
+        *y = q::narrow_i32(sum);
     }
     Ok(())
 }
