@@ -87,9 +87,12 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         threshold: p.threshold,
         refractory: p.refractory,
     };
-    decide::<i8>(io, &rule, |&q| i32::from(q) - p.zero_point, |sum, k| {
-        quotient(mbqm(sum, p.multiplier, p.shift), k).clamp(0, 32768)
-    })
+    decide::<i8>(
+        io,
+        &rule,
+        |&q| i32::from(q) - p.zero_point,
+        |sum, k| quotient(mbqm(sum, p.multiplier, p.shift), k).clamp(0, 32768),
+    )
 }
 
 /// [`DECIDE_I8`] for scores in `i32`, whatever their unit: no zero point and no multiplier.

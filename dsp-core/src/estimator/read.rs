@@ -23,11 +23,7 @@ pub struct ReadError {
 }
 
 impl ReadError {
-    fn new(
-        path: impl Into<String>,
-        found: impl ToString,
-        allowed: impl Into<String>,
-    ) -> Self {
+    fn new(path: impl Into<String>, found: impl ToString, allowed: impl Into<String>) -> Self {
         Self {
             path: path.into(),
             found: found.to_string(),
@@ -57,7 +53,11 @@ impl Estimator {
         })?;
         let Value::Object(map) = value else {
             let found = "no object";
-            return Err(ReadError::new("file", found, "expected `{\"otolith\": \"head\", ...}`"));
+            return Err(ReadError::new(
+                "file",
+                found,
+                "expected `{\"otolith\": \"head\", ...}`",
+            ));
         };
         let mut fields = Fields(map);
         fields.is("otolith", &Value::from("head"))?;
@@ -74,7 +74,9 @@ impl Estimator {
         };
         let named = || {
             let names = labels.clone();
-            names.ok_or_else(|| ReadError::new("labels", "nothing", "expected a name of each output"))
+            names.ok_or_else(|| {
+                ReadError::new("labels", "nothing", "expected a name of each output")
+            })
         };
         let (kind, labels) = match kind.as_str() {
             "tree" => {
@@ -88,7 +90,10 @@ impl Estimator {
             }
             "forest" => {
                 let labels = named()?;
-                (Kind::Forest(forest(&mut fields, n_features, labels.len())?), labels)
+                (
+                    Kind::Forest(forest(&mut fields, n_features, labels.len())?),
+                    labels,
+                )
             }
             "linear" => {
                 let labels = named()?;
@@ -227,7 +232,12 @@ fn length(
 }
 
 /// A number that is finite and passes `check`.
-fn number(path: String, x: f64, check: impl Fn(f64) -> bool, wanted: &str) -> Result<(), ReadError> {
+fn number(
+    path: String,
+    x: f64,
+    check: impl Fn(f64) -> bool,
+    wanted: &str,
+) -> Result<(), ReadError> {
     match x.is_finite() && check(x) {
         true => Ok(()),
         false => Err(ReadError::new(path, x, format!("expected {wanted}"))),
@@ -309,7 +319,12 @@ fn mixture(fields: &mut Fields, n: usize) -> Result<Mixture, ReadError> {
     table("means", &means, means.len(), n)?;
     positive("weights", &weights, means.len())?;
     let total: f64 = weights.iter().sum();
-    number("weights".into(), total, |sum| (sum - 1.0).abs() < 1e-6, "numbers whose sum is 1")?;
+    number(
+        "weights".into(),
+        total,
+        |sum| (sum - 1.0).abs() < 1e-6,
+        "numbers whose sum is 1",
+    )?;
     let (covariance, factors) = match covariance.as_str() {
         "diag" => {
             let variances: Vec<Vec<f64>> = fields.take("covariances")?;
@@ -456,8 +471,15 @@ fn tree(path: &str, file: TreeFile, n_features: usize, labels: usize) -> Result<
         }
         let feature = usize::try_from(file.feature[i]).unwrap_or(usize::MAX);
         if feature >= n_features {
-            let allowed = format!("expected a feature from 0 to {}, or -1 for a leaf", n_features - 1);
-            return Err(ReadError::new(format!("{path}.feature[{i}]"), feature, allowed));
+            let allowed = format!(
+                "expected a feature from 0 to {}, or -1 for a leaf",
+                n_features - 1
+            );
+            return Err(ReadError::new(
+                format!("{path}.feature[{i}]"),
+                feature,
+                allowed,
+            ));
         }
         let at = format!("{path}.threshold[{i}]");
         number(at, file.threshold[i], |_| true, "a finite number")?;
@@ -465,7 +487,10 @@ fn tree(path: &str, file: TreeFile, n_features: usize, labels: usize) -> Result<
             let found = usize::try_from(child).ok().filter(|&c| c > i && c < n);
             found.ok_or_else(|| {
                 let last = n - 1;
-                let allowed = format!("expected a node from {} to {last}: children come after their parent", i + 1);
+                let allowed = format!(
+                    "expected a node from {} to {last}: children come after their parent",
+                    i + 1
+                );
                 ReadError::new(format!("{path}.{name}[{i}]"), child, allowed)
             })
         };
@@ -490,9 +515,19 @@ fn tree(path: &str, file: TreeFile, n_features: usize, labels: usize) -> Result<
 fn leaf(path: &str, values: &[f64], labels: usize) -> Result<Node, ReadError> {
     length(path, values.len(), labels..=labels)?;
     for (i, &x) in values.iter().enumerate() {
-        number(format!("{path}[{i}]"), x, |x| x >= 0.0, "a number of at least 0")?;
+        number(
+            format!("{path}[{i}]"),
+            x,
+            |x| x >= 0.0,
+            "a number of at least 0",
+        )?;
     }
     let sum: f64 = values.iter().sum();
-    number(path.into(), sum, |sum| sum > 0.0, "numbers whose sum is above 0")?;
+    number(
+        path.into(),
+        sum,
+        |sum| sum > 0.0,
+        "numbers whose sum is above 0",
+    )?;
     Ok(Node::Leaf(values.iter().map(|x| x / sum).collect()))
 }

@@ -44,9 +44,17 @@ pub(super) fn f32(
             let components = Components::of(estimator);
             let to_raw = |u: &Vec<f64>| -> Vec<f64> {
                 let constants = mean.iter().zip(&scale);
-                u.iter().zip(constants).map(|(u, (m, s))| u * s + m).collect()
+                u.iter()
+                    .zip(constants)
+                    .map(|(u, (m, s))| u * s + m)
+                    .collect()
             };
-            let centres: Vec<f32> = components.means.iter().flat_map(to_raw).map(|x| x as f32).collect();
+            let centres: Vec<f32> = components
+                .means
+                .iter()
+                .flat_map(to_raw)
+                .map(|x| x as f32)
+                .collect();
             let weights: Vec<f32> = components
                 .weights()
                 .map(|(_, i, weight)| (weight / scale[i]) as f32)
@@ -54,10 +62,17 @@ pub(super) fn f32(
             let count = components.means.len();
             let centres = steps.table("centres", &centres);
             let weights = steps.table("weights", &weights);
-            let squares = steps.plan.tensor(&format!("{name}.squares"), Elem::I64, &[count]);
+            let squares = steps
+                .plan
+                .tensor(&format!("{name}.squares"), Elem::I64, &[count]);
             let params = [u32::from(components.full)];
             let operands = [x, centres, weights, squares];
-            steps.step(&anomaly::SQUARED_DISTANCES_F32, "distances", &operands, &params);
+            steps.step(
+                &anomaly::SQUARED_DISTANCES_F32,
+                "distances",
+                &operands,
+                &params,
+            );
             steps.anomaly(estimator, squares)?
         }
     };
@@ -70,7 +85,11 @@ pub(super) const LOGIT: f64 = 1.0 / 65536.0;
 /// The largest f32 that is not above `x`.
 fn rounded_down(x: f64) -> f32 {
     let near = x as f32;
-    if f64::from(near) > x { near.next_down() } else { near }
+    if f64::from(near) > x {
+        near.next_down()
+    } else {
+        near
+    }
 }
 
 /// Centres of clusters or components, and the factors of their distances.
@@ -109,12 +128,15 @@ impl<'a> Components<'a> {
     /// The weights in the order of the operators: component, feature and factor.
     pub(super) fn weights(&self) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
         let n = self.means.first().map_or(0, Vec::len);
-        let features = move || {
-            (0..n).flat_map(move |j| (if self.full { 0 } else { j })..=j)
-        };
-        self.factors.iter().enumerate().flat_map(move |(c, factors)| {
-            features().zip(factors).map(move |(i, factor)| (c, i, *factor))
-        })
+        let features = move || (0..n).flat_map(move |j| (if self.full { 0 } else { j })..=j);
+        self.factors
+            .iter()
+            .enumerate()
+            .flat_map(move |(c, factors)| {
+                features()
+                    .zip(factors)
+                    .map(move |(i, factor)| (c, i, *factor))
+            })
     }
 }
 
@@ -129,12 +151,23 @@ impl Steps<'_, '_> {
         format!("{}.{what}", self.head.name)
     }
 
-    pub(super) fn step(&mut self, op: &'static Op, what: &str, tensors: &[TensorId], params: &[u32]) {
+    pub(super) fn step(
+        &mut self,
+        op: &'static Op,
+        what: &str,
+        tensors: &[TensorId],
+        params: &[u32],
+    ) {
         let name = self.name(what);
-        self.plan.step(Section::Decision, op, &name, tensors, params);
+        self.plan
+            .step(Section::Decision, op, &name, tensors, params);
     }
 
-    pub(super) fn table<T: Element + bytemuck::NoUninit>(&mut self, what: &str, values: &[T]) -> TensorId {
+    pub(super) fn table<T: Element + bytemuck::NoUninit>(
+        &mut self,
+        what: &str,
+        values: &[T],
+    ) -> TensorId {
         let name = self.name(what);
         self.plan.table(&name, &[values.len()], values)
     }
@@ -218,28 +251,46 @@ impl Steps<'_, '_> {
         unit: f64,
     ) -> TensorId {
         let rows = linear.weights.len();
-        let folded = |row: &Vec<f64>| -> Vec<f64> { row.iter().zip(scale).map(|(w, s)| w / s).collect() };
+        let folded =
+            |row: &Vec<f64>| -> Vec<f64> { row.iter().zip(scale).map(|(w, s)| w / s).collect() };
         let weights: Vec<Vec<f64>> = linear.weights.iter().map(folded).collect();
         let bias: Vec<f32> = weights
             .iter()
             .zip(&linear.bias)
-            .map(|(row, bias)| (bias - row.iter().zip(mean).map(|(w, m)| w * m).sum::<f64>()) as f32)
+            .map(|(row, bias)| {
+                (bias - row.iter().zip(mean).map(|(w, m)| w * m).sum::<f64>()) as f32
+            })
             .collect();
         let flat: Vec<f32> = weights.concat().iter().map(|&w| w as f32).collect();
         let weights = self.table("weights", &flat);
         let bias = self.table("bias", &bias);
         let sums = self.output("sums", Elem::F32, rows);
         let cols = flat.len() / rows;
-        self.step(&matrix::MATRIX_F32, "sums", &[x, weights, sums], &[cols as u32]);
+        self.step(
+            &matrix::MATRIX_F32,
+            "sums",
+            &[x, weights, sums],
+            &[cols as u32],
+        );
         let logits = self.output("values", Elem::I32, rows);
         let scale = (1.0 / unit) as f32;
         let operands = [sums, bias, logits];
-        self.step(&linear::TO_FIXED_F32_I32, "values", &operands, &[scale.to_bits()]);
+        self.step(
+            &linear::TO_FIXED_F32_I32,
+            "values",
+            &operands,
+            &[scale.to_bits()],
+        );
         logits
     }
 
     /// Probabilities in Q15 from logits in Q16.
-    pub(super) fn probabilities(&mut self, logistic: &Logistic, labels: usize, logits: TensorId) -> TensorId {
+    pub(super) fn probabilities(
+        &mut self,
+        logistic: &Logistic,
+        labels: usize,
+        logits: TensorId,
+    ) -> TensorId {
         let y = self.output("probabilities", Elem::I32, labels);
         let op = match logistic.link {
             Link::Softmax => &linear::SOFTMAX_I32,
@@ -250,7 +301,11 @@ impl Steps<'_, '_> {
     }
 
     /// The anomaly score in Q8 from squared distances.
-    pub(super) fn anomaly(&mut self, estimator: &Estimator, squares: TensorId) -> Result<TensorId, LowerError> {
+    pub(super) fn anomaly(
+        &mut self,
+        estimator: &Estimator,
+        squares: TensorId,
+    ) -> Result<TensorId, LowerError> {
         let y = self.output("score", Elem::I32, 1);
         let Kind::Mixture(mixture) = estimator.kind() else {
             self.step(&anomaly::NEAREST_I64, "score", &[squares, y], &[]);
@@ -263,7 +318,11 @@ impl Steps<'_, '_> {
     }
 
     /// The decision over scores in the unit of [`Estimator::score_scale`], and the plan's outputs.
-    pub(super) fn decide(&mut self, estimator: &Estimator, input: TensorId) -> Result<(), LowerError> {
+    pub(super) fn decide(
+        &mut self,
+        estimator: &Estimator,
+        input: TensorId,
+    ) -> Result<(), LowerError> {
         let labels = &self.head.labels;
         let n = labels.len();
         let unit = estimator.score_scale();
@@ -289,9 +348,13 @@ impl Steps<'_, '_> {
         let fires = self.plan.table(&format!("{name}.fires"), &[n], &fires);
         let ring = [settings.average, n];
         let ring = self.plan.state(&format!("{name}.ring"), Elem::I32, &ring);
-        let counters = self.plan.state(&format!("{name}.counters"), Elem::I32, &[4]);
+        let counters = self
+            .plan
+            .state(&format!("{name}.counters"), Elem::I32, &[4]);
         let scores = self.plan.tensor(&format!("{name}.scores"), Elem::I16, &[n]);
-        let decision = self.plan.tensor(&format!("{name}.decision"), Elem::I32, &[2]);
+        let decision = self
+            .plan
+            .tensor(&format!("{name}.decision"), Elem::I32, &[2]);
         let rule = decide::Rule {
             labels: n as i32,
             average: settings.average as i32,
@@ -301,7 +364,13 @@ impl Steps<'_, '_> {
                 .min(i32::MAX - 1),
         };
         let operands = [input, fires, ring, counters, scores, decision];
-        self.plan.step(Section::Decision, &decide::DECIDE_I32, name, &operands, &rule.encode());
+        self.plan.step(
+            Section::Decision,
+            &decide::DECIDE_I32,
+            name,
+            &operands,
+            &rule.encode(),
+        );
         self.plan.decision(scores, decision, labels);
         Ok(())
     }
@@ -311,5 +380,9 @@ impl Steps<'_, '_> {
 fn relative_weights(mixture: &Mixture) -> Vec<i32> {
     let peak = mixture.peak();
     let q16 = |log: &f64| libm::round((log - peak) * 65536.0) as i32;
-    mixture.log_density.iter().map(|log| q16(log).min(0)).collect()
+    mixture
+        .log_density
+        .iter()
+        .map(|log| q16(log).min(0))
+        .collect()
 }

@@ -58,18 +58,28 @@ fn features(
     let (x, unit) = match values.elem {
         Elem::I32 => {
             let name = format!("{name}.features");
-            (steps.plan.view(&name, values.tensor, 0, Elem::I32, &[n]), 1.0)
+            (
+                steps.plan.view(&name, values.tensor, 0, Elem::I32, &[n]),
+                1.0,
+            )
         }
         Elem::I16 => {
             let x = steps.output("features", Elem::I32, n);
-            steps.step(&window::SELECT_I16_I32, "features", &[values.tensor, x], &[0, 1]);
+            steps.step(
+                &window::SELECT_I16_I32,
+                "features",
+                &[values.tensor, x],
+                &[0, 1],
+            );
             (x, libm::exp2(-13.0))
         }
         _ => return Err(fault("features of 8 bits feed networks only")),
     };
     let plain = |c: &Column| c.clamp == UNCLAMPED && c.scale > 0.0;
     if !values.columns.iter().all(plain) {
-        return Err(fault("its features are still to be clamped, which has no integer operator here"));
+        return Err(fault(
+            "its features are still to be clamped, which has no integer operator here",
+        ));
     }
     let columns = values.columns.iter().cycle().take(n);
     let features = columns.enumerate().map(|(i, column)| {
@@ -117,7 +127,10 @@ fn weights(
         muls.push(mul);
         shifts.push(shift);
     }
-    Ok([steps.table("weights", &muls), steps.table("shifts", &shifts)])
+    Ok([
+        steps.table("weights", &muls),
+        steps.table("shifts", &shifts),
+    ])
 }
 
 /// `bias + weights * features` in units of `unit`.
@@ -145,7 +158,12 @@ fn add_linear(
         .collect();
     let bias = steps.table("bias", &bias);
     let y = steps.output("values", Elem::I32, rows);
-    steps.step(&linear::LINEAR_I32, "values", &[x, mul, shift, bias, y], &[]);
+    steps.step(
+        &linear::LINEAR_I32,
+        "values",
+        &[x, mul, shift, bias, y],
+        &[],
+    );
     Ok(y)
 }
 
@@ -171,6 +189,11 @@ fn distances(
     let y = steps.output("squares", Elem::I64, components.means.len());
     let params = [u32::from(components.full)];
     let operands = [x, centres, mul, shift, y];
-    steps.step(&anomaly::SQUARED_DISTANCES_I32, "distances", &operands, &params);
+    steps.step(
+        &anomaly::SQUARED_DISTANCES_I32,
+        "distances",
+        &operands,
+        &params,
+    );
     Ok(y)
 }
