@@ -79,27 +79,60 @@ fn said(name: &str, numeric: Numeric, more: &str) -> Vec<Classification> {
     engine.classify(samples.as_slice()).expect("windows")
 }
 
-/// Largest error of the scores against scikit-learn, and how many labels differ.
-fn compare(name: &str, numeric: Numeric) -> (f64, usize) {
+/// How what a pipeline says differs from scikit-learn.
+struct Difference {
+    /// Largest error of a score that is not beyond the tolerance.
+    error: f64,
+    /// Largest error of all.
+    largest: f64,
+    /// Vectors with a score beyond the tolerance.
+    beyond: usize,
+    /// Vectors with another best label, whose true score is lower by more than the tolerance.
+    labels: usize,
+}
+
+fn compare(name: &str, numeric: Numeric, tolerance: f64) -> Difference {
     let estimator = estimator(name);
     let golden = golden(name, &estimator);
     let said = said(name, numeric, "");
     assert_eq!(said.len(), golden.len());
     let most = estimator.score_scale() * 32767.0;
-    let (mut error, mut others) = (0.0, 0);
+    let mut difference = Difference {
+        error: 0.0,
+        largest: 0.0,
+        beyond: 0,
+        labels: 0,
+    };
     for (said, golden) in said.iter().zip(&golden) {
         let scores: Vec<f64> = said.scores.iter().map(|&s| s.into()).collect();
-        for (found, &wanted) in scores.iter().zip(golden) {
-            // A device's score saturates.
-            error = f64::max(error, (found.min(most) - wanted.min(most)).abs());
+        // A device's score saturates.
+        let errors = scores.iter().zip(golden);
+        let error = errors
+            .map(|(found, wanted)| (found.min(most) - wanted.min(most)).abs())
+            .fold(0.0, f64::max);
+        difference.largest = difference.largest.max(error);
+        if error <= tolerance {
+            difference.error = difference.error.max(error);
+        } else {
+            difference.beyond += 1;
         }
-        others += usize::from(best(&scores) != best(golden));
+        let top = golden[best(golden)];
+        difference.labels += usize::from(golden[best(&scores)] + tolerance < top);
         match estimator.kind() {
             Kind::Linear(_) => assert_eq!(said.decision, None),
-            _ => assert_eq!(said.decision.map(|(label, _)| label), Some(best(&scores))),
+            _ => {
+                let (label, score) = said.decision.expect("without a threshold");
+                assert!(
+                    scores
+                        .iter()
+                        .all(|&other| other <= f64::from(said.scores[label]))
+                );
+                // 1 is 32767 among the scores, and 32768 in a decision.
+                assert!(f64::from(score - said.scores[label]) <= estimator.score_scale());
+            }
         }
     }
-    (error, others)
+    difference
 }
 
 #[test]
@@ -126,10 +159,14 @@ fn scores_are_those_of_scikit_learn() {
 fn the_executors_say_the_same() {
     for name in CASES {
         for numeric in [Numeric::Reference, Numeric::Host] {
-            let (error, others) = compare(name, numeric);
             // Classifications hold f32.
-            assert!(error <= 2e-5, "{name}: {error:e}");
-            assert_eq!(others, 0, "{name}");
+            let found = compare(name, numeric, 2e-5);
+            assert_eq!(
+                (found.beyond, found.labels),
+                (0, 0),
+                "{name}: {:e}",
+                found.largest
+            );
         }
     }
 }
@@ -142,33 +179,38 @@ fn plans_say_nearly_the_same() {
             Numeric::Fixed(Precision::Full),
             Numeric::Fixed(Precision::Light),
         ] {
-            let (error, others) = compare(name, numeric);
-            println!(
-                "{name}, {}: {error:.2e}, {others} labels differ",
-                numeric.name()
-            );
+            // Units of rounding: of the score, and of the steps before it.
             let unit = estimator(name).score_scale();
-            // One unit of rounding, one of the steps before it.
-            let allowed = match name {
-                "kmeans" | "gmm_diag" | "gmm_full" => 2.0 * unit,
-                "linear" => 2.0 * unit,
-                _ => 2.5 * unit,
-            };
-            assert!(error <= allowed, "{name}: {error:e} > {allowed:e}");
-            assert!(others <= 1, "{name}: {others}");
+            let found = compare(name, numeric, 2.5 * unit);
+            println!(
+                "{name}, {}: {:.2} units, {} vectors beyond ({:.1e}), {} other labels",
+                numeric.name(),
+                found.error / unit,
+                found.beyond,
+                found.largest,
+                found.labels
+            );
+            // A tree over standardised features meets samples right at a threshold, which
+            // rounding to f32 sends to one side or the other: up to 1 % of the vectors.
+            let allowed = if name == "forest_scaled" { 6 } else { 0 };
+            assert!(found.beyond <= allowed, "{name}: {}", found.beyond);
+            assert!(found.labels <= allowed, "{name}: {}", found.labels);
         }
     }
 }
 
 #[test]
 fn trees_on_integers_decide_as_in_floats() {
-    // Samples are multiples of 1/32768 and thresholds lie between them: every vector ends in the
-    // same leaves.
+    // Samples and thresholds are multiples of half a step: the same comparison in both.
     for name in ["tree", "forest", "votes"] {
         for numeric in [Numeric::F32, Numeric::Fixed(Precision::Full)] {
-            let (error, others) = compare(name, numeric);
-            assert!(error <= 1.01 / 32768.0, "{name}: {error:e}");
-            assert_eq!(others, 0, "{name}");
+            let found = compare(name, numeric, 1.01 / 32768.0);
+            assert_eq!(
+                (found.beyond, found.labels),
+                (0, 0),
+                "{name}: {:e}",
+                found.largest
+            );
         }
     }
 }

@@ -316,6 +316,17 @@ extern const oto_op OTO_OP_QUANTIZE_I8_U8;
 extern const oto_op OTO_OP_DEQUANTIZE_I8_F32;
 extern const oto_op OTO_OP_DEQUANTIZE_I16_F32;
 extern const oto_op OTO_OP_DECIDE_I8;
+extern const oto_op OTO_OP_TREES_I32;
+extern const oto_op OTO_OP_TREES_F32;
+extern const oto_op OTO_OP_LINEAR_I32;
+extern const oto_op OTO_OP_TO_FIXED_F32_I32;
+extern const oto_op OTO_OP_SOFTMAX_I32;
+extern const oto_op OTO_OP_LOGISTIC_I32;
+extern const oto_op OTO_OP_SQUARED_DISTANCES_I32;
+extern const oto_op OTO_OP_SQUARED_DISTANCES_F32;
+extern const oto_op OTO_OP_NEAREST_I64;
+extern const oto_op OTO_OP_MIXTURE_I64;
+extern const oto_op OTO_OP_DECIDE_I32;
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
 
