@@ -23,7 +23,7 @@ pub use recursion::{NoiseSubtraction, Pcen, RunningNormalisation};
 pub(crate) use signal::Cascade;
 pub use signal::{Conditioning, SignalKind, SignalStage};
 
-use crate::estimator::Estimator;
+use crate::estimator::{Estimator, ScoreKind};
 use otolith_tflite::Model;
 use std::sync::Arc;
 
@@ -531,6 +531,14 @@ pub struct Head {
     pub labels: Vec<String>,
     /// When a score becomes a decision.
     pub decide: Decide,
+}
+
+impl Head {
+    /// Whether its scores lead to decisions: those of a regression do not.
+    pub fn decides(&self) -> bool {
+        let estimator = self.model.estimator();
+        estimator.is_none_or(|estimator| estimator.score_kind() != ScoreKind::Value)
+    }
 }
 
 /// What gives the scores of a [`Head`].

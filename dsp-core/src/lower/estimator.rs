@@ -19,6 +19,7 @@ pub(super) fn f32(
     estimator: &Estimator,
     features: TensorId,
 ) -> Result<(), LowerError> {
+    expect_features(plan, head, estimator, features)?;
     let name = &head.name;
     let n = estimator.n_features();
     let x = plan.view(&format!("{name}.features"), features, 0, Elem::F32, &[n]);
@@ -77,6 +78,25 @@ pub(super) fn f32(
         }
     };
     steps.decide(estimator, scores)
+}
+
+/// Fails unless `features` holds what the estimator takes: recordings of any length do not.
+pub(super) fn expect_features(
+    plan: &PlanBuilder,
+    head: &Head,
+    estimator: &Estimator,
+    features: TensorId,
+) -> Result<(), LowerError> {
+    let shape = plan.shape(features);
+    let (found, n) = (shape.iter().product::<usize>(), estimator.n_features());
+    if found == n {
+        return Ok(());
+    }
+    let why = format!(
+        "the model takes {n} features, the pipeline gives {found} of shape {shape:?}: change the \
+         number of rows or of values in a row"
+    );
+    Err(LowerError::new(head.name.clone(), why))
 }
 
 /// Real value of one unit of a logit.

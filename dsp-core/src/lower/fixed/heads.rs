@@ -5,7 +5,7 @@ use super::columns::{Column, UNCLAMPED};
 use crate::error::LowerError;
 use crate::estimator::{Estimator, Kind, Linear};
 use crate::graph::Head;
-use crate::lower::estimator::{Components, LOGIT, Steps};
+use crate::lower::estimator::{Components, LOGIT, Steps, expect_features};
 use crate::plan_builder::{PlanBuilder, TensorId};
 use otolith_classifier::ops::{anomaly, linear, tree};
 use otolith_dsp_nostd::format::Elem;
@@ -18,6 +18,7 @@ pub(super) fn add(
     estimator: &Estimator,
     values: Values,
 ) -> Result<(), LowerError> {
+    expect_features(plan, head, estimator, values.tensor)?;
     let mut steps = Steps { plan, head };
     let (x, features) = features(&mut steps, estimator, values)?;
     let labels = estimator.labels().len();
