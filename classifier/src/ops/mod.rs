@@ -13,6 +13,7 @@ pub mod initial;
 pub mod linear;
 pub mod lstm;
 pub mod mean;
+pub mod packed;
 pub mod pool;
 pub mod quantize;
 pub mod softmax;

@@ -178,6 +178,7 @@ impl Pipeline {
             graph.head = Some(Head {
                 name: block.id.clone(),
                 model: spec.model,
+                kernels: deploy.target.kernels(),
                 codes,
                 rows: spec.rows,
                 row_hop: spec.hop_rows,
