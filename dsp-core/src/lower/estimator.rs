@@ -36,7 +36,7 @@ pub(super) fn f32(
                 Ok(rounded_down(threshold * scale[feature] + mean[feature]))
             })?
         }
-        Kind::Linear(linear) => steps.linear_f32(linear, x, &mean, &scale, linear.unit()),
+        Kind::Linear(linear) => steps.linear_f32(linear, x, &mean, &scale, value_unit(linear)),
         Kind::Logistic(logistic) => {
             let logits = steps.linear_f32(&logistic.linear, x, &mean, &scale, LOGIT);
             steps.probabilities(logistic, estimator.labels().len(), logits)
@@ -78,6 +78,14 @@ pub(super) fn f32(
         }
     };
     steps.decide(estimator, scores)
+}
+
+/// Bits below the unit of its scores with which a regression sums.
+const VALUE_BITS: u32 = 12;
+
+/// Real value of one unit of a regression's sums.
+pub(super) fn value_unit(linear: &Linear) -> f64 {
+    linear.unit() / f64::from(1 << VALUE_BITS)
 }
 
 /// Fails unless `features` holds what the estimator takes: recordings of any length do not.
@@ -353,7 +361,7 @@ impl Steps<'_, '_> {
             let scores = self.output("scores", Elem::I16, n);
             let (mul, add) = (self.table("one", &[1i32]), self.table("zero", &[0i64]));
             let params = scale::ScaleParams {
-                shift: 0,
+                shift: VALUE_BITS,
                 min: i32::from(i16::MIN),
                 max: i32::from(i16::MAX),
             };

@@ -5,7 +5,7 @@ use super::columns::{Column, UNCLAMPED};
 use crate::error::LowerError;
 use crate::estimator::{Estimator, Kind, Linear};
 use crate::graph::Head;
-use crate::lower::estimator::{Components, LOGIT, Steps, expect_features};
+use crate::lower::estimator::{Components, LOGIT, Steps, expect_features, value_unit};
 use crate::plan_builder::{PlanBuilder, TensorId};
 use otolith_classifier::ops::{anomaly, linear, tree};
 use otolith_dsp_nostd::format::Elem;
@@ -28,7 +28,7 @@ pub(super) fn add(
             // A cast saturates.
             Ok(libm::floor((t - features[f].offset) / features[f].scale) as i32)
         })?,
-        Kind::Linear(linear) => add_linear(&mut steps, linear, &features, x, linear.unit())?,
+        Kind::Linear(linear) => add_linear(&mut steps, linear, &features, x, value_unit(linear))?,
         Kind::Logistic(logistic) => {
             let logits = add_linear(&mut steps, &logistic.linear, &features, x, LOGIT)?;
             steps.probabilities(logistic, labels, logits)
