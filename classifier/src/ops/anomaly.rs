@@ -98,7 +98,7 @@ fn run_i32(io: &mut Io<'_, '_>) -> Result<(), Fault> {
 
 /// Saturates to 32 bits: what is that far away needs no exact distance.
 fn narrow(x: i64) -> i32 {
-    x.max(i64::from(i32::MIN)).min(i64::from(i32::MAX)) as i32
+    x.clamp(i32::MIN.into(), i32::MAX.into()) as i32
 }
 
 fn check_f32(step: &Step<'_>) -> Result<(), Fault> {
@@ -219,6 +219,6 @@ fn run_mixture(io: &mut Io<'_, '_>) -> Result<(), Fault> {
 /// Writes a score in Q16 as Q8, from 0 to 32767.
 fn score(y: &mut [i32], q16: i64) {
     if let Some(y) = y.first_mut() {
-        *y = q::shr(q16, 8).max(0).min(i64::from(i16::MAX)) as i32;
+        *y = q::shr(q16, 8).clamp(0, i16::MAX.into()) as i32;
     }
 }

@@ -136,7 +136,7 @@ fn check_i32(step: &Step<'_>) -> Result<(), Fault> {
 
 fn run_i32(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let rule = Rule::decode(io.step.params()?);
-    decide::<i32>(io, &rule, |&x| x.max(0).min(MOST), quotient)
+    decide::<i32>(io, &rule, |&x| x.clamp(0, MOST), quotient)
 }
 
 /// The law of both operators: `value` is what a score in the ring adds, `average` makes the
