@@ -1,7 +1,7 @@
 //! Linear models and their probabilities: `LINEAR_I32`, `TO_FIXED_F32_I32`, `SOFTMAX_I32`,
 //! `LOGISTIC_I32`.
 
-use super::softmax::{exp_of_negative, one_over_one_plus};
+use crate::functions::{exp_of_negative, one_over_one_plus};
 use crate::params::{MAX_DIM, expect_count, size};
 use crate::requant::srdhm;
 use otolith_dsp_nostd::{Fault, Io, Op, Step, q};
@@ -186,7 +186,7 @@ pub(super) fn exp_q16(x: i64) -> i32 {
         return 0;
     }
     // Q5.26
-    exp_of_negative((x << 10) as i32)
+    exp_of_negative::<5>((x << 10) as i32)
 }
 
 /// `part / sum` in Q15, rounded, for a `part` of `sum`; 0 where the sum is 0.
