@@ -543,6 +543,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
                 }
             }
         }
+        self.place_assigned();
         let mut faults = Vec::new();
         for (index, op) in model.operators.iter().enumerate() {
             if !runs(op, &needed) {
