@@ -5,7 +5,7 @@ use crate::format::{ARENA_ALIGN, Elem, Element, Lane, MAX_LANES, NONE, Place};
 use crate::op::{Io, byte_range};
 use crate::plan::Plan;
 use crate::q;
-use core::cell::Cell;
+use otolith_dsp_arch::dsp::memory;
 
 /// Executes a [`Plan`] in the caller's memory.
 ///
@@ -570,45 +570,15 @@ fn copy(from: &[i16], to: &mut [i16]) {
     let to = to.get_mut(..from.len()).unwrap_or_default();
     let words = bytemuck::try_cast_slice::<i16, u32>(from).ok();
     match (words, bytemuck::try_cast_slice_mut::<i16, u32>(to)) {
-        (Some(from), Ok(to)) => copy_all(from, to),
-        _ => copy_all(from, to),
-    }
-}
-
-fn copy_all<T: Copy>(from: &[T], to: &mut [T]) {
-    let (from4, from_rest) = from.as_chunks::<4>();
-    let (to4, to_rest) = to.as_chunks_mut::<4>();
-    for (to, from) in to4.iter_mut().zip(from4) {
-        *to = *from;
-    }
-    for (to, &from) in to_rest.iter_mut().zip(from_rest) {
-        *to = from;
+        (Some(from), Ok(to)) => memory::copy(from, to),
+        _ => memory::portable::copy(from, to),
     }
 }
 
 /// Moves everything but the first `n` bytes to the front: in words of 32 bits where it can.
 fn drop_front(bytes: &mut [u8], n: usize) {
     match bytemuck::try_cast_slice_mut::<u8, u32>(bytes) {
-        Ok(words) if n.is_multiple_of(4) => move_down(words, n / 4),
-        _ => move_down(bytes, n),
-    }
-}
-
-/// Moves the values from `n` on to the front; those behind them stay.
-pub(crate) fn move_down<T: Copy>(values: &mut [T], n: usize) {
-    let to = Cell::from_mut(values).as_slice_of_cells();
-    let from = to.get(n..).unwrap_or_default();
-    let (from4, from_rest) = from.as_chunks::<4>();
-    let (to4, _) = to.as_chunks::<4>();
-    for ([a, b, c, d], [e, f, g, h]) in to4.iter().zip(from4) {
-        a.set(e.get());
-        b.set(f.get());
-        c.set(g.get());
-        d.set(h.get());
-    }
-    // What is left starts behind as many whole blocks as `from` has.
-    let to_rest = to.get(from4.len() * 4..).unwrap_or_default();
-    for (to, from) in to_rest.iter().zip(from_rest) {
-        to.set(from.get());
+        Ok(words) if n.is_multiple_of(4) => memory::move_down(words, n / 4),
+        _ => memory::portable::move_down(bytes, n),
     }
 }

@@ -12,8 +12,7 @@ mod log;
 mod matrix;
 #[cfg(otolith_arm_dsp)]
 mod mel;
-#[cfg(otolith_arm_dsp)]
-mod memory;
+pub mod memory;
 
 /// Whether the target has the routines of this module.
 pub const AVAILABLE: bool = cfg!(otolith_arm_dsp);
@@ -184,30 +183,6 @@ pub fn folded(x: &mut [i32], m: &[i16], y: &mut [i32]) -> Option<i32> {
     {
         let _ = (x, m, y);
         None
-    }
-}
-
-/// Copies `from` to the front of `to`, as much as fits.
-#[inline(always)]
-pub fn copy(from: &[u32], to: &mut [u32]) -> bool {
-    #[cfg(otolith_arm_dsp)]
-    return memory::copy(from, to);
-    #[cfg(not(otolith_arm_dsp))]
-    {
-        let _ = (from, to);
-        false
-    }
-}
-
-/// Moves the values from `n` on to the front; those behind them stay.
-#[inline(always)]
-pub fn move_down(values: &mut [u32], n: usize) -> bool {
-    #[cfg(otolith_arm_dsp)]
-    return memory::move_down(values, n);
-    #[cfg(not(otolith_arm_dsp))]
-    {
-        let _ = (values, n);
-        false
     }
 }
 
