@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "none")]
 pub mod device;
+#[cfg(target_os = "none")]
+pub mod kernels;
 #[cfg(all(target_os = "none", target_arch = "arm"))]
 pub mod stack;
 #[cfg(all(target_os = "none", target_arch = "arm"))]

@@ -1,0 +1,287 @@
+//! Routines and their twins on random shapes.
+
+use otolith_dsp_arch::int8::{self, Linear, Lines, March, Packed, Sign, Taps, Window, portable};
+
+/// Random shapes for each routine.
+pub const CASES: usize = 200;
+
+/// Draws one case; whether both gave the same, `None` when the shape was refused.
+pub type Compare = fn(&mut Random) -> Option<bool>;
+
+/// Every routine.
+pub const ALL: &[(&str, Compare)] = &[
+    ("gather2", gather2),
+    ("gather1", gather1),
+    ("gather2_27", gather2_27),
+    ("gemm2", gemm2),
+    ("gemv", gemv),
+    ("depthwise_3x3_lines", lines),
+    ("depthwise_3x3_weights", weights),
+    ("depthwise_3x3_march", march),
+    ("depthwise_taps", taps),
+    ("add", add),
+    ("add_to", add_to),
+    ("sums", sums),
+];
+
+/// A generator of numbers (xorshift, 32 bits).
+#[derive(Debug)]
+pub struct Random(u32);
+
+impl Random {
+    /// From a seed that is not 0.
+    pub const fn new(seed: u32) -> Self {
+        Self(seed)
+    }
+
+    fn word(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    fn from(&mut self, low: usize, high: usize) -> usize {
+        low + (self.word() >> 8) as usize % (high - low + 1)
+    }
+
+    fn fill<const N: usize>(&mut self) -> [u32; N] {
+        core::array::from_fn(|_| self.word())
+    }
+
+    fn bytes<const N: usize>(&mut self) -> [i8; N] {
+        // Every fourth array holds extremes only.
+        let extremes = self.word() >> 30 == 0;
+        core::array::from_fn(|_| {
+            let word = self.word();
+            match extremes {
+                true if word >> 31 == 0 => -128,
+                true => 127,
+                false => (word >> 8) as i8,
+            }
+        })
+    }
+
+    fn channels<const N: usize>(&mut self) -> [int8::Channel; N] {
+        core::array::from_fn(|_| {
+            let shift = self.from(1, 22) as i32;
+            let zero_point = self.from(0, 255) as i32 - 128;
+            [
+                (self.word() as i32) >> 8,
+                (1 << 30) | (self.word() >> 2) as i32,
+                (zero_point << shift) + (1 << (shift - 1)),
+                shift,
+            ]
+        })
+    }
+
+    fn sign(&mut self) -> Sign {
+        if self.word() >> 31 == 0 {
+            Sign::Matters
+        } else {
+            Sign::Saturates
+        }
+    }
+}
+
+fn gather2(random: &mut Random) -> Option<bool> {
+    let (rows, words) = (random.from(1, 5), random.from(1, 11));
+    let bytes: [i8; 700] = random.bytes();
+    let windows = [0, 1].map(|_| Window {
+        bytes: bytes.get(random.from(0, 200)..).unwrap_or_default(),
+        stride: 4 * words + random.from(0, 50),
+    });
+    let (mut a, mut b) = ([0; 220], [0; 220]);
+    let n = 4 * rows * words;
+    int8::gather2(windows, rows, words, a.get_mut(..n)?)?;
+    portable::gather2(windows, rows, words, b.get_mut(..n)?);
+    Some(a == b)
+}
+
+fn gather1(random: &mut Random) -> Option<bool> {
+    let (rows, words) = (random.from(1, 5), random.from(1, 11));
+    let bytes: [i8; 700] = random.bytes();
+    let window = Window {
+        bytes: bytes.get(random.from(0, 200)..)?,
+        stride: 4 * words + random.from(0, 50),
+    };
+    let (mut a, mut b) = ([0; 220], [0; 220]);
+    let n = 2 * rows * words;
+    int8::gather1(window, rows, words, a.get_mut(..n)?)?;
+    portable::gather1(window, rows, words, b.get_mut(..n)?);
+    Some(a == b)
+}
+
+fn gather2_27(random: &mut Random) -> Option<bool> {
+    let bytes: [i8; 700] = random.bytes();
+    let windows = [0, 1].map(|_| Window {
+        bytes: bytes.get(random.from(0, 200)..).unwrap_or_default(),
+        stride: random.from(9, 200),
+    });
+    let (mut a, mut b) = ([0; 28], [0; 28]);
+    int8::gather2_27(windows, &mut a)?;
+    portable::gather2_27(windows, &mut b);
+    // What lies beside the last value has no meaning.
+    let known = |acts: [u32; 28]| (acts.map(|w| w & 0xffff), acts.map(|w| w >> 16));
+    let ((low_a, mut high_a), (low_b, mut high_b)) = (known(a), known(b));
+    for high in [&mut high_a, &mut high_b] {
+        high.iter_mut().rev().take(2).for_each(|word| *word = 0);
+    }
+    Some(low_a == low_b && high_a == high_b)
+}
+
+fn gemm2(random: &mut Random) -> Option<bool> {
+    let (groups, pairs) = (random.from(1, 4), random.from(2, 40));
+    let weights: [u32; 320] = random.fill();
+    let channels: [int8::Channel; 16] = random.channels();
+    let acts: [u32; 80] = random.fill();
+    let packed = Packed {
+        weights: weights.get(..2 * groups * pairs)?,
+        channels: channels.get(..4 * groups)?,
+        sign: random.sign(),
+    };
+    let acts = acts.get(..2 * pairs)?;
+    let mut outputs = [[0; 17]; 4];
+    let [a, b, c, d] = &mut outputs;
+    int8::gemm2(&packed, acts, [a, b])?;
+    portable::gemm2(&packed, acts, [c, d]);
+    Some(a == c && b == d)
+}
+
+fn gemv(random: &mut Random) -> Option<bool> {
+    let (groups, pairs) = (random.from(1, 4), 2 * random.from(2, 20));
+    let weights: [u32; 320] = random.fill();
+    let channels: [int8::Channel; 16] = random.channels();
+    let acts: [u32; 40] = random.fill();
+    let packed = Packed {
+        weights: weights.get(..2 * groups * pairs)?,
+        channels: channels.get(..4 * groups)?,
+        sign: Sign::Matters,
+    };
+    let acts = acts.get(..pairs)?;
+    let (mut a, mut b) = ([0; 17], [0; 17]);
+    int8::gemv(&packed, acts, &mut a)?;
+    portable::gemv(&packed, acts, &mut b);
+    Some(a == b)
+}
+
+fn lines(random: &mut Random) -> Option<bool> {
+    let input: [i8; 900] = random.bytes();
+    let (pixels, count) = (random.from(1, 12), random.from(1, 4));
+    let pixel = random.from(4, 12);
+    let lead = random.word() >> 31 == 0;
+    let words = usize::from(lead) + (pixels - usize::from(lead)).div_ceil(2) + random.from(0, 3);
+    let at = random.from(0, 9);
+    let lines = Lines {
+        pixel,
+        pixels,
+        lead,
+        words,
+        padding: random.word() as i8,
+        line: random.from(4, 200),
+        plane: at + count * words + random.from(0, 5),
+    };
+    let (mut a, mut b) = ([0; 400], [0; 400]);
+    int8::depthwise_3x3_lines(&lines, &input, count, &mut a, at)?;
+    portable::depthwise_3x3_lines(&lines, &input, count, &mut b, at);
+    Some(a == b)
+}
+
+fn weights(random: &mut Random) -> Option<bool> {
+    let lines: [[u32; 3]; 4] = core::array::from_fn(|_| random.fill());
+    let channels = random.channels();
+    let (mut a, mut b) = ([0; 40], [0; 40]);
+    int8::depthwise_3x3_weights(&lines, &channels, &mut a);
+    portable::depthwise_3x3_weights(&lines, &channels, &mut b);
+    Some(a == b)
+}
+
+fn march(random: &mut Random) -> Option<bool> {
+    let stride = random.from(1, 2);
+    let (outputs, count) = (random.from(2, 9), random.from(1, 3));
+    let steps = outputs.div_ceil(2);
+    let words = stride * steps + 1;
+    let pixel = random.from(4, 10);
+    let lines: [usize; 3] = core::array::from_fn(|_| random.from(0, 4) * words);
+    let march = March {
+        lines,
+        words,
+        plane: 4 * words + count * stride * words + random.from(0, 3),
+        stride,
+        outputs,
+        count,
+        pixel,
+        line: random.from(4, 120),
+        sign: random.sign(),
+    };
+    let planes: [u32; 500] = random.fill();
+    let values = core::array::from_fn(|_| random.fill());
+    let channels = random.channels();
+    let mut record = [0; 40];
+    int8::depthwise_3x3_weights(&values, &channels, &mut record);
+    let (mut a, mut b) = ([0; 400], [0; 400]);
+    int8::depthwise_3x3_march(&march, &planes, &record, &mut a)?;
+    portable::depthwise_3x3_march(&march, &planes, &record, &mut b);
+    // Where lines of outputs overlap, the order in which channels are done shows.
+    let overlap = march.line < pixel * (outputs - 1) + 4;
+    Some(a == b || overlap && count > 1)
+}
+
+fn taps(random: &mut Random) -> Option<bool> {
+    let pairs = random.from(1, 8);
+    let offsets: [u32; 16] = core::array::from_fn(|_| random.from(0, 300) as u32);
+    let weights: [u32; 32] = core::array::from_fn(|_| {
+        let half = |word: u32| u32::from(word as i8 as i16 as u16);
+        half(random.word() >> 8) | half(random.word() >> 8) << 16
+    });
+    let channels = random.channels();
+    let input: [i8; 700] = random.bytes();
+    let taps = Taps {
+        offsets: offsets.get(..2 * pairs)?,
+        weights: weights.get(..4 * pairs)?,
+        channels: &channels,
+        step: random.from(0, 30),
+        output_step: random.from(4, 20),
+    };
+    let count = random.from(1, 9);
+    let (mut a, mut b) = ([0; 200], [0; 200]);
+    int8::depthwise_taps(&taps, &input, count, &mut a)?;
+    portable::depthwise_taps(&taps, &input, count, &mut b);
+    Some(a == b)
+}
+
+fn linear(random: &mut Random) -> Linear {
+    Linear {
+        factors: [random.word() as i32 >> 8, random.word() as i32 >> 8],
+        constant: random.word() as i32 >> 2,
+        shift: random.from(10, 24) as i32,
+    }
+}
+
+fn add(random: &mut Random) -> Option<bool> {
+    let linear = linear(random);
+    let (x, y): ([i8; 48], [i8; 48]) = (random.bytes(), random.bytes());
+    let n = 4 * random.from(1, 12);
+    let (mut a, mut b) = ([0; 48], [0; 48]);
+    int8::add(&linear, x.get(..n)?, y.get(..n)?, a.get_mut(..n)?)?;
+    portable::add(&linear, x.get(..n)?, y.get(..n)?, b.get_mut(..n)?);
+    Some(a == b)
+}
+
+fn add_to(random: &mut Random) -> Option<bool> {
+    let linear = linear(random);
+    let (x, y): ([i8; 48], [i8; 48]) = (random.bytes(), random.bytes());
+    let n = 4 * random.from(1, 12);
+    let (mut a, mut b) = (x, x);
+    int8::add_to(&linear, a.get_mut(..n)?, y.get(..n)?)?;
+    portable::add_to(&linear, b.get_mut(..n)?, y.get(..n)?);
+    Some(a == b)
+}
+
+fn sums(random: &mut Random) -> Option<bool> {
+    let input: [i8; 4000] = random.bytes();
+    let pixels = random.from(1, 255);
+    let step = random.from(0, 15);
+    let a = int8::sums(&input, step, pixels)?;
+    Some(a == portable::sums(&input, step, pixels))
+}

@@ -1,0 +1,249 @@
+//! The routines for cores with Arm's DSP instructions (ARMv7E-M).
+//!
+//! The functions of the parent module have checked every length; here slices become the addresses
+//! that a routine's context holds. A routine keeps its frame on the stack, uses no table and no
+//! global, and touches what its context names, nothing else.
+
+use super::{
+    Channel, DEPTHWISE_3X3_RECORD, Linear, Lines, March, Packed, Sign, TAPS_27, Taps, Weights3x3,
+    Window,
+};
+use core::arch::global_asm;
+
+global_asm!(
+    include_str!("arm/gemm.s"),
+    include_str!("arm/depthwise.s"),
+    include_str!("arm/elements.s"),
+    options(raw)
+);
+
+unsafe extern "C" {
+    fn oto_arch_gather2(context: *const usize);
+    fn oto_arch_gather1(row: *const i8, to: *mut u32, rows: usize, words: usize, skip: usize);
+    fn oto_arch_gather2_27(context: *const usize);
+    fn oto_arch_gemm2(context: *const usize);
+    fn oto_arch_gemm2_relu(context: *const usize);
+    fn oto_arch_gemv(context: *const usize);
+    fn oto_arch_dw3_weights(weights: *const Weights3x3, channels: *const Channel, to: *mut u32);
+    fn oto_arch_dw3_lines(context: *mut usize);
+    fn oto_arch_dw3_march1(context: *const usize);
+    fn oto_arch_dw3_march1_relu(context: *const usize);
+    fn oto_arch_dw3_march2(context: *const usize);
+    fn oto_arch_dw3_march2_relu(context: *const usize);
+    fn oto_arch_dw_any(context: *const usize);
+    fn oto_arch_add(a: *const i8, b: *const i8, output: *mut i8, parameters: *const i32);
+    fn oto_arch_sums(input: *const i8, step: usize, pixels: usize, sums: *mut i32);
+}
+
+#[inline(always)]
+pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
+    let [a, b] = windows;
+    let context = [
+        a.bytes.as_ptr().addr(),
+        b.bytes.as_ptr().addr(),
+        acts.as_mut_ptr().expose_provenance(),
+        rows,
+        words,
+        a.stride - 4 * words,
+        b.stride - 4 * words,
+    ];
+    // SAFETY: both windows hold the rows, `acts` holds four words for each of their words, and a row's
+    // stride is at least its length.
+    unsafe { oto_arch_gather2(context.as_ptr()) }
+}
+
+#[inline(always)]
+pub(super) fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) {
+    let skip = window.stride - 4 * words;
+    // SAFETY: as for two windows, with two words for each.
+    unsafe { oto_arch_gather1(window.bytes.as_ptr(), acts.as_mut_ptr(), rows, words, skip) }
+}
+
+#[inline(always)]
+pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
+    let [a, b] = windows;
+    let context = [
+        a.bytes.as_ptr().addr(),
+        b.bytes.as_ptr().addr(),
+        acts.as_mut_ptr().expose_provenance(),
+        a.stride,
+        b.stride,
+    ];
+    // SAFETY: both windows hold three rows of nine bytes, and 28 words are written.
+    unsafe { oto_arch_gather2_27(context.as_ptr()) }
+}
+
+#[inline(always)]
+pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], [first, second]: [&mut [i8]; 2]) {
+    let channels = packed.channels.as_ptr_range();
+    let context = [
+        packed.weights.as_ptr().addr(),
+        acts.as_ptr().addr(),
+        channels.start.addr(),
+        channels.end.addr(),
+        first.as_mut_ptr().expose_provenance(),
+        second.as_mut_ptr().expose_provenance(),
+        acts.as_ptr_range().end.addr(),
+        acts.len() / 2,
+    ];
+    // SAFETY: weights hold two words for each pair and group, outputs a word for each group, and
+    // there are at least two pairs.
+    unsafe {
+        match packed.sign {
+            Sign::Matters => oto_arch_gemm2(context.as_ptr()),
+            Sign::Saturates => oto_arch_gemm2_relu(context.as_ptr()),
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
+    let channels = packed.channels.as_ptr_range();
+    let context = [
+        packed.weights.as_ptr().addr(),
+        acts.as_ptr().addr(),
+        channels.start.addr(),
+        channels.end.addr(),
+        output.as_mut_ptr().expose_provenance(),
+        0,
+        acts.as_ptr_range().end.addr(),
+        acts.len() / 2,
+    ];
+    // SAFETY: as for two windows; there are at least two blocks of two pairs.
+    unsafe { oto_arch_gemv(context.as_ptr()) }
+}
+
+#[inline(always)]
+pub(super) fn depthwise_3x3_weights(
+    weights: &Weights3x3,
+    channels: &[Channel; 4],
+    record: &mut [u32; DEPTHWISE_3X3_RECORD],
+) {
+    // SAFETY: the routine reads twelve words and four channels and writes 40 words.
+    unsafe { oto_arch_dw3_weights(weights, channels.as_ptr(), record.as_mut_ptr()) }
+}
+
+#[inline(always)]
+pub(super) fn depthwise_3x3_lines(
+    lines: &Lines,
+    input: &[i8],
+    count: usize,
+    planes: &mut [u32],
+    at: usize,
+) {
+    let Some((pairs, left, behind)) = lines.split() else {
+        return;
+    };
+    let Some(planes) = planes.get_mut(at..) else {
+        return;
+    };
+    let mut context = [
+        input.as_ptr().addr(),
+        lines.pixel,
+        planes.as_mut_ptr().expose_provenance(),
+        4 * lines.plane,
+        pairs,
+        usize::from(lines.lead),
+        usize::from(left),
+        behind,
+        usize::from(lines.padding as u8) * 0x0101_0101,
+        count,
+        lines.line,
+        4 * lines.words,
+    ];
+    // SAFETY: the input holds four channels of the last pixel of the last line, and each plane all
+    // words of all lines from `at` on.
+    unsafe { oto_arch_dw3_lines(context.as_mut_ptr()) }
+}
+
+#[inline(always)]
+pub(super) fn depthwise_3x3_march(
+    march: &March,
+    planes: &[u32],
+    record: &[u32; DEPTHWISE_3X3_RECORD],
+    output: &mut [i8],
+) {
+    let base = planes.as_ptr().addr();
+    let [a, b, c] = march.lines.map(|line| base + 4 * line);
+    let lines = 4 * march.count * march.stride * march.words;
+    let context = [
+        a,
+        b,
+        c,
+        record.as_ptr_range().start.addr(),
+        record.as_ptr_range().end.addr(),
+        output.as_mut_ptr().expose_provenance(),
+        march.pixel,
+        march.outputs / 2 * 4 * march.stride,
+        4 * march.words,
+        lines,
+        (4 * march.plane).wrapping_sub(lines),
+        march.line.wrapping_sub(march.pixel * march.outputs),
+        march.outputs % 2,
+    ];
+    // SAFETY: each line under the kernel has its words in every plane, for all lines of outputs; the
+    // output holds four channels of the last one; a line has at least two outputs.
+    unsafe {
+        match (march.stride, march.sign) {
+            (1, Sign::Matters) => oto_arch_dw3_march1(context.as_ptr()),
+            (1, Sign::Saturates) => oto_arch_dw3_march1_relu(context.as_ptr()),
+            (_, Sign::Matters) => oto_arch_dw3_march2(context.as_ptr()),
+            (_, Sign::Saturates) => oto_arch_dw3_march2_relu(context.as_ptr()),
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]) {
+    let offsets = taps.offsets.as_ptr_range();
+    let context = [
+        input.as_ptr().addr(),
+        offsets.start.addr(),
+        taps.weights.as_ptr().addr(),
+        offsets.end.addr(),
+        taps.channels.as_ptr().addr(),
+        output.as_mut_ptr().expose_provenance(),
+        count,
+        taps.step,
+        taps.output_step,
+    ];
+    // SAFETY: the input holds the furthest tap of the last window, the output the last four values,
+    // and there are four words of weights for each two offsets.
+    unsafe { oto_arch_dw_any(context.as_ptr()) }
+}
+
+#[inline(always)]
+fn parameters(linear: &Linear, n: usize) -> [i32; 5] {
+    let [a, b] = linear.factors;
+    [a, b, linear.constant, linear.shift, (n / 4) as i32]
+}
+
+#[inline(always)]
+pub(super) fn add(linear: &Linear, a: &[i8], b: &[i8], output: &mut [i8]) {
+    let parameters = parameters(linear, output.len());
+    // SAFETY: all three have the same length, a multiple of four.
+    unsafe {
+        oto_arch_add(
+            a.as_ptr(),
+            b.as_ptr(),
+            output.as_mut_ptr(),
+            parameters.as_ptr(),
+        )
+    }
+}
+
+#[inline(always)]
+pub(super) fn add_to(linear: &Linear, a: &mut [i8], b: &[i8]) {
+    let parameters = parameters(linear, a.len());
+    let output = a.as_mut_ptr();
+    // SAFETY: as for `add`; four values are read before their four sums are written.
+    unsafe { oto_arch_add(output, b.as_ptr(), output, parameters.as_ptr()) }
+}
+
+#[inline(always)]
+pub(super) fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
+    let mut sums = [0; 8];
+    // SAFETY: the last of the pixels has eight bytes in the input, and eight words are written.
+    unsafe { oto_arch_sums(input.as_ptr(), step, pixels, sums.as_mut_ptr()) }
+    sums
+}

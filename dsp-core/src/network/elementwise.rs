@@ -1,0 +1,190 @@
+//! Operators of two tensors with broadcasting, and of one.
+
+use super::Values;
+use super::node::{Node, scale};
+use super::rescale::{Rescale, activate, clamp, clamp_of, divide_by_power, limits};
+use crate::executor::Real;
+use otolith_tflite::{Activation, DType, Options};
+
+/// For each element of `output`, its place in a tensor of shape `input` by numpy's rule: shapes
+/// are aligned at their last dimension, and a dimension of 1 is repeated.
+pub(super) fn broadcast(input: &[usize], output: &[usize]) -> Option<Vec<usize>> {
+    let missing = output.len().checked_sub(input.len())?;
+    let mut places = vec![0];
+    let mut stride = 1;
+    // From the last dimension to the first: each one repeats what is there.
+    for (axis, &size) in output.iter().enumerate().rev() {
+        let own = axis.checked_sub(missing).map_or(1, |axis| input[axis]);
+        if own != 1 && own != size {
+            return None;
+        }
+        let step = if own == 1 { 0 } else { stride };
+        places = (0..size)
+            .flat_map(|i| places.iter().map(move |place| i * step + place))
+            .collect();
+        stride *= own;
+    }
+    Some(places)
+}
+
+/// Applies `combine` to each pair of elements.
+fn pairs<F: Real, T: Copy>(
+    node: &Node<'_, F>,
+    a: &[T],
+    b: &[T],
+    combine: impl Fn(T, T) -> T,
+) -> Result<Vec<T>, String> {
+    let output = &node.output().shape;
+    let places = |i| -> Result<Vec<usize>, String> {
+        broadcast(&node.input(i)?.shape, output).ok_or_else(|| node.shapes())
+    };
+    let (left, right) = (places(0)?, places(1)?);
+    let places = left.into_iter().zip(right);
+    Ok(places.map(|(i, j)| combine(a[i], b[j])).collect())
+}
+
+fn activation<F: Real>(node: &Node<'_, F>) -> Activation {
+    match node.op.options {
+        Options::Add { activation } => activation,
+        _ => Activation::None,
+    }
+}
+
+fn finish_reals<F: Real>(node: &Node<'_, F>, values: Vec<F>) -> Result<Values<F>, String> {
+    let activation = activation(node);
+    let values = values.into_iter().map(|x| activate(activation, x));
+    Ok(Values::Reals(values.collect::<Result<_, _>>()?))
+}
+
+/// Sum, or difference for `sign` -1.
+pub(super) fn add<F: Real>(node: &Node<'_, F>, sign: i64) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let sign = F::of(sign as f64);
+        let sums = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| a + sign * b)?;
+        return finish_reals(node, sums);
+    }
+    let output = node.output();
+    let [(a, _), (b, _), (y, zero_point)] =
+        [scale(node.input(0)?)?, scale(node.input(1)?)?, scale(output)?];
+    let [a, b, y] = [a, b, y].map(f64::from);
+    // Both terms are brought to half the larger scale with spare bits behind the point.
+    let bits = if output.dtype == DType::I16 { 15 } else { 20 };
+    let twice = 2.0 * a.max(b);
+    let [a, b] = [a, b].map(|scale| Rescale::new(scale / twice));
+    let out = Rescale::new(twice / (libm::ldexp(1.0, bits) * y));
+    let limits = clamp_of(activation(node), output)?;
+    let sums = pairs(node, &node.offset(0)?, &node.offset(1)?, |x, y| {
+        let sum = a.apply(x << bits) + sign * b.apply(y << bits);
+        clamp(out.apply(sum) + zero_point, limits)
+    })?;
+    Ok(Values::Integers(sums))
+}
+
+pub(super) fn mul<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let products = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| a * b)?;
+        return finish_reals(node, products);
+    }
+    let output = node.output();
+    let [(a, _), (b, _), (y, zero_point)] =
+        [scale(node.input(0)?)?, scale(node.input(1)?)?, scale(output)?];
+    let factor = Rescale::new(f64::from(a) * f64::from(b) / f64::from(y));
+    let limits = clamp_of(activation(node), output)?;
+    let products = pairs(node, &node.offset(0)?, &node.offset(1)?, |a, b| {
+        clamp(factor.apply(a * b) + zero_point, limits)
+    })?;
+    Ok(Values::Integers(products))
+}
+
+/// The larger or the smaller of two elements.
+pub(super) fn extreme<F: Real>(node: &Node<'_, F>, larger: bool) -> Result<Values<F>, String> {
+    fn pick<T: PartialOrd>(a: T, b: T, larger: bool) -> T {
+        if (b > a) == larger { b } else { a }
+    }
+    if node.is_real() {
+        let (a, b) = (node.reals(0)?, node.reals(1)?);
+        return Ok(Values::Reals(pairs(node, &a, &b, |a, b| pick(a, b, larger))?));
+    }
+    let tensors = [node.input(0)?, node.input(1)?, node.output()];
+    if tensors.iter().any(|t| t.quant != tensors[0].quant) {
+        return Err("its inputs and output have different scales".into());
+    }
+    let (a, b) = (node.integers(0)?, node.integers(1)?);
+    Ok(Values::Integers(pairs(node, a, b, |a, b| pick(a, b, larger))?))
+}
+
+pub(super) fn relu<F: Real>(node: &Node<'_, F>, name: &str) -> Result<Values<F>, String> {
+    let activation = match name {
+        "RELU" => Activation::Relu,
+        "RELU6" => Activation::Relu6,
+        _ => Activation::ReluN1To1,
+    };
+    if node.is_real() {
+        let values = node.reals(0)?.into_iter().map(|x| activate(activation, x));
+        return Ok(Values::Reals(values.collect::<Result<_, _>>()?));
+    }
+    let output = node.output();
+    let ((x, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
+    let factor = Rescale::new(f64::from(x / y));
+    let limits = clamp_of(activation, output)?;
+    let values = node.offset(0)?.into_iter();
+    let values = values.map(|x| clamp(factor.apply(x) + zero_point, limits));
+    Ok(Values::Integers(values.collect()))
+}
+
+/// `x * min(max(x + 3, 0), 6) / 6`.
+pub(super) fn hard_swish<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let values = node.reals(0)?.into_iter().map(|x| {
+            let gate = activate(Activation::Relu6, x + F::of(3.0))?;
+            Ok(x * gate / F::of(6.0))
+        });
+        return Ok(Values::Reals(values.collect::<Result<_, String>>()?));
+    }
+    let output = node.output();
+    let ((x, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
+    // Factors with 15 bits; the input has 7 spare bits, and the gate runs over 3 units.
+    let narrow = |factor: f32| {
+        let Rescale { q, shift } = Rescale::new(f64::from(factor));
+        let q = if q < 0x7FFF_0000 { (q + (1 << 15)) >> 16 } else { 0x7FFF };
+        (q, shift)
+    };
+    let fine = x / 128.0;
+    let (out_q, out_shift) = narrow(fine / y);
+    let (gate_q, gate_shift) = narrow(fine / (3.0 / 32768.0));
+    let saturate = |x: i64| clamp(x, limits(DType::I16));
+    let rounded = |a: i64, b: i64| saturate((a * b + (1 << 14)) >> 15);
+    let values = node.offset(0)?.into_iter().map(|x| {
+        let x = x * 128;
+        let before = rounded(x, out_q);
+        let mut gate = x;
+        if gate_shift > 0 {
+            gate = saturate(gate << (gate_shift - 1));
+        }
+        gate = rounded(gate, gate_q);
+        if gate_shift > 0 {
+            gate = saturate(gate << 1);
+        }
+        gate = divide_by_power(gate, (-gate_shift).max(0));
+        let gate = (gate + 32768) >> 1;
+        // The last product is truncated towards zero, not rounded.
+        let product = saturate(gate * before / 32768);
+        let product = divide_by_power(product, (-out_shift).max(0));
+        clamp(product + zero_point, limits(output.dtype))
+    });
+    Ok(Values::Integers(values.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broadcasting_follows_numpy() {
+        assert_eq!(broadcast(&[3], &[2, 3]), Some(vec![0, 1, 2, 0, 1, 2]));
+        assert_eq!(broadcast(&[2, 1], &[2, 3]), Some(vec![0, 0, 0, 1, 1, 1]));
+        assert_eq!(broadcast(&[], &[2]), Some(vec![0, 0]));
+        assert_eq!(broadcast(&[2], &[3]), None);
+        assert_eq!(broadcast(&[1, 2], &[2]), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! Means, sums and extremes over axes.
+
+use super::Values;
+use super::node::{Node, scale};
+use super::rescale::{Rescale, clamp, limits};
+use crate::executor::Real;
+
+/// The elements of input 0 that go into each element of the output.
+fn groups<F: Real>(node: &Node<'_, F>) -> Result<Vec<Vec<usize>>, String> {
+    let shape = &node.input(0)?.shape;
+    let mut reduced = vec![false; shape.len()];
+    for &axis in node.parameters(1)? {
+        let own = if axis < 0 { axis + shape.len() as i64 } else { axis };
+        let slot = usize::try_from(own).ok().and_then(|i| reduced.get_mut(i));
+        *slot.ok_or_else(|| format!("axis {axis} of {} dimensions", shape.len()))? = true;
+    }
+    let mut groups = vec![Vec::new(); node.output().n_elements()];
+    for place in 0..shape.iter().product() {
+        let (mut rest, mut group, mut stride) = (place, 0, 1);
+        for (&size, &reduced) in shape.iter().zip(&reduced).rev() {
+            if !reduced {
+                group += rest % size * stride;
+                stride *= size;
+            }
+            rest /= size;
+        }
+        groups.get_mut(group).ok_or_else(|| node.shapes())?.push(place);
+    }
+    if groups.iter().any(Vec::is_empty) {
+        return Err(node.shapes());
+    }
+    Ok(groups)
+}
+
+/// Sum of each group times `1 / divisor`, where the divisor is the group's size for a mean.
+fn total<F: Real>(node: &Node<'_, F>, is_mean: bool) -> Result<Values<F>, String> {
+    let groups = groups(node)?;
+    let n = groups.first().map_or(1, Vec::len);
+    let divisor = if is_mean { n } else { 1 };
+    if node.is_real() {
+        let x = node.reals(0)?;
+        let sum = |group: &Vec<usize>| {
+            let sum = group.iter().fold(F::default(), |sum, &i| sum + x[i]);
+            sum / F::of(divisor as f64)
+        };
+        return Ok(Values::Reals(groups.iter().map(sum).collect()));
+    }
+    let output = node.output();
+    let ((x, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
+    let mut factor = Rescale::new(f64::from(x / y));
+    // The division is folded into the factor, with as many more bits as fit.
+    let more = divisor.ilog2().min(32).min((31 + factor.shift).max(0) as u32);
+    factor.q = (factor.q << more) / divisor as i64;
+    factor.shift -= more as i32;
+    let x = node.offset(0)?;
+    let sums = groups.iter().map(|group| {
+        let sum: i64 = group.iter().map(|&i| x[i]).sum();
+        clamp(factor.apply(sum) + zero_point, limits(output.dtype))
+    });
+    Ok(Values::Integers(sums.collect()))
+}
+
+pub(super) fn mean<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    total(node, true)
+}
+
+pub(super) fn sum<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    total(node, false)
+}
+
+/// The largest or smallest element of each group.
+pub(super) fn extreme<F: Real>(node: &Node<'_, F>, largest: bool) -> Result<Values<F>, String> {
+    fn pick<T: Copy + Default + PartialOrd>(x: &[T], group: &[usize], largest: bool) -> T {
+        let values = group.iter().map(|&i| x[i]);
+        let picked = values.reduce(|a, b| if (b > a) == largest { b } else { a });
+        picked.unwrap_or_default()
+    }
+    let groups = groups(node)?;
+    if node.is_real() {
+        let x = node.reals(0)?;
+        let picked = groups.iter().map(|group| pick(&x, group, largest));
+        return Ok(Values::Reals(picked.collect()));
+    }
+    if node.input(0)?.quant != node.output().quant {
+        return Err("its input and output have different scales".into());
+    }
+    let x = node.integers(0)?;
+    let picked = groups.iter().map(|group| pick(x, group, largest));
+    Ok(Values::Integers(picked.collect()))
+}
