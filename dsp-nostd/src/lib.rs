@@ -45,5 +45,5 @@ pub mod statistic;
 
 pub use error::{Fault, InitError, PlanError};
 pub use op::{Io, Op, Step};
-pub use plan::{Plan, PlanInfo};
+pub use plan::{Plan, PlanInfo, verify};
 pub use runner::{Decision, Event, Pushed, Runner, Tensors};

@@ -1,7 +1,7 @@
 //! What an operator is, and what it sees of a plan.
 
 use crate::error::Fault;
-use crate::format::{Elem, Element, Place, TensorRecord};
+use crate::format::{Elem, Element, Place, TensorRecord, size_of_elem};
 use core::ops::Range;
 
 /// An operator: a code that promises bits, a check, and a kernel.
@@ -85,20 +85,25 @@ impl<'p> Step<'p> {
     }
 
     /// Number of elements of operand `i`, which must hold `T`s; in any place.
+    #[inline]
     pub fn count_of<T: Element>(&self, i: usize) -> Result<usize, Fault> {
-        let tensor = self.tensor(i)?;
-        if tensor.elem != T::ELEM {
-            return Err(Fault::WrongType { operand: i as u8 });
-        }
-        Ok(tensor.count)
+        self.count((i, T::ELEM), false)
     }
 
     /// Number of elements of operand `i`, which must hold `T`s and be writable.
+    #[inline]
     pub fn count_of_output<T: Element>(&self, i: usize) -> Result<usize, Fault> {
-        if self.tensor(i)?.place == Place::Data {
+        self.count((i, T::ELEM), true)
+    }
+
+    #[inline(never)]
+    fn count(&self, (i, elem): Operand, output: bool) -> Result<usize, Fault> {
+        let record = self.record(i)?;
+        if output && record.place == Place::Data as u8 {
             return Err(Fault::WrongPlace { operand: i as u8 });
         }
-        self.count_of::<T>(i)
+        expect_elem(record, (i, elem))?;
+        Ok(record.count as usize)
     }
 
     /// Operand `i`, a table of `T`s in the plan's data.
@@ -142,7 +147,7 @@ impl<'p> Step<'p> {
     /// other ask for this in their check; kernels that work in place do not.
     pub fn expect_disjoint(&self, a: usize, b: usize) -> Result<(), Fault> {
         let (ra, rb) = (self.record(a)?, self.record(b)?);
-        let (xa, xb) = (byte_range(ra)?, byte_range(rb)?);
+        let (xa, xb) = (byte_range(ra), byte_range(rb));
         if ra.place == rb.place && xa.start < xb.end && xb.start < xa.end {
             return Err(Fault::WrongPlace { operand: b as u8 });
         }
@@ -287,19 +292,8 @@ impl<'p> Io<'_, 'p> {
             return Ok((table, to));
         }
         let from = self.arena_range(r)?;
-        let overlap = overlap(w);
-        // Cut the arena in front of whichever comes later.
-        if from.end <= to.start {
-            let len = to.end - to.start;
-            let (low, high) = self.arena.split_at_mut_checked(to.start).ok_or(overlap)?;
-            let from = low.get(from).ok_or(overlap)?;
-            Ok((from, high.get_mut(..len).ok_or(overlap)?))
-        } else {
-            let len = from.end - from.start;
-            let (low, high) = self.arena.split_at_mut_checked(from.start).ok_or(overlap)?;
-            let to = low.get_mut(to).ok_or(overlap)?;
-            Ok((high.get(..len).ok_or(overlap)?, to))
-        }
+        let (from, to) = cut2(self.arena, from, to).ok_or(overlap(w))?;
+        Ok((from, to))
     }
 
     #[inline(never)]
@@ -344,12 +338,8 @@ impl<'p> Io<'_, 'p> {
 
     #[inline(never)]
     fn write2_bytes(&mut self, v: Operand, w: Operand) -> Result<(&mut [u8], &mut [u8]), Fault> {
-        let ranges = [self.arena_range(v)?, self.arena_range(w)?];
-        let [a, b] = self
-            .arena
-            .get_disjoint_mut(ranges)
-            .map_err(|_| overlap(w))?;
-        Ok((a, b))
+        let (a, b) = (self.arena_range(v)?, self.arena_range(w)?);
+        cut2(self.arena, a, b).ok_or(overlap(w))
     }
 
     #[inline(never)]
@@ -364,7 +354,7 @@ impl<'p> Io<'_, 'p> {
             self.arena_range(v)?,
             self.arena_range(w)?,
         ];
-        self.arena.get_disjoint_mut(ranges).map_err(|_| overlap(w))
+        cut3(self.arena, ranges).ok_or(overlap(w))
     }
 
     #[inline(never)]
@@ -374,19 +364,11 @@ impl<'p> Io<'_, 'p> {
         v: Operand,
         w: Operand,
     ) -> Result<ReadWrite2<'_, u8, u8, u8>, Fault> {
-        let (rv, rw) = (self.arena_range(v)?, self.arena_range(w)?);
         if let Some(table) = self.step.table_bytes(r) {
-            let [a, b] = self
-                .arena
-                .get_disjoint_mut([rv, rw])
-                .map_err(|_| overlap(w))?;
+            let (a, b) = self.write2_bytes(v, w)?;
             return Ok((table, a, b));
         }
-        let ranges = [self.arena_range(r)?, rv, rw];
-        let [from, a, b] = self
-            .arena
-            .get_disjoint_mut(ranges)
-            .map_err(|_| overlap(w))?;
+        let [from, a, b] = self.write3_bytes(r, v, w)?;
         Ok((from, a, b))
     }
 
@@ -427,14 +409,47 @@ fn expect_elem(record: &TensorRecord, (i, elem): Operand) -> Result<(), Fault> {
     }
 }
 
-/// Byte range of a tensor in its place.
+/// Two parts of the arena; `None` when they overlap or lie outside.
+#[inline(never)]
+fn cut2(arena: &mut [u8], a: Range<usize>, b: Range<usize>) -> Option<(&mut [u8], &mut [u8])> {
+    // Cut in front of whichever comes later.
+    let swap = a.start > b.start;
+    let (first, second) = if swap { (b, a) } else { (a, b) };
+    let (low, high) = arena.split_at_mut_checked(second.start)?;
+    let low = low.get_mut(first)?;
+    let high = high.get_mut(..second.end.wrapping_sub(second.start))?;
+    Some(if swap { (high, low) } else { (low, high) })
+}
+
+/// Three parts of the arena; `None` when two overlap or one lies outside.
+fn cut3(arena: &mut [u8], [a, b, c]: [Range<usize>; 3]) -> Option<[&mut [u8]; 3]> {
+    let top = |x: &Range<usize>, y: &Range<usize>, z: &Range<usize>| {
+        let (low, start) = (y.end.max(z.end), x.start);
+        (low <= start).then_some((start, x.end.wrapping_sub(start)))
+    };
+    // Cut in front of whichever comes last.
+    let last = [top(&a, &b, &c), top(&b, &c, &a), top(&c, &a, &b)];
+    let (start, len) = last.iter().copied().flatten().next()?;
+    let (low, high) = arena.split_at_mut_checked(start)?;
+    let high = high.get_mut(..len)?;
+    if last[0].is_some() {
+        let (b, c) = cut2(low, b, c)?;
+        Some([high, b, c])
+    } else if last[1].is_some() {
+        let (a, c) = cut2(low, a, c)?;
+        Some([a, high, c])
+    } else {
+        let (a, b) = cut2(low, a, b)?;
+        Some([a, b, high])
+    }
+}
+
+/// Byte range of a tensor in its place. The records of a plan were checked: nothing wraps.
 #[inline]
-pub(crate) fn byte_range(record: &TensorRecord) -> Result<Range<usize>, Fault> {
-    let bad = Fault::NoOperand { operand: u8::MAX };
-    let size = Elem::from_code(record.elem).ok_or(bad)?.size();
+pub(crate) fn byte_range(record: &TensorRecord) -> Range<usize> {
     let start = record.offset as usize;
-    let len = (record.count as usize).checked_mul(size).ok_or(bad)?;
-    Ok(start..start.checked_add(len).ok_or(bad)?)
+    let len = (record.count as usize).wrapping_mul(size_of_elem(record.elem));
+    start..start.wrapping_add(len)
 }
 
 #[inline]
