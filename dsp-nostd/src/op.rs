@@ -1,7 +1,7 @@
 //! What an operator is, and what it sees of a plan.
 
 use crate::error::Fault;
-use crate::format::{Elem, Element, Place, TensorRecord, size_of_elem};
+use crate::format::{Elem, Element, Place, TensorRecord, parse_step_word, size_of_elem};
 use core::ops::Range;
 
 /// An operator: a code that promises bits, a check, and a kernel.
@@ -38,12 +38,22 @@ pub struct Tensor {
 pub struct Step<'p> {
     pub(crate) tensors: &'p [TensorRecord],
     pub(crate) data: &'p [u8],
-    pub(crate) op_index: usize,
     pub(crate) operands: &'p [u32],
     pub(crate) params: &'p [u32],
 }
 
 impl<'p> Step<'p> {
+    /// Becomes the first step of `words`, which is taken off them; gives the index of its operator.
+    #[inline]
+    pub(crate) fn take(&mut self, words: &mut &'p [u32]) -> Option<usize> {
+        let (&word, rest) = words.split_first()?;
+        let (op_index, n_operands, n_params) = parse_step_word(word);
+        let (operands, rest) = rest.split_at_checked(n_operands)?;
+        let (params, rest) = rest.split_at_checked(n_params)?;
+        (self.operands, self.params, *words) = (operands, params, rest);
+        Some(op_index)
+    }
+
     /// The parameters, when there are exactly `N`.
     #[inline]
     pub fn params<const N: usize>(&self) -> Result<&'p [u32; N], Fault> {
@@ -118,7 +128,7 @@ impl<'p> Step<'p> {
     /// The bytes of an operand that is a table.
     #[inline(never)]
     fn table_bytes(&self, (i, elem): Operand) -> Option<&'p [u8]> {
-        let record = self.tensors.get(*self.operands.get(i)? as usize)?;
+        let record = self.find(i)?;
         if record.place != Place::Data as u8 || record.elem != elem as u8 {
             return None;
         }
@@ -154,11 +164,45 @@ impl<'p> Step<'p> {
         Ok(())
     }
 
+    /// Why an operand is not to be found in the arena.
+    #[cold]
+    #[inline(never)]
+    fn not_in_arena(&self, (i, elem): Operand) -> Fault {
+        match self.record(i) {
+            Err(fault) => fault,
+            Ok(record) => match expect_elem(record, (i, elem)) {
+                Err(fault) => fault,
+                Ok(()) if record.place == Place::Data as u8 => {
+                    Fault::WrongPlace { operand: i as u8 }
+                }
+                Ok(()) => outside((i, elem)),
+            },
+        }
+    }
+
+    /// Why operands are no separate parts of the arena: the first that is not in it, or the last.
+    #[cold]
+    #[inline(never)]
+    fn not_apart(&self, operands: &[Operand]) -> Fault {
+        let mut fault = Fault::NoOperand { operand: u8::MAX };
+        for &operand in operands {
+            match self.not_in_arena(operand) {
+                Fault::WrongLength { .. } => fault = overlap(operand),
+                other => return other,
+            }
+        }
+        fault
+    }
+
     #[inline]
     fn record(&self, i: usize) -> Result<&'p TensorRecord, Fault> {
         let missing = Fault::NoOperand { operand: i as u8 };
-        let id = *self.operands.get(i).ok_or(missing)?;
-        self.tensors.get(id as usize).ok_or(missing)
+        self.find(i).ok_or(missing)
+    }
+
+    #[inline]
+    fn find(&self, i: usize) -> Option<&'p TensorRecord> {
+        self.tensors.get(*self.operands.get(i)? as usize)
     }
 }
 
@@ -271,8 +315,11 @@ type Operand = (usize, Elem);
 impl<'p> Io<'_, 'p> {
     #[inline(never)]
     fn write_bytes(&mut self, w: Operand) -> Result<&mut [u8], Fault> {
-        let range = self.arena_range(w)?;
-        self.arena.get_mut(range).ok_or(outside(w))
+        let (start, end) = self.place(w);
+        match self.arena.get_mut(start..end) {
+            Some(bytes) => Ok(bytes),
+            None => Err(self.step.not_in_arena(w)),
+        }
     }
 
     #[inline(never)]
@@ -280,19 +327,19 @@ impl<'p> Io<'_, 'p> {
         if let Some(table) = self.step.table_bytes(r) {
             return Ok(table);
         }
-        let range = self.arena_range(r)?;
-        self.arena.get(range).ok_or(outside(r))
+        let (start, end) = self.place(r);
+        match self.arena.get(start..end) {
+            Some(bytes) => Ok(bytes),
+            None => Err(self.step.not_in_arena(r)),
+        }
     }
 
     #[inline(never)]
     fn read_write_bytes(&mut self, r: Operand, w: Operand) -> Result<(&[u8], &mut [u8]), Fault> {
-        let to = self.arena_range(w)?;
         if let Some(table) = self.step.table_bytes(r) {
-            let to = self.arena.get_mut(to).ok_or(outside(w))?;
-            return Ok((table, to));
+            return Ok((table, self.write_bytes(w)?));
         }
-        let from = self.arena_range(r)?;
-        let (from, to) = cut2(self.arena, from, to).ok_or(overlap(w))?;
+        let (from, to) = self.write2_bytes(r, w)?;
         Ok((from, to))
     }
 
@@ -303,7 +350,6 @@ impl<'p> Io<'_, 'p> {
         b: Operand,
         w: Operand,
     ) -> Result<Read2Write<'_, u8, u8, u8>, Fault> {
-        let to = self.arena_range(w)?;
         match (self.step.table_bytes(a), self.step.table_bytes(b)) {
             (Some(x), _) => {
                 let (y, to) = self.read_write_bytes(b, w)?;
@@ -314,32 +360,24 @@ impl<'p> Io<'_, 'p> {
                 Ok((x, y, to))
             }
             (None, None) => {
-                let (xa, xb) = (self.arena_range(a)?, self.arena_range(b)?);
+                let (xa, xb, to) = (self.place(a), self.place(b), self.place(w));
                 // Both inputs lie before or behind the output: cut the arena around it, so that
                 // the inputs may overlap each other.
-                let overlap = overlap(w);
-                let (low, rest) = self.arena.split_at_mut_checked(to.start).ok_or(overlap)?;
-                let (out, high) = rest
-                    .split_at_mut_checked(to.end - to.start)
-                    .ok_or(overlap)?;
-                let (low, high): (&[u8], &[u8]) = (low, high);
-                let side = |x: Range<usize>| {
-                    if x.end <= to.start {
-                        low.get(x)
-                    } else {
-                        let start = x.start.checked_sub(to.end)?;
-                        high.get(start..x.end - to.end)
-                    }
-                };
-                Ok((side(xa).ok_or(overlap)?, side(xb).ok_or(overlap)?, out))
+                match around(self.arena, xa, xb, to) {
+                    Some(parts) => Ok(parts),
+                    None => Err(self.step.not_apart(&[a, b, w])),
+                }
             }
         }
     }
 
     #[inline(never)]
     fn write2_bytes(&mut self, v: Operand, w: Operand) -> Result<(&mut [u8], &mut [u8]), Fault> {
-        let (a, b) = (self.arena_range(v)?, self.arena_range(w)?);
-        cut2(self.arena, a, b).ok_or(overlap(w))
+        let (a, b) = (self.place(v), self.place(w));
+        match cut2(self.arena, a, b) {
+            Some(parts) => Ok(parts),
+            None => Err(self.step.not_apart(&[v, w])),
+        }
     }
 
     #[inline(never)]
@@ -349,12 +387,11 @@ impl<'p> Io<'_, 'p> {
         v: Operand,
         w: Operand,
     ) -> Result<[&mut [u8]; 3], Fault> {
-        let ranges = [
-            self.arena_range(u)?,
-            self.arena_range(v)?,
-            self.arena_range(w)?,
-        ];
-        cut3(self.arena, ranges).ok_or(overlap(w))
+        let places = [self.place(u), self.place(v), self.place(w)];
+        match cut3(self.arena, places) {
+            Some(parts) => Ok(parts),
+            None => Err(self.step.not_apart(&[u, v, w])),
+        }
     }
 
     #[inline(never)]
@@ -372,25 +409,27 @@ impl<'p> Io<'_, 'p> {
         Ok((from, a, b))
     }
 
-    /// Where an operand lies in the arena.
+    /// Where an operand starts and ends in the arena; [`NOWHERE`] when it does not lie there.
     #[inline(never)]
-    fn arena_range(&self, (i, elem): Operand) -> Result<Range<usize>, Fault> {
-        let record = self.step.record(i)?;
-        expect_elem(record, (i, elem))?;
-        let start = record.offset as usize;
-        let base = if record.place == Place::Arena as u8 {
-            0
-        } else if record.place == Place::Row as u8 {
-            self.row_offset as usize
-        } else {
-            return Err(Fault::WrongPlace { operand: i as u8 });
+    fn place(&self, (i, elem): Operand) -> (usize, usize) {
+        let Some(record) = self.step.find(i) else {
+            return NOWHERE;
         };
-        let start = start.wrapping_add(base);
+        let mut start = record.offset as usize;
+        if record.elem != elem as u8 || record.place == Place::Data as u8 {
+            return NOWHERE;
+        }
+        if record.place == Place::Row as u8 {
+            start = start.wrapping_add(self.row_offset as usize);
+        }
         // The plan was checked: its tensors lie inside the arena, whose length is below 2^28.
         let len = (record.count as usize).wrapping_mul(elem.size());
-        Ok(start..start.wrapping_add(len))
+        (start, start.wrapping_add(len))
     }
 }
+
+/// A place that no slice has.
+const NOWHERE: (usize, usize) = (usize::MAX, usize::MAX);
 
 fn outside((i, _): Operand) -> Fault {
     Fault::WrongLength { operand: i as u8 }
@@ -411,36 +450,48 @@ fn expect_elem(record: &TensorRecord, (i, elem): Operand) -> Result<(), Fault> {
 
 /// Two parts of the arena; `None` when they overlap or lie outside.
 #[inline(never)]
-fn cut2(arena: &mut [u8], a: Range<usize>, b: Range<usize>) -> Option<(&mut [u8], &mut [u8])> {
+fn cut2(arena: &mut [u8], a: (usize, usize), b: (usize, usize)) -> Option<(&mut [u8], &mut [u8])> {
     // Cut in front of whichever comes later.
-    let swap = a.start > b.start;
+    let swap = a.0 > b.0;
     let (first, second) = if swap { (b, a) } else { (a, b) };
-    let (low, high) = arena.split_at_mut_checked(second.start)?;
-    let low = low.get_mut(first)?;
-    let high = high.get_mut(..second.end.wrapping_sub(second.start))?;
+    let (low, high) = arena.split_at_mut_checked(second.0)?;
+    let low = low.get_mut(first.0..first.1)?;
+    let high = high.get_mut(..second.1.wrapping_sub(second.0))?;
     Some(if swap { (high, low) } else { (low, high) })
 }
 
-/// Three parts of the arena; `None` when two overlap or one lies outside.
-fn cut3(arena: &mut [u8], [a, b, c]: [Range<usize>; 3]) -> Option<[&mut [u8]; 3]> {
-    let top = |x: &Range<usize>, y: &Range<usize>, z: &Range<usize>| {
-        let (low, start) = (y.end.max(z.end), x.start);
-        (low <= start).then_some((start, x.end.wrapping_sub(start)))
+/// Two parts of the arena to read, and one to write that overlaps neither.
+fn around(
+    arena: &mut [u8],
+    a: (usize, usize),
+    b: (usize, usize),
+    to: (usize, usize),
+) -> Option<Read2Write<'_, u8, u8, u8>> {
+    let (low, rest) = arena.split_at_mut_checked(to.0)?;
+    let (out, high) = rest.split_at_mut_checked(to.1.wrapping_sub(to.0))?;
+    let (low, high): (&[u8], &[u8]) = (low, high);
+    let side = |x: (usize, usize)| match x.0.checked_sub(to.1) {
+        Some(start) => high.get(start..x.1.wrapping_sub(to.1)),
+        None => low.get(x.0..x.1),
     };
+    Some((side(a)?, side(b)?, out))
+}
+
+/// Three parts of the arena; `None` when two overlap or one lies outside.
+fn cut3(arena: &mut [u8], [a, b, c]: [(usize, usize); 3]) -> Option<[&mut [u8]; 3]> {
     // Cut in front of whichever comes last.
-    let last = [top(&a, &b, &c), top(&b, &c, &a), top(&c, &a, &b)];
-    let (start, len) = last.iter().copied().flatten().next()?;
-    let (low, high) = arena.split_at_mut_checked(start)?;
-    let high = high.get_mut(..len)?;
-    if last[0].is_some() {
+    let last = a.0.max(b.0).max(c.0);
+    let (low, high) = arena.split_at_mut_checked(last)?;
+    let len = |x: (usize, usize)| x.1.wrapping_sub(x.0);
+    if a.0 == last {
         let (b, c) = cut2(low, b, c)?;
-        Some([high, b, c])
-    } else if last[1].is_some() {
+        Some([high.get_mut(..len(a))?, b, c])
+    } else if b.0 == last {
         let (a, c) = cut2(low, a, c)?;
-        Some([a, high, c])
+        Some([a, high.get_mut(..len(b))?, c])
     } else {
         let (a, b) = cut2(low, a, b)?;
-        Some([a, b, high])
+        Some([a, b, high.get_mut(..len(c))?])
     }
 }
 

@@ -4,7 +4,7 @@ use crate::error::PlanError;
 use crate::format::{
     ARENA_ALIGN, Elem, HASHED_FROM, Header, Lane, MAGIC, MAX_BYTES, MAX_FRAMES, MAX_LANES,
     MAX_OPERANDS, MAX_OPS, NONE, Numeric, PART_ALIGN, PLAN_ALIGN, Place, TensorRecord, VERSION,
-    align_up, content_hash, parse_step_word,
+    align_up, content_hash,
 };
 use crate::op::{Op, Step, byte_range};
 use core::ops::Range;
@@ -122,7 +122,13 @@ impl<'p> Plan<'p> {
     /// Checks all steps; gives the ends of the sections.
     fn check_steps(&self) -> Result<[u32; SECTIONS], PlanError> {
         let [.., decision_steps] = self.header.steps;
-        let mut at = 0usize;
+        let mut words = self.steps;
+        let mut step = Step {
+            tensors: self.tensors,
+            data: self.data,
+            operands: &[],
+            params: &[],
+        };
         let mut index = 0u16;
         let mut ends = [0u32; SECTIONS];
         let decision = 2 * self.lane_count();
@@ -136,8 +142,8 @@ impl<'p> Plan<'p> {
                 frame
             } {
                 let bad = PlanError::BadStep { step: index };
-                let (step, next) = self.step_at(at).ok_or(bad)?;
-                let op = self.op(step.op_index).ok_or(bad)?;
+                let op_index = step.take(&mut words).ok_or(bad)?;
+                let op = self.op(op_index).ok_or(bad)?;
                 if step.operands.len() > MAX_OPERANDS
                     || step
                         .operands
@@ -154,12 +160,11 @@ impl<'p> Plan<'p> {
                     code: op.code,
                     fault,
                 })?;
-                at = next;
                 index = index.checked_add(1).ok_or(bad)?;
             }
-            *end = at as u32;
+            *end = self.steps.len().wrapping_sub(words.len()) as u32;
         }
-        if at != self.steps.len() {
+        if !words.is_empty() {
             return Err(header_field!(step_words));
         }
         Ok(ends)
@@ -210,23 +215,6 @@ impl<'p> Plan<'p> {
         }
         let position = *self.op_map.get(op_index)?;
         self.ops.get(usize::from(position)).copied()
-    }
-
-    /// The step whose first word is at `at`, and where the next one starts.
-    #[inline]
-    pub(crate) fn step_at(&self, at: usize) -> Option<(Step<'p>, usize)> {
-        let (&word, rest) = self.steps.get(at..)?.split_first()?;
-        let (op_index, n_operands, n_params) = parse_step_word(word);
-        let (operands, rest) = rest.split_at_checked(n_operands)?;
-        let params = rest.get(..n_params)?;
-        let step = Step {
-            tensors: self.tensors,
-            data: self.data,
-            op_index,
-            operands,
-            params,
-        };
-        Some((step, at + 1 + n_operands + n_params))
     }
 
     /// Byte range of arena tensor `id`, which was checked; empty for [`NONE`].

@@ -2,7 +2,7 @@
 
 use crate::error::{Fault, InitError};
 use crate::format::{ARENA_ALIGN, Elem, Element, Lane, MAX_LANES, NONE, Place, size_of_elem};
-use crate::op::{Io, byte_range};
+use crate::op::{Io, Step, byte_range};
 use crate::plan::Plan;
 use crate::q;
 use otolith_dsp_arch::dsp::memory;
@@ -460,30 +460,36 @@ impl Work<'_> {
         observer: &mut impl Observe,
     ) -> Result<(), Fault> {
         let end_of = |section: usize| plan.section_ends.get(section).copied().unwrap_or(0);
-        let mut at = section.checked_sub(1).map_or(0, end_of) as usize;
-        let end = end_of(section) as usize;
+        let from = section.checked_sub(1).map_or(0, end_of) as usize;
         let frame = match section < 2 * plan.lane_count() {
             true => self.progress(section / 2).frame,
             false => self.progress(0).frame,
         };
         let broken = Fault::NoOperand { operand: u8::MAX };
+        let words = plan.steps.get(from..end_of(section) as usize);
+        let mut words = words.ok_or(broken)?;
+        let mut io = Io {
+            step: Step {
+                tensors: plan.tensors,
+                data: plan.data,
+                operands: &[],
+                params: &[],
+            },
+            arena: self.arena,
+            row_offset,
+            frame,
+        };
         let mut done = 0;
-        while at < end {
-            let (step, next) = plan.step_at(at).ok_or(broken)?;
-            let op = plan.op(step.op_index).ok_or(broken)?;
-            (op.run)(&mut Io {
-                step,
-                arena: self.arena,
-                row_offset,
-                frame,
-            })?;
+        while !words.is_empty() {
+            let op_index = io.step.take(&mut words).ok_or(broken)?;
+            let op = plan.op(op_index).ok_or(broken)?;
+            (op.run)(&mut io)?;
             observer.ran(section, done, || Tensors {
                 plan,
-                arena: self.arena,
+                arena: io.arena,
                 row_offset,
             });
             done += 1;
-            at = next;
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ unsafe extern "C" {
     fn otolith_dsp_arch_logs(e: *const u64, e_end: *const u64, l: *mut i32, job: *const Job);
 }
 
-pub(super) fn logs(e: &[u64], l: &mut [i32], how: &Logs) -> bool {
+pub(super) fn logs(e: &[u64], l: &mut [i32], how: &Logs) {
     let words = |x: u64| [x as u32, (x >> 32) as u32];
     let q = how.q & 31;
     let job = Job {
@@ -108,5 +108,4 @@ pub(super) fn logs(e: &[u64], l: &mut [i32], how: &Logs) -> bool {
         // bits from a table of 32.
         unsafe { otolith_dsp_arch_logs(start, start.add(n), l.as_mut_ptr(), &raw const job) };
     }
-    true
 }

@@ -99,16 +99,13 @@ unsafe extern "C" {
     ) -> i32;
 }
 
-pub(super) fn folded(x: &mut [i32], m: &[i16], y: &mut [i32]) -> Option<i32> {
+pub(super) fn folded(x: &mut [i32], m: &[i16], y: &mut [i32]) -> i32 {
     let half = x.len() / 2;
-    let fits = half.checked_mul(y.len()) == Some(m.len()) && x.len() % 2 == 0;
-    if !fits || y.is_empty() {
-        return None;
+    let rows = m.len().checked_div(half).unwrap_or(0).min(y.len());
+    if rows == 0 {
+        return 0;
     }
-    // SAFETY: the routine reads and writes both halves of x, reads a row of m for each y and
-    // writes all of y.
-    let sum = unsafe {
-        otolith_dsp_arch_folded(x.as_mut_ptr(), half, m.as_ptr(), y.as_mut_ptr(), y.len())
-    };
-    Some(sum)
+    // SAFETY: the routine reads and writes both halves of x, reads a row of m for each of the rows
+    // that y has a place for and that m has, and writes those places.
+    unsafe { otolith_dsp_arch_folded(x.as_mut_ptr(), half, m.as_ptr(), y.as_mut_ptr(), rows) }
 }

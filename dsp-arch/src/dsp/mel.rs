@@ -101,9 +101,11 @@ unsafe extern "C" {
     );
 }
 
-pub(super) fn triangles(x: &[u64], lengths: &[u16], weights: &[u16], y: &mut [u64]) -> bool {
-    if y.is_empty() || lengths.len() <= y.len() {
-        return false;
+pub(super) fn triangles(x: &[u64], lengths: &[u16], weights: &[u16], y: &mut [u64]) {
+    let n = y.len().min(lengths.len().saturating_sub(1));
+    let y = y.get_mut(..n).unwrap_or_default();
+    if y.is_empty() {
+        return;
     }
     let bins = x.len().min(weights.len());
     let ends = y.as_mut_ptr_range();
@@ -119,5 +121,4 @@ pub(super) fn triangles(x: &[u64], lengths: &[u16], weights: &[u16], y: &mut [u6
             bins,
         );
     }
-    true
 }

@@ -131,11 +131,14 @@ pub fn split_power(power: &mut [u64], twiddles: &[[i32; 2]]) -> bool {
 
 /// Sums of a bank of triangles that share their edges: `y[m] = r[m] + sum_{segment m + 1} x - r[m + 1]`
 /// with `r[m] = floor(sum_{segment m} a x / 2^16)`. Segment `m` is a run of `lengths[m]` of the
-/// values x and weights a, one behind the other. Stops where x or the weights end.
+/// values x and weights a, one behind the other. Stops where x, the weights or the lengths end.
 #[inline(always)]
 pub fn triangles(x: &[u64], lengths: &[u16], weights: &[u16], y: &mut [u64]) -> bool {
     #[cfg(otolith_arm_dsp)]
-    return mel::triangles(x, lengths, weights, y);
+    {
+        mel::triangles(x, lengths, weights, y);
+        true
+    }
     #[cfg(not(otolith_arm_dsp))]
     {
         let _ = (x, lengths, weights, y);
@@ -163,7 +166,10 @@ pub struct Logs {
 #[inline(always)]
 pub fn logs(e: &[u64], l: &mut [i32], how: &Logs) -> bool {
     #[cfg(otolith_arm_dsp)]
-    return log::logs(e, l, how);
+    {
+        log::logs(e, l, how);
+        true
+    }
     #[cfg(not(otolith_arm_dsp))]
     {
         let _ = (e, l, how);
@@ -173,12 +179,12 @@ pub fn logs(e: &[u64], l: &mut [i32], how: &Logs) -> bool {
 
 /// Products with a matrix whose rows are antisymmetric and symmetric in turn: the halves of x become
 /// sums and differences of mirrored values, row `k` of m (`x.len() / 2` values) is multiplied with
-/// the differences for even `k`, with the sums for odd `k`. Everything wraps. The sum of x, or
-/// `None` without a routine, or when `m` or `x` has another length.
+/// the differences for even `k`, with the sums for odd `k`. Everything wraps. As many rows as m and y
+/// both have; `x.len()` is even. The sum of x, or `None` without a routine.
 #[inline(always)]
 pub fn folded(x: &mut [i32], m: &[i16], y: &mut [i32]) -> Option<i32> {
     #[cfg(otolith_arm_dsp)]
-    return matrix::folded(x, m, y);
+    return Some(matrix::folded(x, m, y));
     #[cfg(not(otolith_arm_dsp))]
     {
         let _ = (x, m, y);

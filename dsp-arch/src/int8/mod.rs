@@ -70,7 +70,12 @@ impl Window<'_> {
 /// Widens two windows of `rows` rows of `4 * words` bytes into `acts`, interleaved: four words for
 /// each four bytes. `None` when `acts` has not `4 * rows * words` words or a window is too short.
 #[inline]
-pub fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) -> Option<()> {
+pub fn gather2(
+    windows: [Window<'_>; 2],
+    rows: usize,
+    words: usize,
+    acts: &mut [u32],
+) -> Option<()> {
     let [a, b] = windows;
     let len = words.checked_mul(4)?;
     a.holds(rows, len)?;
@@ -267,7 +272,12 @@ pub fn depthwise_3x3_march(
     };
     let last = march.count.checked_sub(1)?;
     let down = last.checked_mul(march.stride)?.checked_mul(words)?;
-    let end = march.lines.iter().max()?.checked_add(down)?.checked_add(words)?;
+    let end = march
+        .lines
+        .iter()
+        .max()?
+        .checked_add(down)?
+        .checked_add(words)?;
     let need = march.plane.checked_mul(4)?;
     let out = last.checked_mul(march.line)?;
     let out = out.checked_add(march.pixel.checked_mul(march.outputs.checked_sub(1)?)?)?;
@@ -296,10 +306,18 @@ pub struct Taps<'a> {
 
 /// `count` outputs from windows at the front of `input` into `output`. `None` when something does not fit.
 #[inline]
-pub fn depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]) -> Option<()> {
+pub fn depthwise_taps(
+    taps: &Taps<'_>,
+    input: &[i8],
+    count: usize,
+    output: &mut [i8],
+) -> Option<()> {
     let furthest = *taps.offsets.iter().max()? as usize;
     let last = count.checked_sub(1)?;
-    let read = last.checked_mul(taps.step)?.checked_add(furthest)?.checked_add(4)?;
+    let read = last
+        .checked_mul(taps.step)?
+        .checked_add(furthest)?
+        .checked_add(4)?;
     let written = last.checked_mul(taps.output_step)?.checked_add(4)?;
     let pairs = taps.offsets.len() / 2;
     let fits = taps.offsets.len() % 2 == 0 && taps.weights.len() == 4 * pairs;

@@ -38,7 +38,9 @@ fn requantise(acc: i32, &[_, multiplier, constant, shift]: &Channel, sign: Sign)
         Sign::Saturates => constant,
     };
     let product = i64::from(acc) * i64::from(multiplier);
-    let sum = product.wrapping_add(i64::from(t) << 32).wrapping_add(1 << 31);
+    let sum = product
+        .wrapping_add(i64::from(t) << 32)
+        .wrapping_add(1 << 31);
     let y = ((sum >> 32) as i32).wrapping_shr(shift as u32);
     y.max(-128).min(127) as i8
 }
@@ -155,7 +157,9 @@ fn product(
     sign: Sign,
 ) {
     let (words, _) = packed.weights.as_chunks::<2>();
-    let groups = words.chunks(pairs.max(1)).zip(packed.channels.as_chunks::<4>().0);
+    let groups = words
+        .chunks(pairs.max(1))
+        .zip(packed.channels.as_chunks::<4>().0);
     for ((weights, channels), out) in groups.zip(output.as_chunks_mut::<4>().0) {
         *out = group(weights, acts.clone(), channels, sign);
     }
