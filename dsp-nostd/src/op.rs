@@ -97,13 +97,13 @@ impl<'p> Step<'p> {
     /// Number of elements of operand `i`, which must hold `T`s; in any place.
     #[inline]
     pub fn count_of<T: Element>(&self, i: usize) -> Result<usize, Fault> {
-        self.count((i, T::ELEM), false)
+        self.count((i, Kind::of::<T>()), false)
     }
 
     /// Number of elements of operand `i`, which must hold `T`s and be writable.
     #[inline]
     pub fn count_of_output<T: Element>(&self, i: usize) -> Result<usize, Fault> {
-        self.count((i, T::ELEM), true)
+        self.count((i, Kind::of::<T>()), true)
     }
 
     #[inline(never)]
@@ -119,9 +119,9 @@ impl<'p> Step<'p> {
     /// Operand `i`, a table of `T`s in the plan's data.
     #[inline]
     pub fn table<T: Element>(&self, i: usize) -> Result<&'p [T], Fault> {
-        match self.table_bytes((i, T::ELEM)) {
+        match self.table_bytes((i, Kind::of::<T>())) {
             Some(bytes) => typed(bytes, i),
-            None => Err(self.not_a_table((i, T::ELEM))),
+            None => Err(self.not_a_table((i, Kind::of::<T>()))),
         }
     }
 
@@ -129,11 +129,11 @@ impl<'p> Step<'p> {
     #[inline(never)]
     fn table_bytes(&self, (i, elem): Operand) -> Option<&'p [u8]> {
         let record = self.find(i)?;
-        if record.place != Place::Data as u8 || record.elem != elem as u8 {
+        if record.place != Place::Data as u8 || record.elem != elem.code() {
             return None;
         }
         let start = record.offset as usize;
-        let len = (record.count as usize).wrapping_mul(elem.size());
+        let len = elem.bytes(record.count);
         self.data.get(start..start.wrapping_add(len))
     }
 
@@ -238,14 +238,14 @@ impl<'p> Io<'_, 'p> {
     /// Operand `i`, to read and write.
     #[inline]
     pub fn write<T: Element>(&mut self, i: usize) -> Result<&mut [T], Fault> {
-        let bytes = self.write_bytes((i, T::ELEM))?;
+        let bytes = self.write_bytes((i, Kind::of::<T>()))?;
         typed_mut(bytes, i)
     }
 
     /// Operand `i`, to read.
     #[inline]
     pub fn read<T: Element>(&self, i: usize) -> Result<&[T], Fault> {
-        let bytes = self.read_bytes((i, T::ELEM))?;
+        let bytes = self.read_bytes((i, Kind::of::<T>()))?;
         typed(bytes, i)
     }
 
@@ -256,7 +256,7 @@ impl<'p> Io<'_, 'p> {
         r: usize,
         w: usize,
     ) -> Result<(&[R], &mut [W]), Fault> {
-        let (from, to) = self.read_write_bytes((r, R::ELEM), (w, W::ELEM))?;
+        let (from, to) = self.read_write_bytes((r, Kind::of::<R>()), (w, Kind::of::<W>()))?;
         Ok((typed(from, r)?, typed_mut(to, w)?))
     }
 
@@ -268,7 +268,11 @@ impl<'p> Io<'_, 'p> {
         b: usize,
         w: usize,
     ) -> Result<Read2Write<'_, A, B, W>, Fault> {
-        let (x, y, to) = self.read2_write_bytes((a, A::ELEM), (b, B::ELEM), (w, W::ELEM))?;
+        let (x, y, to) = self.read2_write_bytes(
+            (a, Kind::of::<A>()),
+            (b, Kind::of::<B>()),
+            (w, Kind::of::<W>()),
+        )?;
         Ok((typed(x, a)?, typed(y, b)?, typed_mut(to, w)?))
     }
 
@@ -279,7 +283,7 @@ impl<'p> Io<'_, 'p> {
         v: usize,
         w: usize,
     ) -> Result<(&mut [V], &mut [W]), Fault> {
-        let (a, b) = self.write2_bytes((v, V::ELEM), (w, W::ELEM))?;
+        let (a, b) = self.write2_bytes((v, Kind::of::<V>()), (w, Kind::of::<W>()))?;
         Ok((typed_mut(a, v)?, typed_mut(b, w)?))
     }
 
@@ -291,7 +295,11 @@ impl<'p> Io<'_, 'p> {
         v: usize,
         w: usize,
     ) -> Result<Write3<'_, U, V, W>, Fault> {
-        let [a, b, c] = self.write3_bytes((u, U::ELEM), (v, V::ELEM), (w, W::ELEM))?;
+        let [a, b, c] = self.write3_bytes(
+            (u, Kind::of::<U>()),
+            (v, Kind::of::<V>()),
+            (w, Kind::of::<W>()),
+        )?;
         Ok((typed_mut(a, u)?, typed_mut(b, v)?, typed_mut(c, w)?))
     }
 
@@ -303,13 +311,41 @@ impl<'p> Io<'_, 'p> {
         v: usize,
         w: usize,
     ) -> Result<ReadWrite2<'_, R, V, W>, Fault> {
-        let (from, a, b) = self.read_write2_bytes((r, R::ELEM), (v, V::ELEM), (w, W::ELEM))?;
+        let (from, a, b) = self.read_write2_bytes(
+            (r, Kind::of::<R>()),
+            (v, Kind::of::<V>()),
+            (w, Kind::of::<W>()),
+        )?;
         Ok((typed(from, r)?, typed_mut(a, v)?, typed_mut(b, w)?))
     }
 }
 
 /// A position among the operands, and the type that the tensor there must hold.
-type Operand = (usize, Elem);
+type Operand = (usize, Kind);
+
+/// An element type with the exponent of its size, so that shared code need not look it up.
+#[derive(Clone, Copy)]
+struct Kind(u32);
+
+impl Kind {
+    /// The kind of a Rust type.
+    #[inline(always)]
+    const fn of<T: Element>() -> Self {
+        Self(T::ELEM as u32 | T::ELEM.size().trailing_zeros() << 8)
+    }
+
+    /// The element type's code.
+    #[inline(always)]
+    const fn code(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// Bytes of `count` elements.
+    #[inline(always)]
+    const fn bytes(self, count: u32) -> usize {
+        (count as usize).wrapping_shl(self.0 >> 8)
+    }
+}
 
 /// The memory behind operands, as bytes: not generic, so that all operators share this code.
 impl<'p> Io<'_, 'p> {
@@ -339,8 +375,11 @@ impl<'p> Io<'_, 'p> {
         if let Some(table) = self.step.table_bytes(r) {
             return Ok((table, self.write_bytes(w)?));
         }
-        let (from, to) = self.write2_bytes(r, w)?;
-        Ok((from, to))
+        let (a, b) = (self.place(r), self.place(w));
+        match cut2(self.arena, a, b) {
+            Some((from, to)) => Ok((from, to)),
+            None => Err(self.step.not_apart(&[r, w])),
+        }
     }
 
     #[inline(never)]
@@ -416,14 +455,14 @@ impl<'p> Io<'_, 'p> {
             return NOWHERE;
         };
         let mut start = record.offset as usize;
-        if record.elem != elem as u8 || record.place == Place::Data as u8 {
+        if record.elem != elem.code() || record.place == Place::Data as u8 {
             return NOWHERE;
         }
         if record.place == Place::Row as u8 {
             start = start.wrapping_add(self.row_offset as usize);
         }
         // The plan was checked: its tensors lie inside the arena, whose length is below 2^28.
-        let len = (record.count as usize).wrapping_mul(elem.size());
+        let len = elem.bytes(record.count);
         (start, start.wrapping_add(len))
     }
 }
@@ -441,7 +480,7 @@ fn overlap((i, _): Operand) -> Fault {
 
 #[inline]
 fn expect_elem(record: &TensorRecord, (i, elem): Operand) -> Result<(), Fault> {
-    if record.elem == elem as u8 {
+    if record.elem == elem.code() {
         Ok(())
     } else {
         Err(Fault::WrongType { operand: i as u8 })
@@ -449,7 +488,7 @@ fn expect_elem(record: &TensorRecord, (i, elem): Operand) -> Result<(), Fault> {
 }
 
 /// Two parts of the arena; `None` when they overlap or lie outside.
-#[inline(never)]
+#[inline(always)]
 fn cut2(arena: &mut [u8], a: (usize, usize), b: (usize, usize)) -> Option<(&mut [u8], &mut [u8])> {
     // Cut in front of whichever comes later.
     let swap = a.0 > b.0;

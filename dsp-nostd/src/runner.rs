@@ -47,7 +47,7 @@ struct Work<'a> {
     clock: u64,
 }
 
-/// How far a lane is.
+/// How far a lane is, and where its memory lies.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     /// Samples in the source window. Lanes of the same input have the same.
@@ -58,6 +58,14 @@ struct Progress {
     frame: u32,
     /// Rows that hold data.
     rows: u32,
+    /// Samples of a full window.
+    window: u32,
+    /// Where the window starts in the arena.
+    window_at: u32,
+    /// Bytes of a row.
+    row_len: u32,
+    /// Where the rows start in the arena.
+    rows_at: u32,
 }
 
 /// What one call of `push` did.
@@ -132,6 +140,10 @@ impl<'a> Runner<'a> {
             *progress = Progress {
                 filled: lane.source_prime,
                 frame: lane.frames,
+                window: plan.window_len(lane),
+                window_at: plan.arena_range(lane.source).start as u32,
+                row_len: plan.row_len(lane) as u32,
+                rows_at: plan.arena_range(lane.rows).start as u32,
                 ..Progress::default()
             };
         }
@@ -260,7 +272,7 @@ impl<'a> Runner<'a> {
         loop {
             let event = work.run_ready(plan, observer)?;
             let n = if event.is_none() { rest.len() } else { 0 };
-            let (skipped, taken) = work.take(plan, leader, n);
+            let (skipped, taken) = work.take(leader, n);
             if skipped + taken == 0 {
                 return Ok(Pushed {
                     consumed: samples.len() - rest.len(),
@@ -287,23 +299,21 @@ impl Work<'_> {
     }
 
     /// How many of `n` samples are thrown away, and how many then fit into the source window.
-    fn take(&mut self, plan: &Plan<'_>, leader: usize, n: usize) -> (usize, usize) {
-        let window = plan.window_len(plan.lane(leader));
-        let &mut Progress { filled, skip, .. } = self.progress(leader);
-        let skipped = n.min(skip as usize);
-        let free = window.saturating_sub(filled) as usize;
+    fn take(&mut self, leader: usize, n: usize) -> (usize, usize) {
+        let progress = self.progress(leader);
+        let skipped = n.min(progress.skip as usize);
+        let free = progress.window.saturating_sub(progress.filled) as usize;
         (skipped, free.min(n.wrapping_sub(skipped)))
     }
 
     /// Where the next `n` samples go.
     fn free(&mut self, plan: &Plan<'_>, leader: usize, n: usize) -> &mut [u8] {
-        let lane = plan.lane(leader);
-        let size = size_of_elem(lane.source_elem);
-        let from = size.wrapping_mul(self.progress(leader).filled as usize);
-        let window = self.arena.get_mut(plan.arena_range(lane.source));
-        let free = window.and_then(|window| window.get_mut(from..));
-        let free = free.and_then(|free| free.get_mut(..n.wrapping_mul(size)));
-        free.unwrap_or_default()
+        let size = size_of_elem(plan.lane(leader).source_elem);
+        let progress = self.progress(leader);
+        let filled = size.wrapping_mul(progress.filled as usize);
+        let from = filled.wrapping_add(progress.window_at as usize);
+        let to = from.wrapping_add(n.wrapping_mul(size));
+        self.arena.get_mut(from..to).unwrap_or_default()
     }
 
     /// Counts samples that were thrown away and samples that were taken; does the work of a window
@@ -319,8 +329,9 @@ impl Work<'_> {
         if lane.input == 0 {
             self.clock = self.clock.wrapping_add((skipped + taken) as u64);
         }
-        let filled = self.progress(leader).filled.wrapping_add(taken as u32);
-        let full = filled == plan.window_len(lane) && taken > 0;
+        let progress = self.progress(leader);
+        let filled = progress.filled.wrapping_add(taken as u32);
+        let full = filled == progress.window && taken > 0;
         for index in 0..plan.lane_count() {
             if plan.lane(index).input == lane.input {
                 let progress = self.progress(index);
@@ -354,26 +365,26 @@ impl Work<'_> {
         self.drop_old_rows(plan);
         for index in 0..plan.lane_count() {
             let lane = plan.lane(index);
-            if self.progress(index).filled != plan.window_len(lane) {
+            let &mut Progress { filled, window, .. } = self.progress(index);
+            if filled != window {
                 continue;
             }
             let mut done = lane.rows == NONE;
-            let rows = plan.arena_range(lane.rows);
-            let row_len = plan.row_len(lane);
             while !done {
-                let &mut Progress { frame, rows: n, .. } = self.progress(index);
-                if frame >= lane.frames || n >= lane.row_count {
+                let progress = *self.progress(index);
+                let Progress { frame, rows, .. } = progress;
+                if frame >= lane.frames || rows >= lane.row_count {
                     break;
                 }
-                let row_offset = rows.start.wrapping_add((n as usize).wrapping_mul(row_len));
-                self.run_section(plan, 2 * index + 1, row_offset as u32, observer)?;
+                let row_offset = progress.row_len.wrapping_mul(rows);
+                let row_offset = row_offset.wrapping_add(progress.rows_at);
+                self.run_section(plan, 2 * index + 1, row_offset, observer)?;
                 let progress = self.progress(index);
-                progress.frame = frame + 1;
-                progress.rows = n + 1;
+                (progress.frame, progress.rows) = (frame + 1, rows + 1);
                 if self.all(plan, |other, progress| {
                     other.input != lane.input || progress.frame == other.frames
                 }) {
-                    self.advance_window(plan, lane);
+                    self.advance_window(plan, index);
                 }
                 done = self.all(plan, |other, progress| progress.rows >= other.row_count);
                 self.drop_rows = done;
@@ -381,7 +392,7 @@ impl Work<'_> {
             if done {
                 self.run_section(plan, 2 * plan.lane_count(), 0, observer)?;
                 if lane.rows == NONE {
-                    self.advance_window(plan, lane);
+                    self.advance_window(plan, index);
                 }
                 return Ok(Some(self.event(plan)));
             }
@@ -392,10 +403,10 @@ impl Work<'_> {
     /// Whether something holds for all lanes.
     #[inline]
     fn all(&self, plan: &Plan<'_>, holds: impl Fn(&Lane, &Progress) -> bool) -> bool {
-        let lanes = self.lanes.iter().take(plan.lane_count());
-        lanes
-            .enumerate()
-            .all(|(index, progress)| holds(plan.lane(index), progress))
+        (0..plan.lane_count()).all(|index| {
+            let progress = self.lanes.get(index);
+            progress.is_some_and(|progress| holds(plan.lane(index), progress))
+        })
     }
 
     fn drop_old_rows(&mut self, plan: &Plan<'_>) {
@@ -405,28 +416,50 @@ impl Work<'_> {
         self.drop_rows = false;
         for index in 0..plan.lane_count() {
             let lane = plan.lane(index);
-            let dropped = (lane.row_hop as usize).wrapping_mul(plan.row_len(lane));
-            let range = plan.arena_range(lane.rows);
-            drop_front(self.arena.get_mut(range).unwrap_or_default(), dropped);
             let progress = self.progress(index);
             progress.rows = progress.rows.saturating_sub(lane.row_hop);
+            if lane.row_hop < lane.row_count {
+                let Progress {
+                    row_len, rows_at, ..
+                } = *progress;
+                let bytes = |rows: u32| row_len.wrapping_mul(rows) as usize;
+                self.drop_front(rows_at, bytes(lane.row_count), bytes(lane.row_hop));
+            }
         }
     }
 
     /// Drops the oldest samples of the window of a lane and of those that share it.
-    fn advance_window(&mut self, plan: &Plan<'_>, lane: &Lane) {
-        let window = plan.window_len(lane);
+    fn advance_window(&mut self, plan: &Plan<'_>, index: usize) {
+        let lane = plan.lane(index);
+        let Progress {
+            window, window_at, ..
+        } = *self.progress(index);
         let hop = lane.source_hop;
         let filled = window.saturating_sub(hop);
         if filled > 0 {
-            let bytes = self.arena.get_mut(plan.arena_range(lane.source));
-            let dropped = (hop as usize).wrapping_mul(size_of_elem(lane.source_elem));
-            drop_front(bytes.unwrap_or_default(), dropped);
+            let size = size_of_elem(lane.source_elem);
+            let bytes = |samples: u32| size.wrapping_mul(samples as usize);
+            self.drop_front(window_at, bytes(window), bytes(hop));
         }
-        for (index, progress) in self.lanes.iter_mut().enumerate() {
+        for index in 0..plan.lane_count() {
             if plan.lane(index).input == lane.input {
+                let progress = self.progress(index);
                 progress.filled = filled;
                 progress.skip = hop.saturating_sub(window);
+            }
+        }
+    }
+
+    /// Moves everything but the first `n` of the `len` bytes at `from` to the front: in words of 32
+    /// bits where it can.
+    fn drop_front(&mut self, from: u32, len: usize, n: usize) {
+        let from = from as usize;
+        let bytes = self.arena.get_mut(from..from.wrapping_add(len));
+        match bytemuck::try_cast_slice_mut::<u8, u32>(bytes.unwrap_or_default()) {
+            Ok(words) if n.is_multiple_of(4) => memory::move_down(words, n / 4),
+            _ => {
+                let bytes = self.arena.get_mut(from..from.wrapping_add(len));
+                memory::portable::move_down(bytes.unwrap_or_default(), n);
             }
         }
     }
@@ -609,13 +642,5 @@ fn copy(from: &[i16], to: &mut [u8]) {
     match (words, bytemuck::try_cast_slice_mut::<u8, u32>(to)) {
         (Some(from), Ok(to)) => memory::copy(from, to),
         _ => each(from, to, |x| x),
-    }
-}
-
-/// Moves everything but the first `n` bytes to the front: in words of 32 bits where it can.
-fn drop_front(bytes: &mut [u8], n: usize) {
-    match bytemuck::try_cast_slice_mut::<u8, u32>(bytes) {
-        Ok(words) if n.is_multiple_of(4) => memory::move_down(words, n / 4),
-        _ => memory::portable::move_down(bytes, n),
     }
 }

@@ -179,7 +179,8 @@ otolith_dsp_arch_first_2 otolith_dsp_arch_first_2_up, 1
 @ A radix-4 stage in place: legs \q apart, every \s-th twiddle factor, \h points in all.
 @ r0 = points, r1 = twiddle factors. In a butterfly r0 points 8 bytes before leg c, so that all legs
 @ are in reach and the last store moves on; where they are not, \far moves r0 from leg to leg.
-.macro otolith_dsp_arch_stage name, q, s, h, far=0
+@ \times butterflies are in the loop.
+.macro otolith_dsp_arch_stage name, q, s, h, times=1, far=0
 .section .text.\name, "ax", %progbits
 .balign 4
 .global \name
@@ -227,6 +228,7 @@ otolith_dsp_arch_first_2 otolith_dsp_arch_first_2_up, 1
   add r3, r5, r3, asr #1
   otolith_dsp_arch_legs \q, r12, \far
 2:
+  .rept \times
   @ Leg c, turned and halved by its twiddle factor.
   ldrd r4, r5, [r0, #8]
   ldrd r2, r3, [r1, #8]
@@ -281,7 +283,8 @@ otolith_dsp_arch_first_2 otolith_dsp_arch_first_2_up, 1
   sub r10, r10, r12
   sub r5, r5, lr
   otolith_dsp_arch_legs \q, r5, \far
-  .if \q > 2
+  .endr
+  .if \q - 1 > \times
   cmp r1, r11
   bne 2b
   .endif
@@ -323,13 +326,13 @@ otolith_dsp_arch_first_2 otolith_dsp_arch_first_2_up, 1
 otolith_dsp_arch_stage otolith_dsp_arch_stage_256_2, 2, 16, 128
 otolith_dsp_arch_stage otolith_dsp_arch_stage_256_8, 8, 4, 128
 otolith_dsp_arch_stage otolith_dsp_arch_stage_256_32, 32, 1, 128
-otolith_dsp_arch_stage otolith_dsp_arch_stage_512_4, 4, 16, 256
+otolith_dsp_arch_stage otolith_dsp_arch_stage_512_4, 4, 16, 256, 3
 otolith_dsp_arch_stage otolith_dsp_arch_stage_512_16, 16, 4, 256
-otolith_dsp_arch_stage otolith_dsp_arch_stage_512_64, 64, 1, 256
+otolith_dsp_arch_stage otolith_dsp_arch_stage_512_64, 64, 1, 256, 3
 otolith_dsp_arch_stage otolith_dsp_arch_stage_1024_2, 2, 64, 512
 otolith_dsp_arch_stage otolith_dsp_arch_stage_1024_8, 8, 16, 512
 otolith_dsp_arch_stage otolith_dsp_arch_stage_1024_32, 32, 4, 512
-otolith_dsp_arch_stage otolith_dsp_arch_stage_1024_128, 128, 1, 512, 1
+otolith_dsp_arch_stage otolith_dsp_arch_stage_1024_128, 128, 1, 512, 1, 1
 .purgem otolith_dsp_arch_stage
 .purgem otolith_dsp_arch_legs
 

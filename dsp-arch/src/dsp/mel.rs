@@ -15,6 +15,14 @@ core::arch::global_asm!(
   umlal r8, r9, r11, r12
 .endm
 
+@ The first bin of a segment.
+.macro otolith_dsp_arch_first_bin
+  ldrd r4, r5, [r0], #8
+  ldrh r12, [r1], #2
+  umull r6, r7, r4, r12
+  umull r8, r9, r5, r12
+.endm
+
 @ r0 = x, r1 = weights, r2 = lengths, r3 = y; stack: end of y, bins that x and the weights have.
 @ On the stack are r[m], y, end of y, bins left.
 .section .text.otolith_dsp_arch_triangles, "ax", %progbits
@@ -35,21 +43,17 @@ otolith_dsp_arch_triangles:
   subs r12, r12, lr
   blo 6f
   str r12, [sp, #16]
+  @ The first bin starts the sums; of an even number a second one leaves pairs.
   lsrs lr, lr, #1
   bcs 2f
-  movs r4, #0
-  movs r5, #0
-  mov r6, r4
-  mov r7, r4
-  mov r8, r4
-  mov r9, r4
-  b 3f
+  beq 8f
+  otolith_dsp_arch_first_bin
+  otolith_dsp_arch_bin
+  subs lr, lr, #1
+  bne 4f
+  b 5f
 2:
-  ldrd r4, r5, [r0], #8
-  ldrh r12, [r1], #2
-  umull r6, r7, r4, r12
-  umull r8, r9, r5, r12
-3:
+  otolith_dsp_arch_first_bin
   cmp lr, #0
   beq 5f
 4:
@@ -80,6 +84,14 @@ otolith_dsp_arch_triangles:
 6:
   add sp, sp, #20
   pop {{r4-r11, pc}}
+8:
+  mov r4, lr
+  mov r5, lr
+  mov r6, lr
+  mov r7, lr
+  mov r8, lr
+  mov r9, lr
+  b 5b
 7:
   @ The first segment only rises.
   strd r6, r7, [sp]
@@ -87,6 +99,7 @@ otolith_dsp_arch_triangles:
   b 1b
 .size otolith_dsp_arch_triangles, . - otolith_dsp_arch_triangles
 .purgem otolith_dsp_arch_bin
+.purgem otolith_dsp_arch_first_bin
 "#
 );
 
