@@ -520,18 +520,19 @@ fn around(
 fn cut3(arena: &mut [u8], [a, b, c]: [(usize, usize); 3]) -> Option<[&mut [u8]; 3]> {
     // Cut in front of whichever comes last.
     let last = a.0.max(b.0).max(c.0);
+    let (top, x, y) = match last {
+        at if at == a.0 => (a, b, c),
+        at if at == b.0 => (b, a, c),
+        _ => (c, a, b),
+    };
     let (low, high) = arena.split_at_mut_checked(last)?;
-    let len = |x: (usize, usize)| x.1.wrapping_sub(x.0);
-    if a.0 == last {
-        let (b, c) = cut2(low, b, c)?;
-        Some([high.get_mut(..len(a))?, b, c])
-    } else if b.0 == last {
-        let (a, c) = cut2(low, a, c)?;
-        Some([a, high.get_mut(..len(b))?, c])
-    } else {
-        let (a, b) = cut2(low, a, b)?;
-        Some([a, b, high.get_mut(..len(c))?])
-    }
+    let high = high.get_mut(..top.1.wrapping_sub(top.0))?;
+    let (x, y) = cut2(low, x, y)?;
+    Some(match last {
+        at if at == a.0 => [high, x, y],
+        at if at == b.0 => [x, high, y],
+        _ => [x, y, high],
+    })
 }
 
 /// Byte range of a tensor in its place. The records of a plan were checked: nothing wraps.
