@@ -32,6 +32,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("plans are little endian and used in place: big-endian targets are not supported");
 
+mod arena;
 mod error;
 pub mod format;
 pub mod motion;

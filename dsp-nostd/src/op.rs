@@ -1,5 +1,6 @@
 //! What an operator is, and what it sees of a plan.
 
+use crate::arena::{around, cut2, cut3, cut4};
 use crate::error::Fault;
 use crate::format::{Elem, Element, Place, TensorRecord, parse_step_word, size_of_elem};
 use core::ops::Range;
@@ -194,6 +195,12 @@ impl<'p> Step<'p> {
         fault
     }
 
+    /// Whether operands `a` and `b` start at the same byte: the step works in place.
+    pub fn starts_together(&self, a: usize, b: usize) -> Result<bool, Fault> {
+        let (a, b) = (self.record(a)?, self.record(b)?);
+        Ok(a.place == b.place && a.offset == b.offset)
+    }
+
     #[inline]
     fn record(&self, i: usize) -> Result<&'p TensorRecord, Fault> {
         let missing = Fault::NoOperand { operand: i as u8 };
@@ -210,6 +217,8 @@ impl<'p> Step<'p> {
 pub type Read2Write<'a, A, B, W> = (&'a [A], &'a [B], &'a mut [W]);
 /// One operand to read and two to write.
 pub type ReadWrite2<'a, R, V, W> = (&'a [R], &'a mut [V], &'a mut [W]);
+/// One operand to read and three to write.
+pub type ReadWrite3<'a, R, U, V, W> = (&'a [R], &'a mut [U], &'a mut [V], &'a mut [W]);
 /// Three operands to write.
 pub type Write3<'a, U, V, W> = (&'a mut [U], &'a mut [V], &'a mut [W]);
 
@@ -317,6 +326,29 @@ impl<'p> Io<'_, 'p> {
             (w, Kind::of::<W>()),
         )?;
         Ok((typed(from, r)?, typed_mut(a, v)?, typed_mut(b, w)?))
+    }
+
+    /// Operand `r` to read and three operands to write; none may overlap another.
+    #[inline]
+    pub fn read_write3<R: Element, U: Element, V: Element, W: Element>(
+        &mut self,
+        r: usize,
+        u: usize,
+        v: usize,
+        w: usize,
+    ) -> Result<ReadWrite3<'_, R, U, V, W>, Fault> {
+        let to = [
+            (u, Kind::of::<U>()),
+            (v, Kind::of::<V>()),
+            (w, Kind::of::<W>()),
+        ];
+        let (from, [a, b, c]) = self.read_write3_bytes((r, Kind::of::<R>()), to)?;
+        Ok((
+            typed(from, r)?,
+            typed_mut(a, u)?,
+            typed_mut(b, v)?,
+            typed_mut(c, w)?,
+        ))
     }
 }
 
@@ -448,6 +480,22 @@ impl<'p> Io<'_, 'p> {
         Ok((from, a, b))
     }
 
+    #[inline(never)]
+    fn read_write3_bytes(
+        &mut self,
+        r: Operand,
+        [u, v, w]: [Operand; 3],
+    ) -> Result<(&[u8], [&mut [u8]; 3]), Fault> {
+        if let Some(table) = self.step.table_bytes(r) {
+            return Ok((table, self.write3_bytes(u, v, w)?));
+        }
+        let places = [r, u, v, w].map(|operand| self.place(operand));
+        match cut4(self.arena, places) {
+            Some([from, a, b, c]) => Ok((from, [a, b, c])),
+            None => Err(self.step.not_apart(&[r, u, v, w])),
+        }
+    }
+
     /// Where an operand starts and ends in the arena; [`NOWHERE`] when it does not lie there.
     #[inline(never)]
     fn place(&self, (i, elem): Operand) -> (usize, usize) {
@@ -485,54 +533,6 @@ fn expect_elem(record: &TensorRecord, (i, elem): Operand) -> Result<(), Fault> {
     } else {
         Err(Fault::WrongType { operand: i as u8 })
     }
-}
-
-/// Two parts of the arena; `None` when they overlap or lie outside.
-#[inline(always)]
-fn cut2(arena: &mut [u8], a: (usize, usize), b: (usize, usize)) -> Option<(&mut [u8], &mut [u8])> {
-    // Cut in front of whichever comes later.
-    let swap = a.0 > b.0;
-    let (first, second) = if swap { (b, a) } else { (a, b) };
-    let (low, high) = arena.split_at_mut_checked(second.0)?;
-    let low = low.get_mut(first.0..first.1)?;
-    let high = high.get_mut(..second.1.wrapping_sub(second.0))?;
-    Some(if swap { (high, low) } else { (low, high) })
-}
-
-/// Two parts of the arena to read, and one to write that overlaps neither.
-fn around(
-    arena: &mut [u8],
-    a: (usize, usize),
-    b: (usize, usize),
-    to: (usize, usize),
-) -> Option<Read2Write<'_, u8, u8, u8>> {
-    let (low, rest) = arena.split_at_mut_checked(to.0)?;
-    let (out, high) = rest.split_at_mut_checked(to.1.wrapping_sub(to.0))?;
-    let (low, high): (&[u8], &[u8]) = (low, high);
-    let side = |x: (usize, usize)| match x.0.checked_sub(to.1) {
-        Some(start) => high.get(start..x.1.wrapping_sub(to.1)),
-        None => low.get(x.0..x.1),
-    };
-    Some((side(a)?, side(b)?, out))
-}
-
-/// Three parts of the arena; `None` when two overlap or one lies outside.
-fn cut3(arena: &mut [u8], [a, b, c]: [(usize, usize); 3]) -> Option<[&mut [u8]; 3]> {
-    // Cut in front of whichever comes last.
-    let last = a.0.max(b.0).max(c.0);
-    let (top, x, y) = match last {
-        at if at == a.0 => (a, b, c),
-        at if at == b.0 => (b, a, c),
-        _ => (c, a, b),
-    };
-    let (low, high) = arena.split_at_mut_checked(last)?;
-    let high = high.get_mut(..top.1.wrapping_sub(top.0))?;
-    let (x, y) = cut2(low, x, y)?;
-    Some(match last {
-        at if at == a.0 => [high, x, y],
-        at if at == b.0 => [x, high, y],
-        _ => [x, y, high],
-    })
 }
 
 /// Byte range of a tensor in its place. The records of a plan were checked: nothing wraps.
