@@ -108,14 +108,14 @@ fn folded(x: &mut [i32], m: &[i16], mean: i32, shift: u32, y: &mut [i32]) {
     };
     let sum = match dsp::folded(x, m, y) {
         Some(sum) => sum,
-        None => products(x, m, y),
+        None => folded_portable(x, m, y),
     };
     *first = q::shr_i32(i64::from(sum) * i64::from(mean), shift);
 }
 
-/// All rows but the first; returns the sum of x.
+/// [`dsp::folded`] on any target: what its routines are compared with. Returns the sum of x.
 #[inline(never)]
-fn products(x: &mut [i32], m: &[i16], y: &mut [i32]) -> i32 {
+pub fn folded_portable(x: &mut [i32], m: &[i16], y: &mut [i32]) -> i32 {
     let half = x.len() / 2;
     let (sums, differences) = x.split_at_mut_checked(half).unwrap_or_default();
     // The differences lie in the order of the inputs from the middle outwards; turn them round so

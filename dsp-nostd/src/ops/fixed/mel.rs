@@ -98,9 +98,13 @@ impl Sums {
 
 #[inline(never)]
 fn triangles(x: &[u64], lengths: &[u16], weights: &[u16], y: &mut [u64]) {
-    if dsp::triangles(x, lengths, weights, y) {
-        return;
+    if !dsp::triangles(x, lengths, weights, y) {
+        triangles_portable(x, lengths, weights, y);
     }
+}
+
+/// [`dsp::triangles`] on any target: what its routines are compared with.
+pub fn triangles_portable(x: &[u64], lengths: &[u16], weights: &[u16], y: &mut [u64]) {
     let (mut x, mut weights) = (x, weights);
     let mut segment = |length: u16| {
         let n = usize::from(length);

@@ -16,6 +16,7 @@
 //! overflows; `docs/NUMERICS.md` has the argument.
 
 mod kernel;
+pub mod portable;
 pub mod segments;
 
 use crate::error::Fault;
