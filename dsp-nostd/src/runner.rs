@@ -230,10 +230,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// [`Fault::WrongSampleType`] when the plan's input is not `i32`.
     pub fn push_i32(&mut self, values: &[i32]) -> Result<Pushed, Fault> {
-        match self.source_elem(0)? {
-            Elem::I32 => self.push(0, values, each(|x| x), &mut Unobserved),
-            _ => Err(Fault::WrongSampleType),
-        }
+        self.push(0, values, &mut Unobserved)
     }
 
     /// The features of the last event, as elements of type `T`.
@@ -608,12 +605,22 @@ trait Sample: Copy + 'static {
 
 const I8: u8 = Elem::I8 as u8;
 const I16: u8 = Elem::I16 as u8;
+const I32: u8 = Elem::I32 as u8;
 const F32: u8 = Elem::F32 as u8;
 
 impl Sample for i8 {
     fn store(elem: u8) -> Option<fn(&[i8], &mut [u8])> {
         match elem {
             I8 => Some(|from, to| each(from, to, |x| x)),
+            _ => None,
+        }
+    }
+}
+
+impl Sample for i32 {
+    fn store(elem: u8) -> Option<fn(&[i32], &mut [u8])> {
+        match elem {
+            I32 => Some(|from, to| each(from, to, |x| x)),
             _ => None,
         }
     }
