@@ -47,6 +47,12 @@ fn a_running_sum() {
     run("sum");
 }
 
+/// A window of rows that starts at the zero point, as in streaming models.
+#[test]
+fn a_ring_of_rows() {
+    run("ring");
+}
+
 /// A value that is read before the variable is assigned and used after it.
 #[test]
 fn the_value_from_before_an_assignment() {

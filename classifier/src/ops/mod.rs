@@ -1,21 +1,33 @@
 //! The operators, one file each: parameters, check, kernel.
 
 pub mod add;
+pub mod anomaly;
 pub mod batch_matmul;
 pub mod conv;
-pub mod copy;
 pub mod decide;
 pub mod depthwise;
+pub mod difference;
+pub mod extremum;
 pub mod fully_connected;
+pub mod gather;
 pub mod general_conv;
 pub mod initial;
+pub mod l2_normalization;
+pub mod linear;
+pub mod log_softmax;
+pub mod lookup;
 pub mod lstm;
 pub mod mean;
+pub mod mul;
 pub mod packed;
 pub mod pool;
 pub mod quantize;
+pub mod reduce;
+pub mod resize;
 pub mod softmax;
+pub mod strided_copy;
 pub mod svdf;
+pub mod tree;
 pub mod wide;
 
 use crate::params::{I8_MAX, I8_MIN, SHIFT_MAX, SHIFT_MIN};
