@@ -6,6 +6,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`dsp`] | integer features: transform, filter bank, logarithm, matrix |
 //! | [`int8`] | network layers on packed weights |
 //!
 //! This is the second crate, beside the C interface, where `unsafe` may live: only to call
@@ -18,4 +19,5 @@
     clippy::panic
 )]
 
+pub mod dsp;
 pub mod int8;

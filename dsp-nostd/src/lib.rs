@@ -32,6 +32,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("plans are little endian and used in place: big-endian targets are not supported");
 
+mod arena;
 mod error;
 pub mod format;
 pub mod motion;
@@ -45,5 +46,5 @@ pub mod statistic;
 
 pub use error::{Fault, InitError, PlanError};
 pub use op::{Io, Op, Step};
-pub use plan::{Plan, PlanInfo};
+pub use plan::{Plan, PlanInfo, verify};
 pub use runner::{Decision, Event, Pushed, Runner, Tensors};

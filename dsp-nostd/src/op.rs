@@ -1,7 +1,8 @@
 //! What an operator is, and what it sees of a plan.
 
+use crate::arena::{around, cut2, cut3, cut4};
 use crate::error::Fault;
-use crate::format::{Elem, Element, Place, TensorRecord};
+use crate::format::{Elem, Element, Place, TensorRecord, parse_step_word, size_of_elem};
 use core::ops::Range;
 
 /// An operator: a code that promises bits, a check, and a kernel.
@@ -38,12 +39,22 @@ pub struct Tensor {
 pub struct Step<'p> {
     pub(crate) tensors: &'p [TensorRecord],
     pub(crate) data: &'p [u8],
-    pub(crate) op_index: usize,
     pub(crate) operands: &'p [u32],
     pub(crate) params: &'p [u32],
 }
 
 impl<'p> Step<'p> {
+    /// Becomes the first step of `words`, which is taken off them; gives the index of its operator.
+    #[inline]
+    pub(crate) fn take(&mut self, words: &mut &'p [u32]) -> Option<usize> {
+        let (&word, rest) = words.split_first()?;
+        let (op_index, n_operands, n_params) = parse_step_word(word);
+        let (operands, rest) = rest.split_at_checked(n_operands)?;
+        let (params, rest) = rest.split_at_checked(n_params)?;
+        (self.operands, self.params, *words) = (operands, params, rest);
+        Some(op_index)
+    }
+
     /// The parameters, when there are exactly `N`.
     #[inline]
     pub fn params<const N: usize>(&self) -> Result<&'p [u32; N], Fault> {
@@ -85,40 +96,45 @@ impl<'p> Step<'p> {
     }
 
     /// Number of elements of operand `i`, which must hold `T`s; in any place.
+    #[inline]
     pub fn count_of<T: Element>(&self, i: usize) -> Result<usize, Fault> {
-        let tensor = self.tensor(i)?;
-        if tensor.elem != T::ELEM {
-            return Err(Fault::WrongType { operand: i as u8 });
-        }
-        Ok(tensor.count)
+        self.count((i, Kind::of::<T>()), false)
     }
 
     /// Number of elements of operand `i`, which must hold `T`s and be writable.
+    #[inline]
     pub fn count_of_output<T: Element>(&self, i: usize) -> Result<usize, Fault> {
-        if self.tensor(i)?.place == Place::Data {
+        self.count((i, Kind::of::<T>()), true)
+    }
+
+    #[inline(never)]
+    fn count(&self, (i, elem): Operand, output: bool) -> Result<usize, Fault> {
+        let record = self.record(i)?;
+        if output && record.place == Place::Data as u8 {
             return Err(Fault::WrongPlace { operand: i as u8 });
         }
-        self.count_of::<T>(i)
+        expect_elem(record, (i, elem))?;
+        Ok(record.count as usize)
     }
 
     /// Operand `i`, a table of `T`s in the plan's data.
     #[inline]
     pub fn table<T: Element>(&self, i: usize) -> Result<&'p [T], Fault> {
-        match self.table_bytes((i, T::ELEM)) {
+        match self.table_bytes((i, Kind::of::<T>())) {
             Some(bytes) => typed(bytes, i),
-            None => Err(self.not_a_table((i, T::ELEM))),
+            None => Err(self.not_a_table((i, Kind::of::<T>()))),
         }
     }
 
     /// The bytes of an operand that is a table.
     #[inline(never)]
     fn table_bytes(&self, (i, elem): Operand) -> Option<&'p [u8]> {
-        let record = self.tensors.get(*self.operands.get(i)? as usize)?;
-        if record.place != Place::Data as u8 || record.elem != elem as u8 {
+        let record = self.find(i)?;
+        if record.place != Place::Data as u8 || record.elem != elem.code() {
             return None;
         }
         let start = record.offset as usize;
-        let len = (record.count as usize).wrapping_mul(elem.size());
+        let len = elem.bytes(record.count);
         self.data.get(start..start.wrapping_add(len))
     }
 
@@ -142,11 +158,41 @@ impl<'p> Step<'p> {
     /// other ask for this in their check; kernels that work in place do not.
     pub fn expect_disjoint(&self, a: usize, b: usize) -> Result<(), Fault> {
         let (ra, rb) = (self.record(a)?, self.record(b)?);
-        let (xa, xb) = (byte_range(ra)?, byte_range(rb)?);
+        let (xa, xb) = (byte_range(ra), byte_range(rb));
         if ra.place == rb.place && xa.start < xb.end && xb.start < xa.end {
             return Err(Fault::WrongPlace { operand: b as u8 });
         }
         Ok(())
+    }
+
+    /// Why an operand is not to be found in the arena.
+    #[cold]
+    #[inline(never)]
+    fn not_in_arena(&self, (i, elem): Operand) -> Fault {
+        match self.record(i) {
+            Err(fault) => fault,
+            Ok(record) => match expect_elem(record, (i, elem)) {
+                Err(fault) => fault,
+                Ok(()) if record.place == Place::Data as u8 => {
+                    Fault::WrongPlace { operand: i as u8 }
+                }
+                Ok(()) => outside((i, elem)),
+            },
+        }
+    }
+
+    /// Why operands are no separate parts of the arena: the first that is not in it, or the last.
+    #[cold]
+    #[inline(never)]
+    fn not_apart(&self, operands: &[Operand]) -> Fault {
+        let mut fault = Fault::NoOperand { operand: u8::MAX };
+        for &operand in operands {
+            match self.not_in_arena(operand) {
+                Fault::WrongLength { .. } => fault = overlap(operand),
+                other => return other,
+            }
+        }
+        fault
     }
 
     /// Whether operands `a` and `b` start at the same byte: the step works in place.
@@ -168,8 +214,12 @@ impl<'p> Step<'p> {
     #[inline]
     fn record(&self, i: usize) -> Result<&'p TensorRecord, Fault> {
         let missing = Fault::NoOperand { operand: i as u8 };
-        let id = *self.operands.get(i).ok_or(missing)?;
-        self.tensors.get(id as usize).ok_or(missing)
+        self.find(i).ok_or(missing)
+    }
+
+    #[inline]
+    fn find(&self, i: usize) -> Option<&'p TensorRecord> {
+        self.tensors.get(*self.operands.get(i)? as usize)
     }
 }
 
@@ -207,14 +257,14 @@ impl<'p> Io<'_, 'p> {
     /// Operand `i`, to read and write.
     #[inline]
     pub fn write<T: Element>(&mut self, i: usize) -> Result<&mut [T], Fault> {
-        let bytes = self.write_bytes((i, T::ELEM))?;
+        let bytes = self.write_bytes((i, Kind::of::<T>()))?;
         typed_mut(bytes, i)
     }
 
     /// Operand `i`, to read.
     #[inline]
     pub fn read<T: Element>(&self, i: usize) -> Result<&[T], Fault> {
-        let bytes = self.read_bytes((i, T::ELEM))?;
+        let bytes = self.read_bytes((i, Kind::of::<T>()))?;
         typed(bytes, i)
     }
 
@@ -225,7 +275,7 @@ impl<'p> Io<'_, 'p> {
         r: usize,
         w: usize,
     ) -> Result<(&[R], &mut [W]), Fault> {
-        let (from, to) = self.read_write_bytes((r, R::ELEM), (w, W::ELEM))?;
+        let (from, to) = self.read_write_bytes((r, Kind::of::<R>()), (w, Kind::of::<W>()))?;
         Ok((typed(from, r)?, typed_mut(to, w)?))
     }
 
@@ -237,7 +287,11 @@ impl<'p> Io<'_, 'p> {
         b: usize,
         w: usize,
     ) -> Result<Read2Write<'_, A, B, W>, Fault> {
-        let (x, y, to) = self.read2_write_bytes((a, A::ELEM), (b, B::ELEM), (w, W::ELEM))?;
+        let (x, y, to) = self.read2_write_bytes(
+            (a, Kind::of::<A>()),
+            (b, Kind::of::<B>()),
+            (w, Kind::of::<W>()),
+        )?;
         Ok((typed(x, a)?, typed(y, b)?, typed_mut(to, w)?))
     }
 
@@ -248,7 +302,7 @@ impl<'p> Io<'_, 'p> {
         v: usize,
         w: usize,
     ) -> Result<(&mut [V], &mut [W]), Fault> {
-        let (a, b) = self.write2_bytes((v, V::ELEM), (w, W::ELEM))?;
+        let (a, b) = self.write2_bytes((v, Kind::of::<V>()), (w, Kind::of::<W>()))?;
         Ok((typed_mut(a, v)?, typed_mut(b, w)?))
     }
 
@@ -260,7 +314,11 @@ impl<'p> Io<'_, 'p> {
         v: usize,
         w: usize,
     ) -> Result<Write3<'_, U, V, W>, Fault> {
-        let [a, b, c] = self.write3_bytes((u, U::ELEM), (v, V::ELEM), (w, W::ELEM))?;
+        let [a, b, c] = self.write3_bytes(
+            (u, Kind::of::<U>()),
+            (v, Kind::of::<V>()),
+            (w, Kind::of::<W>()),
+        )?;
         Ok((typed_mut(a, u)?, typed_mut(b, v)?, typed_mut(c, w)?))
     }
 
@@ -272,7 +330,11 @@ impl<'p> Io<'_, 'p> {
         v: usize,
         w: usize,
     ) -> Result<ReadWrite2<'_, R, V, W>, Fault> {
-        let (from, a, b) = self.read_write2_bytes((r, R::ELEM), (v, V::ELEM), (w, W::ELEM))?;
+        let (from, a, b) = self.read_write2_bytes(
+            (r, Kind::of::<R>()),
+            (v, Kind::of::<V>()),
+            (w, Kind::of::<W>()),
+        )?;
         Ok((typed(from, r)?, typed_mut(a, v)?, typed_mut(b, w)?))
     }
 
@@ -285,8 +347,12 @@ impl<'p> Io<'_, 'p> {
         v: usize,
         w: usize,
     ) -> Result<ReadWrite3<'_, R, U, V, W>, Fault> {
-        let to = [(u, U::ELEM), (v, V::ELEM), (w, W::ELEM)];
-        let (from, [a, b, c]) = self.read_write3_bytes((r, R::ELEM), to)?;
+        let to = [
+            (u, Kind::of::<U>()),
+            (v, Kind::of::<V>()),
+            (w, Kind::of::<W>()),
+        ];
+        let (from, [a, b, c]) = self.read_write3_bytes((r, Kind::of::<R>()), to)?;
         Ok((
             typed(from, r)?,
             typed_mut(a, u)?,
@@ -297,14 +363,41 @@ impl<'p> Io<'_, 'p> {
 }
 
 /// A position among the operands, and the type that the tensor there must hold.
-type Operand = (usize, Elem);
+type Operand = (usize, Kind);
+
+/// An element type with the exponent of its size, so that shared code need not look it up.
+#[derive(Clone, Copy)]
+struct Kind(u32);
+
+impl Kind {
+    /// The kind of a Rust type.
+    #[inline(always)]
+    const fn of<T: Element>() -> Self {
+        Self(T::ELEM as u32 | T::ELEM.size().trailing_zeros() << 8)
+    }
+
+    /// The element type's code.
+    #[inline(always)]
+    const fn code(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// Bytes of `count` elements.
+    #[inline(always)]
+    const fn bytes(self, count: u32) -> usize {
+        (count as usize).wrapping_shl(self.0 >> 8)
+    }
+}
 
 /// The memory behind operands, as bytes: not generic, so that all operators share this code.
 impl<'p> Io<'_, 'p> {
     #[inline(never)]
     fn write_bytes(&mut self, w: Operand) -> Result<&mut [u8], Fault> {
-        let range = self.arena_range(w)?;
-        self.arena.get_mut(range).ok_or(outside(w))
+        let (start, end) = self.place(w);
+        match self.arena.get_mut(start..end) {
+            Some(bytes) => Ok(bytes),
+            None => Err(self.step.not_in_arena(w)),
+        }
     }
 
     #[inline(never)]
@@ -312,30 +405,22 @@ impl<'p> Io<'_, 'p> {
         if let Some(table) = self.step.table_bytes(r) {
             return Ok(table);
         }
-        let range = self.arena_range(r)?;
-        self.arena.get(range).ok_or(outside(r))
+        let (start, end) = self.place(r);
+        match self.arena.get(start..end) {
+            Some(bytes) => Ok(bytes),
+            None => Err(self.step.not_in_arena(r)),
+        }
     }
 
     #[inline(never)]
     fn read_write_bytes(&mut self, r: Operand, w: Operand) -> Result<(&[u8], &mut [u8]), Fault> {
-        let to = self.arena_range(w)?;
         if let Some(table) = self.step.table_bytes(r) {
-            let to = self.arena.get_mut(to).ok_or(outside(w))?;
-            return Ok((table, to));
+            return Ok((table, self.write_bytes(w)?));
         }
-        let from = self.arena_range(r)?;
-        let overlap = overlap(w);
-        // Cut the arena in front of whichever comes later.
-        if from.end <= to.start {
-            let len = to.end - to.start;
-            let (low, high) = self.arena.split_at_mut_checked(to.start).ok_or(overlap)?;
-            let from = low.get(from).ok_or(overlap)?;
-            Ok((from, high.get_mut(..len).ok_or(overlap)?))
-        } else {
-            let len = from.end - from.start;
-            let (low, high) = self.arena.split_at_mut_checked(from.start).ok_or(overlap)?;
-            let to = low.get_mut(to).ok_or(overlap)?;
-            Ok((high.get(..len).ok_or(overlap)?, to))
+        let (a, b) = (self.place(r), self.place(w));
+        match cut2(self.arena, a, b) {
+            Some((from, to)) => Ok((from, to)),
+            None => Err(self.step.not_apart(&[r, w])),
         }
     }
 
@@ -346,7 +431,6 @@ impl<'p> Io<'_, 'p> {
         b: Operand,
         w: Operand,
     ) -> Result<Read2Write<'_, u8, u8, u8>, Fault> {
-        let to = self.arena_range(w)?;
         match (self.step.table_bytes(a), self.step.table_bytes(b)) {
             (Some(x), _) => {
                 let (y, to) = self.read_write_bytes(b, w)?;
@@ -357,36 +441,24 @@ impl<'p> Io<'_, 'p> {
                 Ok((x, y, to))
             }
             (None, None) => {
-                let (xa, xb) = (self.arena_range(a)?, self.arena_range(b)?);
+                let (xa, xb, to) = (self.place(a), self.place(b), self.place(w));
                 // Both inputs lie before or behind the output: cut the arena around it, so that
                 // the inputs may overlap each other.
-                let overlap = overlap(w);
-                let (low, rest) = self.arena.split_at_mut_checked(to.start).ok_or(overlap)?;
-                let (out, high) = rest
-                    .split_at_mut_checked(to.end - to.start)
-                    .ok_or(overlap)?;
-                let (low, high): (&[u8], &[u8]) = (low, high);
-                let side = |x: Range<usize>| {
-                    if x.end <= to.start {
-                        low.get(x)
-                    } else {
-                        let start = x.start.checked_sub(to.end)?;
-                        high.get(start..x.end - to.end)
-                    }
-                };
-                Ok((side(xa).ok_or(overlap)?, side(xb).ok_or(overlap)?, out))
+                match around(self.arena, xa, xb, to) {
+                    Some(parts) => Ok(parts),
+                    None => Err(self.step.not_apart(&[a, b, w])),
+                }
             }
         }
     }
 
     #[inline(never)]
     fn write2_bytes(&mut self, v: Operand, w: Operand) -> Result<(&mut [u8], &mut [u8]), Fault> {
-        let ranges = [self.arena_range(v)?, self.arena_range(w)?];
-        let [a, b] = self
-            .arena
-            .get_disjoint_mut(ranges)
-            .map_err(|_| overlap(w))?;
-        Ok((a, b))
+        let (a, b) = (self.place(v), self.place(w));
+        match cut2(self.arena, a, b) {
+            Some(parts) => Ok(parts),
+            None => Err(self.step.not_apart(&[v, w])),
+        }
     }
 
     #[inline(never)]
@@ -396,12 +468,11 @@ impl<'p> Io<'_, 'p> {
         v: Operand,
         w: Operand,
     ) -> Result<[&mut [u8]; 3], Fault> {
-        let ranges = [
-            self.arena_range(u)?,
-            self.arena_range(v)?,
-            self.arena_range(w)?,
-        ];
-        self.arena.get_disjoint_mut(ranges).map_err(|_| overlap(w))
+        let places = [self.place(u), self.place(v), self.place(w)];
+        match cut3(self.arena, places) {
+            Some(parts) => Ok(parts),
+            None => Err(self.step.not_apart(&[u, v, w])),
+        }
     }
 
     #[inline(never)]
@@ -411,19 +482,11 @@ impl<'p> Io<'_, 'p> {
         v: Operand,
         w: Operand,
     ) -> Result<ReadWrite2<'_, u8, u8, u8>, Fault> {
-        let (rv, rw) = (self.arena_range(v)?, self.arena_range(w)?);
         if let Some(table) = self.step.table_bytes(r) {
-            let [a, b] = self
-                .arena
-                .get_disjoint_mut([rv, rw])
-                .map_err(|_| overlap(w))?;
+            let (a, b) = self.write2_bytes(v, w)?;
             return Ok((table, a, b));
         }
-        let ranges = [self.arena_range(r)?, rv, rw];
-        let [from, a, b] = self
-            .arena
-            .get_disjoint_mut(ranges)
-            .map_err(|_| overlap(w))?;
+        let [from, a, b] = self.write3_bytes(r, v, w)?;
         Ok((from, a, b))
     }
 
@@ -431,46 +494,39 @@ impl<'p> Io<'_, 'p> {
     fn read_write3_bytes(
         &mut self,
         r: Operand,
-        to: [Operand; 3],
+        [u, v, w]: [Operand; 3],
     ) -> Result<(&[u8], [&mut [u8]; 3]), Fault> {
-        let [u, v, w] = to;
-        let ranges = [
-            self.arena_range(u)?,
-            self.arena_range(v)?,
-            self.arena_range(w)?,
-        ];
         if let Some(table) = self.step.table_bytes(r) {
-            let to = self.arena.get_disjoint_mut(ranges);
-            return Ok((table, to.map_err(|_| overlap(w))?));
+            return Ok((table, self.write3_bytes(u, v, w)?));
         }
-        let [ru, rv, rw] = ranges;
-        let ranges = [self.arena_range(r)?, ru, rv, rw];
-        let [from, a, b, c] = self
-            .arena
-            .get_disjoint_mut(ranges)
-            .map_err(|_| overlap(w))?;
-        Ok((from, [a, b, c]))
+        let places = [r, u, v, w].map(|operand| self.place(operand));
+        match cut4(self.arena, places) {
+            Some([from, a, b, c]) => Ok((from, [a, b, c])),
+            None => Err(self.step.not_apart(&[r, u, v, w])),
+        }
     }
 
-    /// Where an operand lies in the arena.
+    /// Where an operand starts and ends in the arena; [`NOWHERE`] when it does not lie there.
     #[inline(never)]
-    fn arena_range(&self, (i, elem): Operand) -> Result<Range<usize>, Fault> {
-        let record = self.step.record(i)?;
-        expect_elem(record, (i, elem))?;
-        let start = record.offset as usize;
-        let base = if record.place == Place::Arena as u8 {
-            0
-        } else if record.place == Place::Row as u8 {
-            self.row_offset as usize
-        } else {
-            return Err(Fault::WrongPlace { operand: i as u8 });
+    fn place(&self, (i, elem): Operand) -> (usize, usize) {
+        let Some(record) = self.step.find(i) else {
+            return NOWHERE;
         };
-        let start = start.wrapping_add(base);
+        let mut start = record.offset as usize;
+        if record.elem != elem.code() || record.place == Place::Data as u8 {
+            return NOWHERE;
+        }
+        if record.place == Place::Row as u8 {
+            start = start.wrapping_add(self.row_offset as usize);
+        }
         // The plan was checked: its tensors lie inside the arena, whose length is below 2^28.
-        let len = (record.count as usize).wrapping_mul(elem.size());
-        Ok(start..start.wrapping_add(len))
+        let len = elem.bytes(record.count);
+        (start, start.wrapping_add(len))
     }
 }
+
+/// A place that no slice has.
+const NOWHERE: (usize, usize) = (usize::MAX, usize::MAX);
 
 fn outside((i, _): Operand) -> Fault {
     Fault::WrongLength { operand: i as u8 }
@@ -482,21 +538,19 @@ fn overlap((i, _): Operand) -> Fault {
 
 #[inline]
 fn expect_elem(record: &TensorRecord, (i, elem): Operand) -> Result<(), Fault> {
-    if record.elem == elem as u8 {
+    if record.elem == elem.code() {
         Ok(())
     } else {
         Err(Fault::WrongType { operand: i as u8 })
     }
 }
 
-/// Byte range of a tensor in its place.
+/// Byte range of a tensor in its place. The records of a plan were checked: nothing wraps.
 #[inline]
-pub(crate) fn byte_range(record: &TensorRecord) -> Result<Range<usize>, Fault> {
-    let bad = Fault::NoOperand { operand: u8::MAX };
-    let size = Elem::from_code(record.elem).ok_or(bad)?.size();
+pub(crate) fn byte_range(record: &TensorRecord) -> Range<usize> {
     let start = record.offset as usize;
-    let len = (record.count as usize).checked_mul(size).ok_or(bad)?;
-    Ok(start..start.checked_add(len).ok_or(bad)?)
+    let len = (record.count as usize).wrapping_mul(size_of_elem(record.elem));
+    start..start.wrapping_add(len)
 }
 
 #[inline]

@@ -4,7 +4,7 @@ use crate::error::PlanError;
 use crate::format::{
     ARENA_ALIGN, Elem, HASHED_FROM, Header, Lane, MAGIC, MAX_BYTES, MAX_FRAMES, MAX_LANES,
     MAX_OPERANDS, MAX_OPS, NONE, Numeric, PART_ALIGN, PLAN_ALIGN, Place, TensorRecord, VERSION,
-    align_up, content_hash, parse_step_word,
+    align_up, content_hash,
 };
 use crate::op::{Op, Step, byte_range};
 use core::ops::Range;
@@ -17,10 +17,14 @@ pub struct PlanInfo<'p> {
     parts: Parts<'p>,
 }
 
-/// A plan that can run: every byte checked, every operator found and content with its steps.
+/// A plan that can run: its structure checked, every operator found and content with its steps.
+///
+/// Its hash is not: see [`verify`].
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'p> {
     pub(crate) header: &'p Header,
+    /// The header's lane.
+    first_lane: Lane,
     /// Lanes beside the header's.
     pub(crate) more_lanes: &'p [Lane],
     pub(crate) tensors: &'p [TensorRecord],
@@ -59,6 +63,10 @@ macro_rules! header_field {
 impl<'p> Plan<'p> {
     /// Checks `bytes` and finds the operators that they need among `ops`, in any order.
     ///
+    /// What is checked is all that memory safety and running without a panic rest on: structure,
+    /// records, steps, operands and parameters. The bytes of tables and weights are not read; whether
+    /// they are those that were written is what [`verify`] finds.
+    ///
     /// `bytes` may be longer than the plan; they must start at a multiple of
     /// [`PLAN_ALIGN`]. Nothing is copied: tables are used where they lie.
     ///
@@ -77,6 +85,7 @@ impl<'p> Plan<'p> {
         }
         let mut plan = Self {
             header: parts.header,
+            first_lane: parts.header.lane(),
             more_lanes: parts.more_lanes,
             tensors: parts.tensors,
             steps: parts.steps,
@@ -85,7 +94,7 @@ impl<'p> Plan<'p> {
             op_map,
             section_ends: [0; SECTIONS],
         };
-        plan.check_steps()?;
+        plan.section_ends = plan.check_steps()?;
         Ok(plan)
     }
 
@@ -110,24 +119,31 @@ impl<'p> Plan<'p> {
         self.header.samples_per_decision()
     }
 
-    fn check_steps(&mut self) -> Result<(), PlanError> {
+    /// Checks all steps; gives the ends of the sections.
+    fn check_steps(&self) -> Result<[u32; SECTIONS], PlanError> {
         let [.., decision_steps] = self.header.steps;
-        let mut at = 0usize;
+        let mut words = self.steps;
+        let mut step = Step {
+            tensors: self.tensors,
+            data: self.data,
+            operands: &[],
+            params: &[],
+        };
         let mut index = 0u16;
         let mut ends = [0u32; SECTIONS];
         let decision = 2 * self.lane_count();
         for (section, end) in ends.iter_mut().enumerate().take(decision + 1) {
             let lane = (section < decision).then(|| self.lane(section / 2));
             let [window, frame] = lane.map_or([decision_steps; 2], |lane| lane.steps);
-            let row_len = lane.map_or(0, |lane| self.row_len(&lane));
+            let row_len = lane.map_or(0, |lane| self.row_len(lane));
             for _ in 0..if section.is_multiple_of(2) {
                 window
             } else {
                 frame
             } {
                 let bad = PlanError::BadStep { step: index };
-                let (step, next) = self.step_at(at).ok_or(bad)?;
-                let op = self.op(step.op_index).ok_or(bad)?;
+                let op_index = step.take(&mut words).ok_or(bad)?;
+                let op = self.op(op_index).ok_or(bad)?;
                 if step.operands.len() > MAX_OPERANDS
                     || step
                         .operands
@@ -144,16 +160,14 @@ impl<'p> Plan<'p> {
                     code: op.code,
                     fault,
                 })?;
-                at = next;
                 index = index.checked_add(1).ok_or(bad)?;
             }
-            *end = at as u32;
+            *end = self.steps.len().wrapping_sub(words.len()) as u32;
         }
-        if at != self.steps.len() {
+        if !words.is_empty() {
             return Err(header_field!(step_words));
         }
-        self.section_ends = ends;
-        Ok(())
+        Ok(ends)
     }
 
     /// Lanes of the plan, at least one.
@@ -162,9 +176,21 @@ impl<'p> Plan<'p> {
     }
 
     /// A lane, the header's being number 0.
-    pub(crate) fn lane(&self, index: usize) -> Lane {
+    #[inline]
+    pub(crate) fn lane(&self, index: usize) -> &Lane {
         let more = index.checked_sub(1).and_then(|i| self.more_lanes.get(i));
-        more.copied().unwrap_or_else(|| self.header.lane())
+        more.unwrap_or(&self.first_lane)
+    }
+
+    /// The first lane of an input: the others follow it.
+    pub(crate) fn leader(&self, input: usize) -> Option<usize> {
+        (0..self.lane_count()).find(|&i| usize::from(self.lane(i).input) == input)
+    }
+
+    /// Samples of a lane's source window.
+    pub(crate) fn window_len(&self, lane: &Lane) -> u32 {
+        let source = self.tensors.get(usize::from(lane.source));
+        source.map_or(0, |t| t.count)
     }
 
     /// Bytes of one row of a lane.
@@ -177,8 +203,7 @@ impl<'p> Plan<'p> {
     fn rows_hold(&self, step: &Step<'_>, row_len: usize) -> bool {
         step.operands.iter().all(|&id| {
             self.tensors.get(id as usize).is_some_and(|record| {
-                record.place != Place::Row as u8
-                    || byte_range(record).is_ok_and(|range| range.end <= row_len)
+                record.place != Place::Row as u8 || byte_range(record).end <= row_len
             })
         })
     }
@@ -192,39 +217,20 @@ impl<'p> Plan<'p> {
         self.ops.get(usize::from(position)).copied()
     }
 
-    /// The step whose first word is at `at`, and where the next one starts.
-    #[inline]
-    pub(crate) fn step_at(&self, at: usize) -> Option<(Step<'p>, usize)> {
-        let (&word, rest) = self.steps.get(at..)?.split_first()?;
-        let (op_index, n_operands, n_params) = parse_step_word(word);
-        let (operands, rest) = rest.split_at_checked(n_operands)?;
-        let params = rest.get(..n_params)?;
-        let step = Step {
-            tensors: self.tensors,
-            data: self.data,
-            op_index,
-            operands,
-            params,
-        };
-        Some((step, at + 1 + n_operands + n_params))
-    }
-
     /// Byte range of arena tensor `id`, which was checked; empty for [`NONE`].
     #[inline]
     pub(crate) fn arena_range(&self, id: u16) -> Range<usize> {
-        self.tensors
-            .get(usize::from(id))
-            .and_then(|record| byte_range(record).ok())
-            .unwrap_or(0..0)
+        self.tensors.get(usize::from(id)).map_or(0..0, byte_range)
     }
 }
 
 impl<'p> PlanInfo<'p> {
-    /// Checks the bytes' structure: magic, version, lengths, hash, every record and range.
+    /// Checks the bytes' structure and their hash: magic, version, lengths, every record and range.
     ///
     /// # Errors
     /// [`PlanError`], but for what only operators can find.
     pub fn from_bytes(bytes: &'p [u8]) -> Result<Self, PlanError> {
+        verify(bytes)?;
         Ok(Self {
             parts: Parts::parse(bytes)?,
         })
@@ -271,6 +277,51 @@ impl<'p> PlanInfo<'p> {
     }
 }
 
+/// Checks that `bytes` are the plan that was written: their hash is the header's.
+///
+/// Firmware calls it when a plan has arrived or may have changed, not at each start: it reads every
+/// byte. Everything that reads plans from files does.
+///
+/// # Errors
+/// [`PlanError::BadHash`] for damaged bytes, and [`PlanError`] for those that are no plan at all.
+pub fn verify(bytes: &[u8]) -> Result<(), PlanError> {
+    let (header, bytes) = head(bytes)?;
+    if content_hash(bytes.get(HASHED_FROM..).unwrap_or(&[])) != header.hash {
+        return Err(PlanError::BadHash);
+    }
+    Ok(())
+}
+
+/// The header, and the bytes that it says are the plan.
+fn head(bytes: &[u8]) -> Result<(&Header, &[u8]), PlanError> {
+    if !(bytes.as_ptr() as usize).is_multiple_of(PLAN_ALIGN) {
+        return Err(PlanError::Misaligned);
+    }
+    let header_len = size_of::<Header>();
+    let truncated = |need| PlanError::Truncated {
+        need,
+        got: bytes.len(),
+    };
+    let header: &Header = bytes
+        .get(..header_len)
+        .and_then(|head| bytemuck::try_from_bytes(head).ok())
+        .ok_or(truncated(header_len))?;
+    if header.magic != MAGIC {
+        return Err(PlanError::BadMagic);
+    }
+    if header.version != VERSION {
+        return Err(PlanError::BadVersion {
+            found: header.version,
+        });
+    }
+    if header.total_len > MAX_BYTES || header.total_len < header_len as u32 {
+        return Err(header_field!(total_len));
+    }
+    let total = header.total_len as usize;
+    let bytes = bytes.get(..total).ok_or(truncated(total))?;
+    Ok((header, bytes))
+}
+
 /// Takes parts of a plan off its bytes, front to back.
 struct Cutter<'p> {
     bytes: &'p [u8],
@@ -288,38 +339,10 @@ impl<'p> Cutter<'p> {
 
 impl<'p> Parts<'p> {
     fn parse(bytes: &'p [u8]) -> Result<Self, PlanError> {
-        if !(bytes.as_ptr() as usize).is_multiple_of(PLAN_ALIGN) {
-            return Err(PlanError::Misaligned);
-        }
-        let header_len = size_of::<Header>();
-        let truncated = |need| PlanError::Truncated {
-            need,
-            got: bytes.len(),
-        };
-        let header: &Header = bytes
-            .get(..header_len)
-            .and_then(|head| bytemuck::try_from_bytes(head).ok())
-            .ok_or(truncated(header_len))?;
-        if header.magic != MAGIC {
-            return Err(PlanError::BadMagic);
-        }
-        if header.version != VERSION {
-            return Err(PlanError::BadVersion {
-                found: header.version,
-            });
-        }
-        if header.total_len > MAX_BYTES || header.total_len < header_len as u32 {
-            return Err(header_field!(total_len));
-        }
-        let total = header.total_len as usize;
-        let bytes = bytes.get(..total).ok_or(truncated(total))?;
-        if content_hash(bytes.get(HASHED_FROM..).unwrap_or(&[])) != header.hash {
-            return Err(PlanError::BadHash);
-        }
-
+        let (header, bytes) = head(bytes)?;
         let mut cutter = Cutter { bytes, at: 0 };
         let lengths = header_field!(total_len);
-        cutter.cut(header_len).ok_or(lengths)?;
+        cutter.cut(size_of::<Header>()).ok_or(lengths)?;
         let lanes = (header.more_lanes as usize)
             .checked_mul(size_of::<Lane>())
             .filter(|_| (header.more_lanes as usize) < MAX_LANES)
@@ -341,7 +364,7 @@ impl<'p> Parts<'p> {
         let info = cutter
             .cut(header.info_len as usize)
             .ok_or(header_field!(info_len))?;
-        if align_up(total, PART_ALIGN) != cutter.at {
+        if align_up(bytes.len(), PART_ALIGN) != cutter.at {
             return Err(lengths);
         }
         // Parts are aligned because the plan and every part are; the casts cannot fail.
@@ -382,7 +405,11 @@ impl<'p> Parts<'p> {
             let bad = PlanError::BadTensor { tensor: i as u16 };
             let elem = Elem::from_code(record.elem).ok_or(bad)?;
             let place = Place::from_code(record.place).ok_or(bad)?;
-            let range = byte_range(record).map_err(|_| bad)?;
+            // Within these limits the range does not wrap.
+            if record.offset > MAX_BYTES || record.count > MAX_BYTES {
+                return Err(bad);
+            }
+            let range = byte_range(record);
             let limit = match place {
                 Place::Data => self.data.len(),
                 Place::Arena => h.arena_len as usize,
@@ -482,7 +509,10 @@ impl<'p> Parts<'p> {
         if lane.row_hop == 0 || lane.row_hop > lane.row_count {
             return Err(header_field!(row_hop));
         }
-        let range = byte_range(record).map_err(|_| header_field!(rows))?;
+        if record.offset > MAX_BYTES || record.count > MAX_BYTES {
+            return Err(header_field!(rows));
+        }
+        let range = byte_range(record);
         if range.end > self.header.arena_len as usize {
             return Err(header_field!(rows));
         }

@@ -1,11 +1,11 @@
 //! Samples in, events out.
 
 use crate::error::{Fault, InitError};
-use crate::format::{ARENA_ALIGN, Elem, Element, Lane, MAX_LANES, NONE, Place};
-use crate::op::{Io, byte_range};
+use crate::format::{ARENA_ALIGN, Elem, Element, Lane, MAX_LANES, NONE, Place, size_of_elem};
+use crate::op::{Io, Step, byte_range};
 use crate::plan::Plan;
 use crate::q;
-use core::cell::Cell;
+use otolith_dsp_arch::dsp::memory;
 
 /// Executes a [`Plan`] in the caller's memory.
 ///
@@ -33,6 +33,12 @@ use core::cell::Cell;
 #[derive(Debug)]
 pub struct Runner<'a> {
     plan: Plan<'a>,
+    work: Work<'a>,
+}
+
+/// What changes while a plan runs.
+#[derive(Debug)]
+struct Work<'a> {
     arena: &'a mut [u8],
     lanes: [Progress; MAX_LANES],
     /// Rows were handed out as an event and are dropped at the next call.
@@ -41,7 +47,7 @@ pub struct Runner<'a> {
     clock: u64,
 }
 
-/// How far a lane is.
+/// How far a lane is, and where its memory lies.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     /// Samples in the source window. Lanes of the same input have the same.
@@ -52,6 +58,14 @@ struct Progress {
     frame: u32,
     /// Rows that hold data.
     rows: u32,
+    /// Samples of a full window.
+    window: u32,
+    /// Where the window starts in the arena.
+    window_at: u32,
+    /// Bytes of a row.
+    row_len: u32,
+    /// Where the rows start in the arena.
+    rows_at: u32,
 }
 
 /// What one call of `push` did.
@@ -103,10 +117,12 @@ impl<'a> Runner<'a> {
             .ok_or(InitError::ArenaTooSmall { need, got })?;
         let mut runner = Self {
             plan,
-            arena,
-            lanes: [Progress::default(); MAX_LANES],
-            drop_rows: false,
-            clock: 0,
+            work: Work {
+                arena,
+                lanes: [Progress::default(); MAX_LANES],
+                drop_rows: false,
+                clock: 0,
+            },
         };
         runner.reset();
         Ok(runner)
@@ -114,20 +130,25 @@ impl<'a> Runner<'a> {
 
     /// Forgets all samples, rows and decisions: the runner is as after [`Runner::new`].
     pub fn reset(&mut self) {
-        let state_len = self.plan.header.state_len as usize;
-        if let Some(state) = self.arena.get_mut(..state_len) {
+        let Self { plan, work } = self;
+        let state_len = plan.header.state_len as usize;
+        if let Some(state) = work.arena.get_mut(..state_len) {
             state.fill(0);
         }
-        for (index, progress) in self.lanes.iter_mut().enumerate() {
-            let lane = self.plan.lane(index);
+        for (index, progress) in work.lanes.iter_mut().enumerate() {
+            let lane = plan.lane(index);
             *progress = Progress {
                 filled: lane.source_prime,
                 frame: lane.frames,
+                window: plan.window_len(lane),
+                window_at: plan.arena_range(lane.source).start as u32,
+                row_len: plan.row_len(lane) as u32,
+                rows_at: plan.arena_range(lane.rows).start as u32,
                 ..Progress::default()
             };
         }
-        self.drop_rows = false;
-        self.clock = 0;
+        work.drop_rows = false;
+        work.clock = 0;
     }
 
     /// Takes 16-bit samples, in `[-1, 1)` as `sample / 32768`, until something is ready or all
@@ -148,11 +169,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// Those of [`push_i16`](Self::push_i16), and [`Fault::NoInput`].
     pub fn push_i16_to(&mut self, input: usize, samples: &[i16]) -> Result<Pushed, Fault> {
-        match self.source_elem(input)? {
-            Elem::F32 => self.push(input, samples, each(q::i16_to_f32_bits), &mut Unobserved),
-            Elem::I16 => self.push(input, samples, copy, &mut Unobserved),
-            _ => Err(Fault::WrongSampleType),
-        }
+        self.push(input, samples, &mut Unobserved)
     }
 
     /// [`push_i16`](Self::push_i16) that shows every step's tensors to `observe`, with the index
@@ -165,11 +182,7 @@ impl<'a> Runner<'a> {
         samples: &[i16],
         observe: &mut impl FnMut(usize, &Tensors<'_>),
     ) -> Result<Pushed, Fault> {
-        match self.source_elem(0)? {
-            Elem::F32 => self.push(0, samples, each(q::i16_to_f32_bits), &mut Observed(observe)),
-            Elem::I16 => self.push(0, samples, copy, &mut Observed(observe)),
-            _ => Err(Fault::WrongSampleType),
-        }
+        self.push(0, samples, &mut Observed(observe))
     }
 
     /// Takes float samples, full scale being `[-1, 1)`, until something is ready or all are
@@ -188,11 +201,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// Those of [`push_i16_to`](Self::push_i16_to).
     pub fn push_f32_to(&mut self, input: usize, samples: &[f32]) -> Result<Pushed, Fault> {
-        match self.source_elem(input)? {
-            Elem::F32 => self.push(input, samples, each(|x| x), &mut Unobserved),
-            Elem::I16 => self.push(input, samples, each(q::f32_to_i16), &mut Unobserved),
-            _ => Err(Fault::WrongSampleType),
-        }
+        self.push(input, samples, &mut Unobserved)
     }
 
     /// [`push_f32`](Self::push_f32) that shows every step's tensors to `observe`, as
@@ -205,11 +214,7 @@ impl<'a> Runner<'a> {
         samples: &[f32],
         observe: &mut impl FnMut(usize, &Tensors<'_>),
     ) -> Result<Pushed, Fault> {
-        match self.source_elem(0)? {
-            Elem::F32 => self.push(0, samples, each(|x| x), &mut Observed(observe)),
-            Elem::I16 => self.push(0, samples, each(q::f32_to_i16), &mut Observed(observe)),
-            _ => Err(Fault::WrongSampleType),
-        }
+        self.push(0, samples, &mut Observed(observe))
     }
 
     /// Takes int8 values for a plan whose input is `i8`, such as a bare network.
@@ -217,10 +222,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// [`Fault::WrongSampleType`] when the plan's input is not `i8`.
     pub fn push_i8(&mut self, values: &[i8]) -> Result<Pushed, Fault> {
-        match self.source_elem(0)? {
-            Elem::I8 => self.push(0, values, each(|x| x), &mut Unobserved),
-            _ => Err(Fault::WrongSampleType),
-        }
+        self.push(0, values, &mut Unobserved)
     }
 
     /// Takes int32 values for a plan whose input is `i32`, such as a bare network.
@@ -228,10 +230,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// [`Fault::WrongSampleType`] when the plan's input is not `i32`.
     pub fn push_i32(&mut self, values: &[i32]) -> Result<Pushed, Fault> {
-        match self.source_elem(0)? {
-            Elem::I32 => self.push(0, values, each(|x| x), &mut Unobserved),
-            _ => Err(Fault::WrongSampleType),
-        }
+        self.push(0, values, &mut Unobserved)
     }
 
     /// The features of the last event, as elements of type `T`.
@@ -239,7 +238,7 @@ impl<'a> Runner<'a> {
     /// For a plan that ends with features they are what the event announced. `None` when the
     /// plan has no features output or it holds another type.
     pub fn features<T: Element>(&self) -> Option<&[T]> {
-        self.output(self.plan.header.features)
+        self.work.output(&self.plan, self.plan.header.features)
     }
 
     /// The features of the last event as bytes, with the type of their elements. `None` when the
@@ -247,19 +246,20 @@ impl<'a> Runner<'a> {
     pub fn features_bytes(&self) -> Option<(Elem, &[u8])> {
         let id = self.plan.header.features;
         let record = self.plan.tensors.get(usize::from(id))?;
-        let bytes = self.arena.get(self.plan.arena_range(id))?;
+        let bytes = self.work.arena.get(byte_range(record))?;
         Some((Elem::from_code(record.elem)?, bytes))
     }
 
     /// The scores of the last [`Event::Scores`] or [`Event::Decision`], one per label, in Q15:
     /// 32767 stands for 1.0. Empty when the plan has no classifier.
     pub fn scores(&self) -> &[i16] {
-        self.output(self.plan.header.scores).unwrap_or(&[])
+        let scores = self.work.output(&self.plan, self.plan.header.scores);
+        scores.unwrap_or(&[])
     }
 
     /// Samples of input 0 consumed since the start or the last [`Runner::reset`].
     pub fn clock(&self) -> u64 {
-        self.clock
+        self.work.clock
     }
 
     /// The plan that runs.
@@ -267,93 +267,95 @@ impl<'a> Runner<'a> {
         &self.plan
     }
 
-    fn output<T: Element>(&self, id: u16) -> Option<&[T]> {
-        let record = self.plan.tensors.get(usize::from(id))?;
-        if record.elem != T::ELEM as u8 {
-            return None;
-        }
-        let bytes = self.arena.get(self.plan.arena_range(id))?;
-        bytemuck::try_cast_slice(bytes).ok()
-    }
-
-    fn source_elem(&self, input: usize) -> Result<Elem, Fault> {
-        let lane = self.leader(input).ok_or(Fault::NoInput)?;
-        // The code was checked when the plan was parsed.
-        Elem::from_code(self.plan.lane(lane).source_elem).ok_or(Fault::WrongSampleType)
-    }
-
-    /// The first lane of an input: the others follow it.
-    fn leader(&self, input: usize) -> Option<usize> {
-        (0..self.plan.lane_count()).find(|&i| usize::from(self.plan.lane(i).input) == input)
-    }
-
-    fn push<S: Copy, T: Element>(
+    fn push<S: Sample>(
         &mut self,
         input: usize,
         samples: &[S],
-        store: impl Fn(&[S], &mut [T]),
         observer: &mut impl Observe,
     ) -> Result<Pushed, Fault> {
-        let leader = self.leader(input).ok_or(Fault::NoInput)?;
+        let Self { plan, work } = self;
+        let leader = plan.leader(input).ok_or(Fault::NoInput)?;
+        let store = S::store(plan.lane(leader).source_elem).ok_or(Fault::WrongSampleType)?;
         let mut rest = samples;
         loop {
-            let event = self.run_ready(observer)?;
-            let before = rest.len();
-            if event.is_none() && before > 0 {
-                rest = self.take(leader, rest, &store, observer)?;
-                if rest.len() < before {
-                    continue;
-                }
+            let event = work.run_ready(plan, observer)?;
+            let n = if event.is_none() { rest.len() } else { 0 };
+            let (skipped, taken) = work.take(leader, n);
+            if skipped + taken == 0 {
+                return Ok(Pushed {
+                    consumed: samples.len() - rest.len(),
+                    event,
+                });
             }
-            return Ok(Pushed {
-                consumed: samples.len() - rest.len(),
-                event,
-            });
+            let (_, behind) = rest.split_at_checked(skipped).unwrap_or_default();
+            let (now, later) = behind.split_at_checked(taken).unwrap_or_default();
+            store(now, work.free(plan, leader, taken));
+            work.filled(plan, leader, [skipped, taken], observer)?;
+            rest = later;
         }
     }
+}
 
-    /// Moves samples into the source window until it is full; returns what is left.
-    fn take<'s, S: Copy, T: Element>(
-        &mut self,
-        leader: usize,
-        samples: &'s [S],
-        store: &impl Fn(&[S], &mut [T]),
-        observer: &mut impl Observe,
-    ) -> Result<&'s [S], Fault> {
-        let lane = self.plan.lane(leader);
-        let Progress { filled, skip, .. } = self.lanes.get(leader).copied().unwrap_or_default();
-        let skipped = samples.len().min(skip as usize);
-        let (_, samples) = samples.split_at_checked(skipped).unwrap_or_default();
-
-        let range = self.plan.arena_range(lane.source);
-        let bytes = self.arena.get_mut(range).unwrap_or_default();
-        let window: &mut [T] =
-            bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault::WrongSampleType)?;
-        let len = window.len();
-        let free = window.get_mut(filled as usize..).unwrap_or_default();
-        let (now, later) = samples
-            .split_at_checked(free.len())
-            .unwrap_or((samples, &[]));
-        store(now, free);
-        if lane.input == 0 {
-            self.clock += (skipped + now.len()) as u64;
+impl Work<'_> {
+    fn output<T: Element>(&self, plan: &Plan<'_>, id: u16) -> Option<&[T]> {
+        let record = plan.tensors.get(usize::from(id))?;
+        if record.elem != T::ELEM as u8 {
+            return None;
         }
-        let filled = filled + now.len() as u32;
-        let full = filled as usize == len && !now.is_empty();
-        for index in 0..self.plan.lane_count() {
-            if self.plan.lane(index).input == lane.input {
-                self.progress(index).filled = filled;
-                self.progress(index).skip -= skipped as u32;
+        let bytes = self.arena.get(byte_range(record))?;
+        bytemuck::try_cast_slice(bytes).ok()
+    }
+
+    /// How many of `n` samples are thrown away, and how many then fit into the source window.
+    fn take(&mut self, leader: usize, n: usize) -> (usize, usize) {
+        let progress = self.progress(leader);
+        let skipped = n.min(progress.skip as usize);
+        let free = progress.window.saturating_sub(progress.filled) as usize;
+        (skipped, free.min(n.wrapping_sub(skipped)))
+    }
+
+    /// Where the next `n` samples go.
+    fn free(&mut self, plan: &Plan<'_>, leader: usize, n: usize) -> &mut [u8] {
+        let size = size_of_elem(plan.lane(leader).source_elem);
+        let progress = self.progress(leader);
+        let filled = size.wrapping_mul(progress.filled as usize);
+        let from = filled.wrapping_add(progress.window_at as usize);
+        let to = from.wrapping_add(n.wrapping_mul(size));
+        self.arena.get_mut(from..to).unwrap_or_default()
+    }
+
+    /// Counts samples that were thrown away and samples that were taken; does the work of a window
+    /// that became full.
+    fn filled(
+        &mut self,
+        plan: &Plan<'_>,
+        leader: usize,
+        [skipped, taken]: [usize; 2],
+        observer: &mut impl Observe,
+    ) -> Result<(), Fault> {
+        let lane = plan.lane(leader);
+        if lane.input == 0 {
+            self.clock = self.clock.wrapping_add((skipped + taken) as u64);
+        }
+        let progress = self.progress(leader);
+        let filled = progress.filled.wrapping_add(taken as u32);
+        let full = filled == progress.window && taken > 0;
+        for index in 0..plan.lane_count() {
+            if plan.lane(index).input == lane.input {
+                let progress = self.progress(index);
+                progress.filled = filled;
+                progress.skip = progress.skip.wrapping_sub(skipped as u32);
                 if full {
-                    self.run_section(2 * index, 0, observer)?;
+                    self.run_section(plan, 2 * index, 0, observer)?;
                     self.progress(index).frame = 0;
                 }
             }
         }
-        Ok(later)
+        Ok(())
     }
 
     /// How far a lane is; that of lane 0 for one that does not exist.
+    #[inline]
     fn progress(&mut self, lane: usize) -> &mut Progress {
         let [first, more @ ..] = &mut self.lanes;
         match lane.checked_sub(1).and_then(|i| more.get_mut(i)) {
@@ -362,96 +364,116 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn window_len(&self, lane: &Lane) -> usize {
-        self.plan
-            .tensors
-            .get(usize::from(lane.source))
-            .map_or(0, |t| t.count as usize)
-    }
-
     /// Does the work of full windows, up to the next event.
-    fn run_ready(&mut self, observer: &mut impl Observe) -> Result<Option<Event>, Fault> {
-        self.drop_old_rows();
-        for index in 0..self.plan.lane_count() {
-            let lane = self.plan.lane(index);
-            if self.progress(index).filled as usize != self.window_len(&lane) {
+    fn run_ready(
+        &mut self,
+        plan: &Plan<'_>,
+        observer: &mut impl Observe,
+    ) -> Result<Option<Event>, Fault> {
+        self.drop_old_rows(plan);
+        for index in 0..plan.lane_count() {
+            let lane = plan.lane(index);
+            let &mut Progress { filled, window, .. } = self.progress(index);
+            if filled != window {
                 continue;
             }
-            if lane.rows == NONE {
-                self.run_section(2 * self.plan.lane_count(), 0, observer)?;
-                self.advance_window(&lane);
-                return Ok(Some(self.event()));
-            }
-            let rows = self.plan.arena_range(lane.rows);
-            let row_len = self.plan.row_len(&lane);
-            while self.progress(index).frame < lane.frames
-                && self.progress(index).rows < lane.row_count
-            {
-                let row_offset = rows.start + self.progress(index).rows as usize * row_len;
-                self.run_section(2 * index + 1, row_offset as u32, observer)?;
-                self.progress(index).frame += 1;
-                self.progress(index).rows += 1;
-                if self.all(|other, progress| {
+            let mut done = lane.rows == NONE;
+            while !done {
+                let progress = *self.progress(index);
+                let Progress { frame, rows, .. } = progress;
+                if frame >= lane.frames || rows >= lane.row_count {
+                    break;
+                }
+                let row_offset = progress.row_len.wrapping_mul(rows);
+                let row_offset = row_offset.wrapping_add(progress.rows_at);
+                self.run_section(plan, 2 * index + 1, row_offset, observer)?;
+                let progress = self.progress(index);
+                (progress.frame, progress.rows) = (frame + 1, rows + 1);
+                if self.all(plan, |other, progress| {
                     other.input != lane.input || progress.frame == other.frames
                 }) {
-                    self.advance_window(&lane);
+                    self.advance_window(plan, index);
                 }
-                if self.all(|other, progress| progress.rows >= other.row_count) {
-                    self.run_section(2 * self.plan.lane_count(), 0, observer)?;
-                    self.drop_rows = true;
-                    return Ok(Some(self.event()));
+                done = self.all(plan, |other, progress| progress.rows >= other.row_count);
+                self.drop_rows = done;
+            }
+            if done {
+                self.run_section(plan, 2 * plan.lane_count(), 0, observer)?;
+                if lane.rows == NONE {
+                    self.advance_window(plan, index);
                 }
+                return Ok(Some(self.event(plan)));
             }
         }
         Ok(None)
     }
 
     /// Whether something holds for all lanes.
-    fn all(&self, holds: impl Fn(&Lane, &Progress) -> bool) -> bool {
-        let lanes = self.lanes.iter().take(self.plan.lane_count());
-        lanes
-            .enumerate()
-            .all(|(index, progress)| holds(&self.plan.lane(index), progress))
+    #[inline]
+    fn all(&self, plan: &Plan<'_>, holds: impl Fn(&Lane, &Progress) -> bool) -> bool {
+        (0..plan.lane_count()).all(|index| {
+            let progress = self.lanes.get(index);
+            progress.is_some_and(|progress| holds(plan.lane(index), progress))
+        })
     }
 
-    fn drop_old_rows(&mut self) {
+    fn drop_old_rows(&mut self, plan: &Plan<'_>) {
         if !self.drop_rows {
             return;
         }
         self.drop_rows = false;
-        for index in 0..self.plan.lane_count() {
-            let lane = self.plan.lane(index);
-            let dropped = lane.row_hop as usize * self.plan.row_len(&lane);
-            let range = self.plan.arena_range(lane.rows);
-            drop_front(self.arena.get_mut(range).unwrap_or_default(), dropped);
+        for index in 0..plan.lane_count() {
+            let lane = plan.lane(index);
             let progress = self.progress(index);
             progress.rows = progress.rows.saturating_sub(lane.row_hop);
-        }
-    }
-
-    /// Drops the oldest samples of the window of a lane and of those that share it.
-    fn advance_window(&mut self, lane: &Lane) {
-        let window = self.window_len(lane);
-        let hop = lane.source_hop as usize;
-        let range = self.plan.arena_range(lane.source);
-        let elem_size = Elem::from_code(lane.source_elem).map_or(0, Elem::size);
-        let (filled, skip) = if hop < window {
-            let bytes = self.arena.get_mut(range).unwrap_or_default();
-            drop_front(bytes, hop * elem_size);
-            ((window - hop) as u32, 0)
-        } else {
-            (0, (hop - window) as u32)
-        };
-        for index in 0..self.plan.lane_count() {
-            if self.plan.lane(index).input == lane.input {
-                let progress = self.progress(index);
-                (progress.filled, progress.skip) = (filled, skip);
+            if lane.row_hop < lane.row_count {
+                let Progress {
+                    row_len, rows_at, ..
+                } = *progress;
+                let bytes = |rows: u32| row_len.wrapping_mul(rows) as usize;
+                self.drop_front(rows_at, bytes(lane.row_count), bytes(lane.row_hop));
             }
         }
     }
 
-    fn event(&self) -> Event {
-        let header = self.plan.header;
+    /// Drops the oldest samples of the window of a lane and of those that share it.
+    fn advance_window(&mut self, plan: &Plan<'_>, index: usize) {
+        let lane = plan.lane(index);
+        let Progress {
+            window, window_at, ..
+        } = *self.progress(index);
+        let hop = lane.source_hop;
+        let filled = window.saturating_sub(hop);
+        if filled > 0 {
+            let size = size_of_elem(lane.source_elem);
+            let bytes = |samples: u32| size.wrapping_mul(samples as usize);
+            self.drop_front(window_at, bytes(window), bytes(hop));
+        }
+        for index in 0..plan.lane_count() {
+            if plan.lane(index).input == lane.input {
+                let progress = self.progress(index);
+                progress.filled = filled;
+                progress.skip = hop.saturating_sub(window);
+            }
+        }
+    }
+
+    /// Moves everything but the first `n` of the `len` bytes at `from` to the front: in words of 32
+    /// bits where it can.
+    fn drop_front(&mut self, from: u32, len: usize, n: usize) {
+        let from = from as usize;
+        let bytes = self.arena.get_mut(from..from.wrapping_add(len));
+        match bytemuck::try_cast_slice_mut::<u8, u32>(bytes.unwrap_or_default()) {
+            Ok(words) if n.is_multiple_of(4) => memory::move_down(words, n / 4),
+            _ => {
+                let bytes = self.arena.get_mut(from..from.wrapping_add(len));
+                memory::portable::move_down(bytes.unwrap_or_default(), n);
+            }
+        }
+    }
+
+    fn event(&self, plan: &Plan<'_>) -> Event {
+        let header = plan.header;
         if header.decision == NONE {
             return if header.scores == NONE {
                 Event::Features
@@ -459,7 +481,7 @@ impl<'a> Runner<'a> {
                 Event::Scores
             };
         }
-        match self.output::<i32>(header.decision) {
+        match self.output::<i32>(plan, header.decision) {
             Some(&[label, score]) if label >= 0 => Event::Decision(Decision {
                 label: label as u16,
                 score_q15: score as u16,
@@ -470,37 +492,45 @@ impl<'a> Runner<'a> {
 
     /// Runs a section: number `2 lane` is the lane's window section, the next one its frame
     /// section, and the one behind those of all lanes the decision section.
+    #[inline(never)]
     fn run_section(
         &mut self,
+        plan: &Plan<'_>,
         section: usize,
         row_offset: u32,
         observer: &mut impl Observe,
     ) -> Result<(), Fault> {
-        let end_of = |section: usize| self.plan.section_ends.get(section).copied().unwrap_or(0);
-        let mut at = section.checked_sub(1).map_or(0, end_of);
-        let end = end_of(section);
-        let frame = match section < 2 * self.plan.lane_count() {
+        let end_of = |section: usize| plan.section_ends.get(section).copied().unwrap_or(0);
+        let from = section.checked_sub(1).map_or(0, end_of) as usize;
+        let frame = match section < 2 * plan.lane_count() {
             true => self.progress(section / 2).frame,
             false => self.progress(0).frame,
         };
         let broken = Fault::NoOperand { operand: u8::MAX };
+        let words = plan.steps.get(from..end_of(section) as usize);
+        let mut words = words.ok_or(broken)?;
+        let mut io = Io {
+            step: Step {
+                tensors: plan.tensors,
+                data: plan.data,
+                operands: &[],
+                params: &[],
+            },
+            arena: self.arena,
+            row_offset,
+            frame,
+        };
         let mut done = 0;
-        while at < end {
-            let (step, next) = self.plan.step_at(at as usize).ok_or(broken)?;
-            let op = self.plan.op(step.op_index).ok_or(broken)?;
-            (op.run)(&mut Io {
-                step,
-                arena: self.arena,
-                row_offset,
-                frame,
-            })?;
+        while !words.is_empty() {
+            let op_index = io.step.take(&mut words).ok_or(broken)?;
+            let op = plan.op(op_index).ok_or(broken)?;
+            (op.run)(&mut io)?;
             observer.ran(section, done, || Tensors {
-                plan: &self.plan,
-                arena: self.arena,
+                plan,
+                arena: io.arena,
                 row_offset,
             });
             done += 1;
-            at = next as u32;
         }
         Ok(())
     }
@@ -527,7 +557,7 @@ impl Tensors<'_> {
         if record.elem != T::ELEM as u8 {
             return None;
         }
-        let range = byte_range(record).ok()?;
+        let range = byte_range(record);
         let bytes = match Place::from_code(record.place)? {
             Place::Data => self.plan.data.get(range)?,
             Place::Arena => self.arena.get(range)?,
@@ -567,59 +597,68 @@ impl<F: FnMut(usize, &Tensors<'_>)> Observe for Observed<'_, F> {
     }
 }
 
-/// Converts samples into the front of a slice, one by one.
-fn each<S: Copy, T>(convert: impl Fn(S) -> T) -> impl Fn(&[S], &mut [T]) {
-    move |from, to| {
-        for (to, &from) in to.iter_mut().zip(from) {
-            *to = convert(from);
+/// A type of samples that can be pushed.
+trait Sample: Copy + 'static {
+    /// How samples get into a source window whose elements have this code; `None` when they cannot.
+    fn store(elem: u8) -> Option<fn(&[Self], &mut [u8])>;
+}
+
+const I8: u8 = Elem::I8 as u8;
+const I16: u8 = Elem::I16 as u8;
+const I32: u8 = Elem::I32 as u8;
+const F32: u8 = Elem::F32 as u8;
+
+impl Sample for i8 {
+    fn store(elem: u8) -> Option<fn(&[i8], &mut [u8])> {
+        match elem {
+            I8 => Some(|from, to| each(from, to, |x| x)),
+            _ => None,
         }
     }
 }
 
-/// Copies samples to the front of `to`: two at a time where both begin at a whole word.
-fn copy(from: &[i16], to: &mut [i16]) {
-    let to = to.get_mut(..from.len()).unwrap_or_default();
+impl Sample for i32 {
+    fn store(elem: u8) -> Option<fn(&[i32], &mut [u8])> {
+        match elem {
+            I32 => Some(|from, to| each(from, to, |x| x)),
+            _ => None,
+        }
+    }
+}
+
+impl Sample for i16 {
+    fn store(elem: u8) -> Option<fn(&[i16], &mut [u8])> {
+        match elem {
+            I16 => Some(copy),
+            F32 => Some(|from, to| each(from, to, q::i16_to_f32_bits)),
+            _ => None,
+        }
+    }
+}
+
+impl Sample for f32 {
+    fn store(elem: u8) -> Option<fn(&[f32], &mut [u8])> {
+        match elem {
+            I16 => Some(|from, to| each(from, to, q::f32_to_i16)),
+            F32 => Some(|from, to| each(from, to, |x| x)),
+            _ => None,
+        }
+    }
+}
+
+/// Converts samples into elements of the source window, one by one.
+fn each<S: Copy, T: Element>(from: &[S], to: &mut [u8], convert: impl Fn(S) -> T) {
+    let to: &mut [T] = bytemuck::try_cast_slice_mut(to).unwrap_or_default();
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = convert(from);
+    }
+}
+
+/// Copies samples: two at a time where both begin at a whole word.
+fn copy(from: &[i16], to: &mut [u8]) {
     let words = bytemuck::try_cast_slice::<i16, u32>(from).ok();
-    match (words, bytemuck::try_cast_slice_mut::<i16, u32>(to)) {
-        (Some(from), Ok(to)) => copy_all(from, to),
-        _ => copy_all(from, to),
-    }
-}
-
-fn copy_all<T: Copy>(from: &[T], to: &mut [T]) {
-    let (from4, from_rest) = from.as_chunks::<4>();
-    let (to4, to_rest) = to.as_chunks_mut::<4>();
-    for (to, from) in to4.iter_mut().zip(from4) {
-        *to = *from;
-    }
-    for (to, &from) in to_rest.iter_mut().zip(from_rest) {
-        *to = from;
-    }
-}
-
-/// Moves everything but the first `n` bytes to the front: in words of 32 bits where it can.
-fn drop_front(bytes: &mut [u8], n: usize) {
-    match bytemuck::try_cast_slice_mut::<u8, u32>(bytes) {
-        Ok(words) if n.is_multiple_of(4) => move_down(words, n / 4),
-        _ => move_down(bytes, n),
-    }
-}
-
-/// Moves the values from `n` on to the front; those behind them stay.
-pub(crate) fn move_down<T: Copy>(values: &mut [T], n: usize) {
-    let to = Cell::from_mut(values).as_slice_of_cells();
-    let from = to.get(n..).unwrap_or_default();
-    let (from4, from_rest) = from.as_chunks::<4>();
-    let (to4, _) = to.as_chunks::<4>();
-    for ([a, b, c, d], [e, f, g, h]) in to4.iter().zip(from4) {
-        a.set(e.get());
-        b.set(f.get());
-        c.set(g.get());
-        d.set(h.get());
-    }
-    // What is left starts behind as many whole blocks as `from` has.
-    let to_rest = to.get(from4.len() * 4..).unwrap_or_default();
-    for (to, from) in to_rest.iter().zip(from_rest) {
-        to.set(from.get());
+    match (words, bytemuck::try_cast_slice_mut::<u8, u32>(to)) {
+        (Some(from), Ok(to)) => memory::copy(from, to),
+        _ => each(from, to, |x| x),
     }
 }

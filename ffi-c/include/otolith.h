@@ -45,7 +45,7 @@ extern "C" {
 
 /* Version of the interface; it changes when a program must be compiled again. The functions that
  * take it refuse another one with OTO_ERR_ABI. */
-#define OTO_ABI_VERSION 2u
+#define OTO_ABI_VERSION 3u
 
 /* Version of the plan format that this library reads. */
 #define OTO_PLAN_VERSION 1
@@ -436,10 +436,21 @@ static inline oto_status oto_plan_info_get(const uint8_t *plan, size_t plan_len,
     return oto_plan_info_get_abi(OTO_ABI_VERSION, plan, plan_len, info);
 }
 
+/*
+ * Checks that a plan is the one that was written: its hash. For plans that were received or may
+ * have changed in their memory; oto_runner_init does not hash.
+ *
+ * plan, plan_len  the plan; plan_len may be more than it has. Aligned to OTO_PLAN_ALIGN.
+ *
+ * OTO_ERR_NULL, _LENGTH, _PLAN_MISALIGNED, _PLAN_TRUNCATED, _PLAN_MAGIC, _PLAN_VERSION,
+ * _PLAN_HASH, _PLAN_INVALID (its length). Takes time in proportion to plan_len.
+ */
+oto_status oto_plan_verify(const uint8_t *plan, size_t plan_len);
+
 /* ---- Runners --------------------------------------------------------------------------------- */
 
 /* Bytes of an oto_runner, the same for every core. */
-#define OTO_RUNNER_SIZE 320
+#define OTO_RUNNER_SIZE 416
 
 /* A runner. Opaque; it can be static, on the stack, or in a struct of yours. It must not be copied
  * or moved after init. */
@@ -478,8 +489,8 @@ oto_status oto_runner_init_abi(uint32_t abi, oto_runner *runner, const uint8_t *
                                void *arena, size_t arena_len);
 
 /*
- * Makes a runner for a plan, which is checked from the first byte to the last: what init accepts
- * runs.
+ * Makes a runner for a plan. Its structure and every step are checked: what init accepts runs. The
+ * contents of tables and weights are not; oto_plan_verify finds damage in them.
  *
  * runner          what becomes a runner. Whatever it held is forgotten; an error leaves it alone.
  * plan, plan_len  NAME_PLAN, NAME_PLAN_LEN. Aligned to OTO_PLAN_ALIGN, in flash or RAM.
@@ -488,7 +499,7 @@ oto_status oto_runner_init_abi(uint32_t abi, oto_runner *runner, const uint8_t *
  *
  * Checks in this order: NULL, ABI version, alignment and length of the pointers, the plan
  * (OTO_ERR_PLAN_*, OTO_ERR_MISSING_OP), overlap, the arena (OTO_ERR_ARENA_*). How long the arena
- * should have been says oto_plan_info.arena_len. Takes time in proportion to plan_len.
+ * should have been says oto_plan_info.arena_len.
  */
 static inline oto_status oto_runner_init(oto_runner *runner, const uint8_t *plan,
                                          size_t plan_len, const oto_op *const *ops,

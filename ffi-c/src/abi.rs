@@ -7,9 +7,9 @@ use core::ffi::c_void;
 use core::marker::PhantomPinned;
 
 /// Number of this interface. A program that was compiled with another header is refused.
-pub const OTO_ABI_VERSION: u32 = 2;
+pub const OTO_ABI_VERSION: u32 = 3;
 /// Bytes of an [`oto_runner`].
-pub const OTO_RUNNER_SIZE: usize = 320;
+pub const OTO_RUNNER_SIZE: usize = 416;
 
 /// A status: `OTO_OK` or one of `OTO_ERR_*`. An integer, because the size of a C enum depends on
 /// compiler options.

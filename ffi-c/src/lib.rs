@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`abi`] | the types that cross the border, with their layouts pinned for 32 and 64 bits |
 //! | [`status`] | the codes that functions answer with, and their texts |
-//! | [`plan_info`] | `oto_plan_info_get` |
+//! | [`plan_info`] | `oto_plan_info_get`, `oto_plan_verify` |
 //! | [`runner`] | `oto_runner_*` |
 //! | [`ops`] | `OTO_OP_*`, one static per operator, so that a linker drops those that no plan needs |
 //!

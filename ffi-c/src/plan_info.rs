@@ -1,4 +1,4 @@
-//! A plan's numbers, without running it.
+//! A plan's numbers and its hash, without running it.
 
 use crate::abi::{OTO_ABI_VERSION, oto_plan_info, oto_status};
 use crate::memory;
@@ -32,6 +32,23 @@ pub unsafe extern "C" fn oto_plan_info_get_abi(
         // SAFETY: not NULL; the caller vouches for the struct behind it.
         unsafe { info.write(read(&plan)) };
         Ok(())
+    })())
+}
+
+/// Checks a plan's hash.
+///
+/// # Safety
+/// `plan` must be NULL or point to `plan_len` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oto_plan_verify(plan: *const u8, plan_len: usize) -> oto_status {
+    if plan.is_null() {
+        return OTO_ERR_NULL;
+    }
+    code((|| {
+        memory::check_slice(plan, plan_len, OTO_ERR_PLAN_MISALIGNED)?;
+        // SAFETY: the pointer was checked; the caller vouches for the bytes behind it.
+        let bytes = unsafe { memory::slice(plan, plan_len) };
+        otolith_dsp_nostd::verify(bytes).map_err(of_plan_error)
     })())
 }
 

@@ -104,6 +104,8 @@ fn rows(
     let (small, fast) = (parse(&small.printed)?, parse(&fast.printed)?);
     let ((_, small_frame, frames), small) = small.split_first()?;
     let ((_, fast_frame, _), fast) = fast.split_first()?;
+    let ((_, small_init, _), small) = small.split_first()?;
+    let ((_, fast_init, _), fast) = fast.split_first()?;
     let mean = |sum: u64| (sum + frames / 2) / frames;
     let row = |part: &str, calls: Option<u64>, small: u64, fast: u64| {
         let calls = calls.map(|calls| calls as f64 / *frames as f64);
@@ -123,6 +125,8 @@ fn rows(
         rows.push(row(op, Some(*calls), *small, *fast));
     }
     rows.push(row("runner and samples", None, rest.0, rest.1));
+    // Once, not at each frame.
+    rows.push(row("init", None, small_init * frames, fast_init * frames));
     Some(rows)
 }
 

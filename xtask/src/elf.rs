@@ -91,11 +91,21 @@ fn owner(symbol: &str) -> String {
         }
     }
     let is = |paths: &[&str]| paths.iter().any(|path| symbol.contains(path));
+    // Routines and the safe functions around them: the operators' kernels, but for what the runner
+    // moves samples with.
+    if is(&["otolith_dsp_arch"]) && !is(&["otolith_dsp_arch_move", "::memory::"]) {
+        return "op dsp-arch".into();
+    }
+    // How deep a call's stack is belongs to the measurement, whatever the call.
+    if is(&["::stack::used_by"]) {
+        return "board".into();
+    }
     let own = [
         "image::load",
         "image::new",
         "image::listen",
         "otolith_dsp_nostd::",
+        "otolith_dsp_arch",
     ];
     let plain = symbol.trim_start_matches(['<', '&']);
     let owner = if is(&["image::PLAN"]) {

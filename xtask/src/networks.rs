@@ -110,14 +110,17 @@ pub(crate) fn all(report: &mut Report, names: &[String]) {
 /// Rows of one network on one core: the push, then the sum over the steps of each operator.
 fn rows(network: &str, core: Core, small: &str, fast: &str) -> Option<Vec<Vec<Value>>> {
     let (small, fast) = (parse(small)?, parse(fast)?);
-    let (_, small_steps) = small.split_first()?;
-    let (_, fast_steps) = fast.split_first()?;
+    let (_, small_steps) = small.split_first_chunk::<2>()?;
+    let (_, fast_steps) = fast.split_first_chunk::<2>()?;
     let row = |part: &str, steps: Option<usize>, small: u64, fast: u64| {
         let (network, core) = (json!(network), json!(core.name));
         let counts = [json!(steps), json!(small), json!(fast)];
         [vec![network, core, json!(part)], counts.to_vec()].concat()
     };
-    let mut rows = vec![row("inference", None, small[0].1, fast[0].1)];
+    let mut rows = vec![
+        row("inference", None, small[0].1, fast[0].1),
+        row("init", None, small[1].1, fast[1].1),
+    ];
     let mut seen: Vec<&str> = Vec::new();
     for (name, _) in small_steps {
         if !seen.contains(name) {

@@ -2,6 +2,8 @@
 
 use otolith_dsp_arch::int8::{self, Linear, Lines, March, Packed, Sign, Taps, Window, portable};
 
+mod dsp;
+
 /// Random shapes for each routine.
 pub const CASES: usize = 200;
 
@@ -23,6 +25,12 @@ pub const ALL: &[(&str, Compare)] = &[
     ("add", add),
     ("add_to", add_to),
     ("sums", sums),
+    ("bits_i16", dsp::bits),
+    ("transform", dsp::transform),
+    ("triangles", dsp::triangles),
+    ("logs", dsp::logs),
+    ("folded", dsp::folded),
+    ("move", dsp::moves),
 ];
 
 /// A generator of numbers (xorshift, 32 bits).

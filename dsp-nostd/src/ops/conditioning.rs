@@ -5,8 +5,8 @@ use crate::format::Element;
 use crate::op::{Io, Op, Step};
 use crate::ops::frame::Sample;
 use crate::ops::{finite, runs};
-use crate::runner::move_down;
 use core::ops::Range;
+use otolith_dsp_arch::dsp::memory::portable::move_down;
 
 /// Filters and decimates what is new in the source window, axis by axis, and appends it to a
 /// window of its own.

@@ -5,7 +5,7 @@
 #define WORD sizeof(void *)
 
 ASSERT(status, sizeof(oto_status) == 4);
-ASSERT(runner, sizeof(oto_runner) == OTO_RUNNER_SIZE && OTO_RUNNER_SIZE == 320);
+ASSERT(runner, sizeof(oto_runner) == OTO_RUNNER_SIZE && OTO_RUNNER_SIZE == 416);
 ASSERT(info, sizeof(oto_plan_info) == 56);
 ASSERT(info_plan_len, offsetof(oto_plan_info, plan_len) == 16);
 ASSERT(info_arena_len, offsetof(oto_plan_info, arena_len) == 20);

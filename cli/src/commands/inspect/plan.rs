@@ -35,9 +35,9 @@ struct TensorRow {
 }
 
 pub(super) fn inspect(bytes: &[u8], console: &Console) -> Result<Finding, PlanError> {
-    // The plan must run here; that every operator accepts its steps is part of that.
-    Plan::from_bytes(bytes, all_ops())?;
+    // The plan must be whole and run here; that every operator accepts its steps is part of that.
     let info = PlanInfo::from_bytes(bytes)?;
+    Plan::from_bytes(bytes, all_ops())?;
     let header = info.header();
     // A stripped plan has no names; foreign names do no harm.
     let notes: PlanNotes = serde_json::from_slice(info.info()).unwrap_or_default();

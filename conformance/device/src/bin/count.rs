@@ -1,5 +1,5 @@
-//! Prints how many instructions one frame of the plan `OTOLITH_PLAN` takes: in all, and in each
-//! of its operators. The plan is the file of that name with the ending `.oto`; the codes of its
+//! Prints how many instructions one frame of the plan `OTOLITH_PLAN` takes, loading it and making its
+//! runner, and each of its operators. The plan is the file of that name with the ending `.oto`; the codes of its
 //! operators are in the one with `.codes`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
@@ -86,8 +86,9 @@ mod image {
 
         // The compiler must not know the plan.
         let plan: &[u8] = black_box(&PLAN.0);
-        let frames = run(plan, &OPS, samples, &mut arena.0, empty);
+        let (init, frames) = run(plan, &OPS, samples, &mut arena.0, empty);
         println!("frame {frames} {}", FRAMES[1]);
+        println!("init {init} 1");
 
         let mut timed = [&TIMED[0]; N];
         for (slot, op) in timed.iter_mut().zip(&TIMED) {
@@ -102,17 +103,18 @@ mod image {
         exit(0)
     }
 
-    /// Pushes frame by frame; gives the instructions of the frames that count.
-    fn run(plan: &[u8], ops: &[&Op], samples: &[i16], arena: &mut [u8], empty: u64) -> u64 {
-        let Ok(plan) = Plan::from_bytes(plan, ops) else {
+    /// Pushes frame by frame; gives the instructions of making the runner and of the frames that
+    /// count.
+    fn run(plan: &[u8], ops: &[&Op], samples: &[i16], arena: &mut [u8], empty: u64) -> (u64, u64) {
+        let before = timer::now();
+        let runner = init(plan, ops, arena);
+        let after = timer::now();
+        let Some(mut runner) = runner else {
             println!("the plan is refused");
             exit(1)
         };
-        let hop = plan.samples_per_decision() as usize;
-        let Ok(mut runner) = Runner::new(plan, arena) else {
-            println!("the arena is too small");
-            exit(1)
-        };
+        let init = timer::instructions(before, after) - empty;
+        let hop = runner.plan().samples_per_decision() as usize;
         // Up to the first frame; what is left of the samples then starts at a hop.
         let first = runner.push_i16(samples).map_or(0, |pushed| pushed.consumed);
         let mut hops = samples[first..].chunks_exact(hop);
@@ -136,7 +138,13 @@ mod image {
                 sum = 0;
             }
         }
-        sum
+        (init, sum)
+    }
+
+    /// A runner from the plan's bytes.
+    #[inline(never)]
+    fn init<'a>(plan: &'a [u8], ops: &'a [&'a Op], arena: &'a mut [u8]) -> Option<Runner<'a>> {
+        Runner::new(Plan::from_bytes(plan, ops).ok()?, arena).ok()
     }
 
     /// One hop; whether it made one frame.

@@ -104,8 +104,9 @@ mod image {
             exit(1)
         };
         let mut arena = Aligned([0; ARENA_LEN]);
-        let instructions = run(plan, &OPS, input, output, &mut arena.0);
+        let (init, instructions) = run(plan, &OPS, input, output, &mut arena.0);
         println!("push {}", instructions - empty);
+        println!("init {}", init - empty);
 
         let mut timed = [&TIMED[0]; N];
         for (slot, op) in timed.iter_mut().zip(&TIMED) {
@@ -122,20 +123,19 @@ mod image {
         exit(0)
     }
 
-    /// Pushes the input; gives the instructions of the push.
-    fn run(plan: &[u8], ops: &[&Op], input: &[u8], output: &[u8], arena: &mut [u8]) -> u64 {
+    /// Pushes the input; gives the instructions of making the runner and of the push.
+    fn run(plan: &[u8], ops: &[&Op], input: &[u8], output: &[u8], arena: &mut [u8]) -> (u64, u64) {
         let elem = PlanInfo::from_bytes(plan)
             .ok()
             .and_then(|info| Elem::from_code(info.header().source_elem));
-        let Ok(plan) = Plan::from_bytes(plan, ops) else {
-            println!("the plan is refused");
+        let before = timer::now();
+        let runner = init(plan, ops, arena);
+        let after = timer::now();
+        let Some(mut runner) = runner else {
+            println!("the plan is refused, or the arena is too small");
             exit(1)
         };
-        let needed = plan.arena_len();
-        let Ok(mut runner) = Runner::new(plan, arena) else {
-            println!("the arena is too small: the plan needs {needed} bytes");
-            exit(1)
-        };
+        let init = timer::instructions(before, after);
         let before = timer::now();
         let pushed = push(&mut runner, elem, input);
         let after = timer::now();
@@ -147,7 +147,13 @@ mod image {
             println!("the output differs from the reference");
             exit(1)
         }
-        timer::instructions(before, after)
+        (init, timer::instructions(before, after))
+    }
+
+    /// A runner from the plan's bytes.
+    #[inline(never)]
+    fn init<'a>(plan: &'a [u8], ops: &'a [&'a Op], arena: &'a mut [u8]) -> Option<Runner<'a>> {
+        Runner::new(Plan::from_bytes(plan, ops).ok()?, arena).ok()
     }
 
     /// One input; whether it made one output.

@@ -4,6 +4,7 @@ use crate::error::Fault;
 use crate::op::{Io, Op, Step};
 use crate::ops::log::Floor;
 use crate::q;
+use otolith_dsp_arch::dsp::{self, Logs};
 
 /// `l = log2(floored e) + p d - r log2(peak) + base`.
 ///
@@ -127,64 +128,70 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     };
     let level = match params.peak_power {
         0 => 0,
-        power => power as i32 * log2(u64::from(peak), params.q),
+        power => power as i32 * one(u64::from(peak), params.q),
     };
     let base = (params.base.wrapping_add(d) << params.q).wrapping_sub(level);
-    let floor = |epsilon: u32| {
-        let x = u64::from(epsilon).wrapping_mul(peak_power);
-        let shift = params.shift.wrapping_sub(d);
-        let log = log2(x | 1, params.q).wrapping_add(shift << params.q);
-        (scaled(x, shift), log)
-    };
-    let limits = |epsilon: u32| limits(params.floor, floor(epsilon));
+    let shift = params.shift.wrapping_sub(d);
     let epsilon = io.step.table::<u32>(1)?;
-    let (e, l) = io.read_write::<u64, i32>(0, 3)?;
-    if let &[epsilon] = epsilon {
-        logs(e, l, limits(epsilon), base, params.q);
-    } else {
-        let bands = e.iter().zip(l).zip(epsilon);
-        for ((e, l), &epsilon) in bands {
-            let (e, l) = (core::slice::from_ref(e), core::slice::from_mut(l));
-            logs(e, l, limits(epsilon), base, params.q);
-        }
+    let (mut e, mut l) = io.read_write::<u64, i32>(0, 3)?;
+    // One epsilon is for all that is left.
+    let all = epsilon.len() == 1;
+    for &epsilon in epsilon {
+        let n = if all { e.len() } else { 1 };
+        let (now, later) = e.split_at_checked(n).unwrap_or_default();
+        let (to, behind) = l.split_at_mut_checked(n).unwrap_or_default();
+        (e, l) = (later, behind);
+        let x = u64::from(epsilon).wrapping_mul(peak_power);
+        let (floored, added) = match params.floor {
+            Floor::Add => (0, scaled(x, shift)),
+            Floor::Max => (scaled(x, shift), 0),
+            Floor::ReplaceZero => (0, 0),
+        };
+        let how = Logs {
+            floored,
+            added,
+            floor: one(x | 1, params.q).wrapping_add(shift << params.q),
+            base,
+            q: params.q,
+        };
+        logs(now, to, &how);
     }
     Ok(())
 }
 
-/// A floor, ready to be compared with energies.
-#[derive(Clone, Copy)]
-struct Limits {
-    /// Energies up to here are replaced by the floor.
-    floored: u64,
-    /// The floor's logarithm.
-    log: i32,
-    /// Added to the other energies.
-    added: u64,
-}
-
-fn limits(rule: Floor, (floor, log): (u64, i32)) -> Limits {
-    let (floored, added) = match rule {
-        Floor::Add => (0, floor),
-        Floor::Max => (floor, 0),
-        Floor::ReplaceZero => (0, 0),
-    };
-    Limits {
-        floored,
-        log,
-        added,
-    }
-}
-
+/// The logarithms of energies.
 #[inline(never)]
-fn logs(e: &[u64], l: &mut [i32], limits: Limits, base: i32, q: u32) {
-    for (l, &e) in l.iter_mut().zip(e) {
-        let log = if e <= limits.floored {
-            limits.log
-        } else {
-            log2(q::add_u64(e, limits.added), q)
-        };
-        *l = log.wrapping_add(base);
+fn logs(e: &[u64], l: &mut [i32], how: &Logs) {
+    if !dsp::logs(e, l, how) {
+        logs_portable(e, l, how);
     }
+}
+
+/// [`dsp::logs`] on any target: what its routines are compared with.
+pub fn logs_portable(e: &[u64], l: &mut [i32], how: &Logs) {
+    for (l, &e) in l.iter_mut().zip(e) {
+        let log = if e <= how.floored {
+            how.floor
+        } else {
+            log2(q::add_u64(e, how.added), how.q)
+        };
+        *l = log.wrapping_add(how.base);
+    }
+}
+
+/// [`log2`] of one number, by the code that all energies take.
+fn one(x: u64, q: u32) -> i32 {
+    let mut log = [0];
+    let how = Logs {
+        floored: 0,
+        added: 0,
+        floor: 0,
+        base: 0,
+        q,
+    };
+    logs(&[x], &mut log, &how);
+    let [log] = log;
+    log
 }
 
 /// `x 2^shift`, rounded, at most `2^62`.

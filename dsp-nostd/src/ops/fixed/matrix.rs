@@ -9,6 +9,7 @@ use crate::error::Fault;
 use crate::op::{Io, Op, Step};
 use crate::ops::runs;
 use crate::q;
+use otolith_dsp_arch::dsp;
 
 /// `y[r][i] = sum_j m[i][j] x[r][j] + shr(mean[i] sum_j x[r][j], shift)` for every row `r`.
 ///
@@ -101,8 +102,20 @@ fn run_folded(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
-#[inline(never)]
 fn folded(x: &mut [i32], m: &[i16], mean: i32, shift: u32, y: &mut [i32]) {
+    let Some((first, y)) = y.split_first_mut() else {
+        return;
+    };
+    let sum = match dsp::folded(x, m, y) {
+        Some(sum) => sum,
+        None => folded_portable(x, m, y),
+    };
+    *first = q::shr_i32(i64::from(sum) * i64::from(mean), shift);
+}
+
+/// [`dsp::folded`] on any target: what its routines are compared with. Returns the sum of x.
+#[inline(never)]
+pub fn folded_portable(x: &mut [i32], m: &[i16], y: &mut [i32]) -> i32 {
     let half = x.len() / 2;
     let (sums, differences) = x.split_at_mut_checked(half).unwrap_or_default();
     // The differences lie in the order of the inputs from the middle outwards; turn them round so
@@ -113,21 +126,18 @@ fn folded(x: &mut [i32], m: &[i16], mean: i32, shift: u32, y: &mut [i32]) {
         (*a, *b) = (a.wrapping_add(*b), a.wrapping_sub(*b));
         sum = sum.wrapping_add(*a);
     }
-    let Some((first, y)) = y.split_first_mut() else {
-        return;
-    };
-    *first = q::shr_i32(i64::from(sum) * i64::from(mean), shift);
     let (mut x, mut next): (&[i32], &[i32]) = (differences, sums);
     let mut from = 0usize;
     for y in y {
         let to = from.wrapping_add(half);
         let Some(row) = m.get(from..to) else {
-            return;
+            return sum;
         };
         from = to;
         *y = dot(x, row);
         (x, next) = (next, x);
     }
+    sum
 }
 
 fn sum(x: &[i32]) -> i32 {

@@ -3,6 +3,7 @@
 use crate::error::Fault;
 use crate::op::{Io, Op, Step};
 use crate::q;
+use otolith_dsp_arch::dsp;
 
 /// A bank of triangles that share their edges: where filter `m` falls from 1 to 0, filter `m + 1`
 /// rises from 0 to 1, so one product serves both.
@@ -97,6 +98,13 @@ impl Sums {
 
 #[inline(never)]
 fn triangles(x: &[u64], lengths: &[u16], weights: &[u16], y: &mut [u64]) {
+    if !dsp::triangles(x, lengths, weights, y) {
+        triangles_portable(x, lengths, weights, y);
+    }
+}
+
+/// [`dsp::triangles`] on any target: what its routines are compared with.
+pub fn triangles_portable(x: &[u64], lengths: &[u16], weights: &[u16], y: &mut [u64]) {
     let (mut x, mut weights) = (x, weights);
     let mut segment = |length: u16| {
         let n = usize::from(length);

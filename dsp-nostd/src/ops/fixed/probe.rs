@@ -79,7 +79,6 @@ impl Probe {
         (op.check)(&Step {
             tensors: &self.records,
             data: bytemuck::cast_slice(&self.data),
-            op_index: 0,
             operands,
             params,
         })
@@ -92,7 +91,6 @@ impl Probe {
             step: Step {
                 tensors: &self.records,
                 data: bytemuck::cast_slice(&self.data),
-                op_index: 0,
                 operands,
                 params,
             },

@@ -114,25 +114,42 @@ fn run<X: Element + Into<i64>, Y: Narrow>(io: &mut Io<'_, '_>) -> Result<(), Fau
     let ScaleParams { shift, min, max } = ScaleParams::decode(io.step.params()?);
     let mul = io.step.table::<i32>(1)?;
     let add = io.step.table::<i64>(2)?;
-    let (x, mut y) = io.read_write::<X, Y>(0, 3)?;
+    let (x, y) = io.read_write::<X, Y>(0, 3)?;
+    // A clamp that a block asks for is no loss; only the format's end is.
+    let limited = |x: i32| match x {
+        x if x < min => min,
+        x if x > max => max,
+        x => x,
+    };
+    // Which half of a sum the result is in is known before the loop.
+    if shift < 32 {
+        columns(x, mul, add, y, |sum| limited(q::shr_i32(sum, shift & 31)));
+    } else {
+        columns(x, mul, add, y, |sum| {
+            limited(q::shr_i32(sum, shift & 31 | 32))
+        });
+    }
+    Ok(())
+}
+
+/// `y[i] = narrow(scaled(x[i] mul[c] + add[c]))` with the column `c = i mod cols`.
+#[inline(always)]
+fn columns<X: Element + Into<i64>, Y: Narrow>(
+    x: &[X],
+    mul: &[i32],
+    add: &[i64],
+    mut y: &mut [Y],
+    scaled: impl Fn(i64) -> i32,
+) {
     for x in runs(x, mul.len()) {
         let (out, behind) = y.split_at_mut_checked(mul.len()).unwrap_or_default();
         y = behind;
         for (((y, &x), &mul), &add) in out.iter_mut().zip(x).zip(mul).zip(add) {
             let x: i64 = x.into();
             let sum = x.wrapping_mul(i64::from(mul)).wrapping_add(add);
-            let scaled = q::shr_i32(sum, shift);
-            // A clamp that a block asks for is no loss; only the format's end is.
-            *y = Y::narrow(if scaled < min {
-                min
-            } else if scaled > max {
-                max
-            } else {
-                scaled
-            });
+            *y = Y::narrow(scaled(sum));
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@
 #![allow(clippy::indexing_slicing)]
 
 use crate::q;
+use otolith_dsp_arch::dsp::{self, Places};
 
 /// A complex number: real and imaginary part.
-pub(crate) type Complex = [i32; 2];
+pub(crate) type Complex = dsp::Complex;
 
 /// Width of the window and twiddle tables.
 pub(crate) trait Table: Copy {
@@ -20,6 +21,11 @@ pub(crate) trait Table: Copy {
     fn weigh_i32(x: i32, w: Self) -> i32;
     /// `(re + j im) (c - j s) / 2` for a twiddle factor `[c, s]`.
     fn turn(x: Complex, w: [Self; 2]) -> Complex;
+    /// The table, if it is one of 32 bits: there are routines of one processor for those.
+    #[inline(always)]
+    fn wide<const M: usize>(_: &[[Self; M]]) -> Option<&[[i32; M]]> {
+        None
+    }
 }
 
 /// Q31.
@@ -40,6 +46,11 @@ impl Table for i32 {
             q::add(q::mul_q32(re, c), q::mul_q32(im, s)),
             q::sub(q::mul_q32(im, c), q::mul_q32(re, s)),
         ]
+    }
+
+    #[inline(always)]
+    fn wide<const M: usize>(table: &[[i32; M]]) -> Option<&[[i32; M]]> {
+        Some(table)
     }
 }
 
@@ -72,6 +83,11 @@ pub(crate) trait Sample: Copy {
     fn up(self, left: u32) -> Self;
     /// The sample times a window value, shifted to the right.
     fn weigh<T: Table>(self, w: T, right: u32) -> i32;
+    /// The samples, if they are of 16 bits.
+    #[inline(always)]
+    fn short(_: &[Self]) -> Option<&[i16]> {
+        None
+    }
 }
 
 /// The block exponent as a shift of samples to the left and one of weighted samples to the right, of
@@ -100,6 +116,9 @@ impl Shift {
 impl Sample for i16 {
     #[inline(always)]
     fn bits(x: &[i16]) -> i32 {
+        if let Some(bits) = dsp::bits_i16(x) {
+            return bits;
+        }
         // Two samples in a word: a bit of v ^ (v << 1) marks where a half's sign ends.
         let pair = |a: i16, b: i16| {
             let v = u32::from(a as u16) | u32::from(b as u16) << 16;
@@ -128,6 +147,11 @@ impl Sample for i16 {
     #[inline(always)]
     fn weigh<T: Table>(self, w: T, right: u32) -> i32 {
         T::weigh_i16(self, w) >> right
+    }
+
+    #[inline(always)]
+    fn short(x: &[i16]) -> Option<&[i16]> {
+        Some(x)
     }
 }
 
@@ -236,23 +260,27 @@ impl<X: Sample, T: Table, const H: usize> Frame for Padded<'_, X, T, H> {
 
 /// Weighs the samples and runs the first stage of a transform of `N` real points, which are
 /// `H = N / 2` complex ones: `R = H / F` butterflies of `F = 2` or 4 legs, without twiddle factors
-/// and without scaling. Butterfly `i` goes to place `reversed[i]`. Samples behind the end of `x`
-/// are 0.
+/// and without scaling. Butterfly `i` goes to its place. Samples behind the end of `x` are 0.
 #[inline(never)]
 pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize, const R: usize>(
     x: &[X],
     window: Window<'_, T>,
-    shift: Shift,
-    reversed: &[u16; R],
+    exponent: i32,
+    places: &Places<R>,
     out: &mut [Complex; H],
 ) where
     X: Sample,
     T: Table,
 {
-    let rise = window.half.first_chunk();
-    let fall = window.half.get((window.mirror + 1).wrapping_sub(N)..);
-    let fall = fall.and_then(|half| half.first_chunk());
-    if let (Some(x), Some(rise), Some(fall)) = (x.first_chunk(), rise, fall) {
+    let shift = Shift::new(exponent);
+    if dsp::transforms(N)
+        && let (Some(x), Some(half)) = (X::short(x), T::wide(window.half.as_chunks::<1>().0))
+    {
+        let half = half.as_flattened();
+        if dsp::first_stage(x, half, window.mirror, exponent, places, out) {
+            return;
+        }
+    } else if let Some((x, rise, fall)) = whole::<X, T, N, H>(x, window) {
         if shift.left > 0 {
             let frame = Whole::<X, T, N, H, true> {
                 x,
@@ -260,7 +288,7 @@ pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize, 
                 fall,
                 shift,
             };
-            butterflies::<N, H, F, R>(&frame, reversed, out);
+            butterflies::<N, H, F, R>(&frame, places, out);
         } else {
             let frame = Whole::<X, T, N, H, false> {
                 x,
@@ -268,21 +296,36 @@ pub(crate) fn first_stage<X, T, const N: usize, const H: usize, const F: usize, 
                 fall,
                 shift,
             };
-            butterflies::<N, H, F, R>(&frame, reversed, out);
+            butterflies::<N, H, F, R>(&frame, places, out);
         }
-    } else {
-        let frame = Padded::<X, T, H> { x, window, shift };
-        butterflies::<N, H, F, R>(&frame, reversed, out);
+        return;
     }
+    let frame = Padded::<X, T, H> { x, window, shift };
+    butterflies::<N, H, F, R>(&frame, places, out);
+}
+
+/// A frame as long as the transform, with both halves of its window.
+type Halves<'a, X, T, const N: usize, const H: usize> = (&'a [X; N], &'a [T; H], &'a [T; H]);
+
+fn whole<'a, X, T, const N: usize, const H: usize>(
+    x: &'a [X],
+    window: Window<'a, T>,
+) -> Option<Halves<'a, X, T, N, H>> {
+    let fall = window.half.get((window.mirror + 1).wrapping_sub(N)..)?;
+    Some((
+        x.first_chunk()?,
+        window.half.first_chunk()?,
+        fall.first_chunk()?,
+    ))
 }
 
 #[inline(always)]
 fn butterflies<const N: usize, const H: usize, const F: usize, const R: usize>(
     frame: &impl Frame,
-    reversed: &[u16; R],
+    places: &Places<R>,
     out: &mut [Complex; H],
 ) {
-    for (i, &to) in reversed.iter().enumerate() {
+    for (i, &to) in places.as_array().iter().enumerate() {
         // R is a power of two: the mask changes nothing and spares the check of the index.
         let (n, to) = (2 * i, usize::from(to) & (R - 1));
         if F == 4 {
@@ -326,13 +369,18 @@ fn halve([re, im]: Complex) -> Complex {
 /// A radix-4 stage in place, the legs of a butterfly `Q` apart, in blocks of `B = 4 Q`. Every leg
 /// is halved. `twiddles[j S - 1]` holds the factors of legs 1, 2 and 3 of butterfly `j`;
 /// `W = Q S - 1` of them are there.
-#[inline(never)]
+#[inline]
 pub(crate) fn stage<T, const Q: usize, const B: usize, const S: usize, const W: usize>(
     x: &mut [Complex],
     twiddles: &[[T; 6]; W],
 ) where
     T: Table,
 {
+    if let Some(twiddles) = T::wide(twiddles)
+        && dsp::stage(x, twiddles, 8 * (W + 1), Q)
+    {
+        return;
+    }
     for x in x.as_chunks_mut::<B>().0 {
         let (a, b, c, d) = (halve(x[0]), halve(x[Q]), halve(x[2 * Q]), halve(x[3 * Q]));
         let (even, odd) = ((add(a, c), sub(a, c)), (add(b, d), sub(b, d)));
@@ -351,11 +399,28 @@ pub(crate) fn stage<T, const Q: usize, const B: usize, const S: usize, const W: 
     }
 }
 
-/// From the half-length transform to the power of the real signal's bins, in place: `x[k]` becomes
-/// `|X[k]|^2`, low word first, for `k` in `0..H`; returns bin `H`. `twiddles[k - 1]` is that of
-/// bin `k`; there are `P = H / 2 - 1`.
-#[inline(never)]
+/// From the half-length transform to the powers of the real signal's `H + 1` bins, in place: point
+/// `k` lies where power `k` will, low word first. `twiddles[k - 1]` is that of bin `k`; there are
+/// `P = H / 2 - 1`. `None` when `power` has another length.
+#[inline]
 pub(crate) fn split_power<T: Table, const H: usize, const P: usize>(
+    power: &mut [u64],
+    twiddles: &[[T; 2]; P],
+) -> Option<()> {
+    if let Some(twiddles) = T::wide(twiddles)
+        && dsp::split_power(power, twiddles)
+    {
+        return Some(());
+    }
+    let (last, x) = power.split_last_mut()?;
+    let x: &mut [Complex] = bytemuck::try_cast_slice_mut(x).ok()?;
+    *last = split::<T, H, P>(x.try_into().ok()?, twiddles);
+    Some(())
+}
+
+/// [`split_power`] but for bin `H`, which is returned.
+#[inline(never)]
+fn split<T: Table, const H: usize, const P: usize>(
     x: &mut [Complex; H],
     twiddles: &[[T; 2]; P],
 ) -> u64 {

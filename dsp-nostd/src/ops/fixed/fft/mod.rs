@@ -16,12 +16,14 @@
 //! overflows; `docs/NUMERICS.md` has the argument.
 
 mod kernel;
+pub mod portable;
 pub mod segments;
 
 use crate::error::Fault;
 use crate::format::{Elem, Element};
 use crate::op::{Io, Op, Step};
-use kernel::{Complex, Sample, Shift, Table, Window, first_stage, split_power, stage};
+use kernel::{Complex, Sample, Table, Window, first_stage, split_power, stage};
+use otolith_dsp_arch::dsp::Places;
 
 /// Parameters of the `RFFT_POWER_*` operators: six words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ macro_rules! rfft_power {
             check: check::<$x, $t, $n>,
             run: |io| run::<$x, $t, $n, $h, $first, { $h / $first }, { $h / 4 - 1 }, { $h / 2 - 1 }>(
                 io,
-                &const { reversed::<{ $h / $first }>() },
+                &const { Places::<{ $h / $first }>::REVERSED },
                 |x, twiddles| {
                     $(stage::<$t, $q, { 4 * $q }, { $h / 4 / $q }, { $h / 4 - 1 }>(x, twiddles);)*
                 },
@@ -167,26 +169,6 @@ pub const fn halvings(n: usize) -> u32 {
     (n.trailing_zeros() - 2) / 2
 }
 
-/// `i` with its base-4 digits in reverse order, for `i` below `R`, a power of 4.
-const fn reversed<const R: usize>() -> [u16; R] {
-    let mut places = [0; R];
-    let mut i = 0;
-    while i < R {
-        let (mut rest, mut place, mut step) = (i, 0, R / 4);
-        while step > 0 {
-            place += (rest & 3) * step;
-            rest >>= 2;
-            step /= 4;
-        }
-        #[allow(clippy::indexing_slicing, reason = "at compile time")]
-        {
-            places[i] = place as u16;
-        }
-        i += 1;
-    }
-    places
-}
-
 fn check<X: Element, T: Element, const N: usize>(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(6)?;
     let samples = step.count_of::<X>(0)?;
@@ -239,7 +221,7 @@ fn run<
     const P: usize,
 >(
     io: &mut Io<'_, '_>,
-    reversed: &[u16; R],
+    places: &Places<R>,
     stages: impl Fn(&mut [Complex], &[[T; 6]; W]),
 ) -> Result<(), Fault>
 where
@@ -267,7 +249,7 @@ where
         window,
         twiddles,
         split,
-        reversed,
+        places,
     };
     tables
         .transform::<X, N, H, F>(x, d, power, stages)
@@ -281,7 +263,7 @@ struct Tables<'t, T, const R: usize, const W: usize, const P: usize> {
     window: Window<'t, T>,
     twiddles: &'t [[T; 6]; W],
     split: &'t [[T; 2]; P],
-    reversed: &'t [u16; R],
+    places: &'t Places<R>,
 }
 
 impl<T: Table, const R: usize, const W: usize, const P: usize> Tables<'_, T, R, W, P> {
@@ -296,13 +278,12 @@ impl<T: Table, const R: usize, const W: usize, const P: usize> Tables<'_, T, R, 
     ) -> Option<()> {
         // The transform works where the powers will be: each is as wide as a complex number, low
         // word first as everywhere in a plan.
-        let (last, bins) = power.split_last_mut()?;
+        let (_, bins) = power.split_last_mut()?;
         let bins: &mut [Complex] = bytemuck::try_cast_slice_mut(bins).ok()?;
         let bins: &mut [Complex; H] = bins.try_into().ok()?;
-        first_stage::<X, T, N, H, F, R>(x, self.window, Shift::new(d), self.reversed, bins);
+        first_stage::<X, T, N, H, F, R>(x, self.window, d, self.places, bins);
         stages(bins, self.twiddles);
-        *last = split_power(bins, self.split);
-        Some(())
+        split_power::<T, H, P>(power, self.split)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One power spectrum of a window, from the spectra of its segments, in integers.
 
 use super::kernel::{Complex, Sample, Window, stage};
-use super::{Tables, reversed};
+use super::{Places, Tables};
 use crate::error::Fault;
 use crate::op::{Io, Op, Step};
 use crate::q;
@@ -27,7 +27,7 @@ macro_rules! segment_power {
             check: check::<$n>,
             run: |io| run::<$n, $h, $first, { $h / $first }, { $h / 4 - 1 }, { $h / 2 - 1 }>(
                 io,
-                &const { reversed::<{ $h / $first }>() },
+                &const { Places::<{ $h / $first }>::REVERSED },
                 |x, twiddles| {
                     $(stage::<i32, $q, { 4 * $q }, { $h / 4 / $q }, { $h / 4 - 1 }>(x, twiddles);)*
                 },
@@ -121,7 +121,7 @@ fn run<
     const P: usize,
 >(
     io: &mut Io<'_, '_>,
-    reversed: &[u16; R],
+    places: &Places<R>,
     stages: impl Fn(&mut [Complex], &[[i32; 6]; W]),
 ) -> Result<(), Fault> {
     let &[
@@ -166,7 +166,7 @@ fn run<
             },
             twiddles,
             split,
-            reversed,
+            places,
         };
         tables
             .transform::<i32, N, H, F>(segment, d, spectrum, &stages)

@@ -7,14 +7,6 @@ use std::vec::Vec;
 extern crate std;
 
 #[test]
-fn places_are_digit_reversed() {
-    assert_eq!(reversed::<4>(), [0, 1, 2, 3]);
-    assert_eq!(reversed::<16>()[1], 4);
-    assert_eq!(reversed::<16>()[6], 9);
-    assert_eq!(reversed::<64>()[0b00_01_10], 0b10_01_00);
-}
-
-#[test]
 fn bits_are_those_of_the_longest_sample() {
     let bits = |x: i32| 32 - (x ^ (x >> 31)).leading_zeros() as i32;
     for at in 0..35 {
