@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Compare every stage with the f64 reference
     Diff(Diff),
+    /// Compare a model's plan with the reference interpreter, layer by layer
+    Verify(Verify),
     /// Explain a field of pipeline files, such as `mfcc.n_mels`
     Explain(Explain),
     /// Print the completion script of a shell
@@ -230,6 +232,25 @@ pub(crate) struct Diff {
     /// Arithmetic to compare with `reference`
     #[arg(long, value_enum, default_value = "f32")]
     pub(crate) numeric: NumericArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The model (.tflite)
+    #[arg(value_name = "MODEL", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    /// Inputs, one or several: raw bytes (.bin), or an array of the input's type (.npy)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) input: Option<PathBuf>,
+    /// Number of random inputs [default: 10 without `--input`, else 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) random: Option<usize>,
+    /// Seed of the random inputs
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Show each layer's ratio of signal to quantisation error, against real arithmetic
+    #[arg(long)]
+    pub(crate) loss: bool,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@
 //! | [`engine`] | one way to run a graph over recordings in any numeric |
 //! | [`executor`] | runs a graph on the host |
 //! | [`lower`], [`plan_builder`] | turn a graph into a plan for the device |
+//! | [`network`] | the reference interpreter of networks |
 //! | [`emit`] | plans as C source |
 #![forbid(unsafe_code)]
 
@@ -29,6 +30,7 @@ pub mod explain;
 pub mod graph;
 pub mod input;
 pub mod lower;
+pub mod network;
 mod pipeline;
 pub mod plan_builder;
 mod presets;

@@ -223,6 +223,22 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// [`push_i8`](Self::push_i8) that shows every step's tensors to `observe`, as
+    /// [`push_i16_observed`](Self::push_i16_observed) does.
+    ///
+    /// # Errors
+    /// Those of [`push_i8`](Self::push_i8).
+    pub fn push_i8_observed(
+        &mut self,
+        values: &[i8],
+        observe: &mut impl FnMut(usize, &Tensors<'_>),
+    ) -> Result<Pushed, Fault> {
+        match self.source_elem(0)? {
+            Elem::I8 => self.push(0, values, each(|x| x), &mut Observed(observe)),
+            _ => Err(Fault::WrongSampleType),
+        }
+    }
+
     /// The features of the last event, as elements of type `T`.
     ///
     /// For a plan that ends with features they are what the event announced. `None` when the
@@ -512,20 +528,24 @@ impl Tensors<'_> {
     /// The elements of tensor `index`, a table's too. `None` when there is no such tensor or it
     /// holds another type. Memory that later steps use again shows what they wrote.
     pub fn get<T: Element>(&self, index: usize) -> Option<&[T]> {
-        let record = self.plan.tensors.get(index)?;
-        if record.elem != T::ELEM as u8 {
+        if self.elem(index)? != T::ELEM {
             return None;
         }
+        bytemuck::try_cast_slice(self.bytes(index)?).ok()
+    }
+
+    /// The bytes of tensor `index`, as [`get`](Self::get) its elements.
+    pub fn bytes(&self, index: usize) -> Option<&[u8]> {
+        let record = self.plan.tensors.get(index)?;
         let range = byte_range(record).ok()?;
-        let bytes = match Place::from_code(record.place)? {
-            Place::Data => self.plan.data.get(range)?,
-            Place::Arena => self.arena.get(range)?,
+        match Place::from_code(record.place)? {
+            Place::Data => self.plan.data.get(range),
+            Place::Arena => self.arena.get(range),
             Place::Row => {
                 let row = self.arena.get(self.row_offset as usize..)?;
-                row.get(range)?
+                row.get(range)
             }
-        };
-        bytemuck::try_cast_slice(bytes).ok()
+        }
     }
 }
 

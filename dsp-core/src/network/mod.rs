@@ -18,6 +18,7 @@
 //! | `movement` | operators that only move elements |
 //! | `convert` | between number formats |
 //! | `recurrent` | LSTM over a sequence |
+//! | [`verify`] | the device's plan against the interpreter, layer by layer |
 
 mod convert;
 mod dense;
@@ -28,6 +29,7 @@ mod node;
 mod recurrent;
 mod reduce;
 mod rescale;
+pub mod verify;
 mod windows;
 
 use crate::executor::Real;
@@ -311,9 +313,9 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "TRANSPOSE" => movement::transpose(node),
         "PAD" | "PADV2" => movement::pad(node),
         "SLICE" => movement::slice(node),
+        "UNIDIRECTIONAL_SEQUENCE_LSTM" => return recurrent::lstm(node),
         "QUANTIZE" => convert::quantize(node),
         "DEQUANTIZE" => convert::dequantize(node),
-        "UNIDIRECTIONAL_SEQUENCE_LSTM" => return recurrent::lstm(node),
         _ => Err(format!(
             "the reference interpreter does not run {code} ({})",
             hint(code)
