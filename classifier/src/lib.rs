@@ -27,6 +27,30 @@
 //! | 0x0214 | `DEQUANTIZE_I8_F32` | `ops/quantize.rs` |
 //! | 0x0215 | `DEQUANTIZE_I16_F32` | `ops/quantize.rs` |
 //! | 0x0220 | `DECIDE_I8` | `ops/decide.rs` |
+//! | 0x0290 | `CONV_2D_I16` | `ops/general_conv.rs` |
+//! | 0x0291 | `TRANSPOSE_CONV_I8` | `ops/general_conv.rs` |
+//! | 0x0292 | `ADD_I16` | `ops/wide/elementwise.rs` |
+//! | 0x0293 | `SUB_I16` | `ops/wide/elementwise.rs` |
+//! | 0x0294 | `MUL_I16` | `ops/wide/elementwise.rs` |
+//! | 0x0295 | `MEAN_I16` | `ops/mean.rs` |
+//! | 0x0296 | `AVERAGE_POOL_2D_I16` | `ops/pool.rs` |
+//! | 0x0297 | `MAX_POOL_2D_I16` | `ops/pool.rs` |
+//! | 0x0298 | `LEAKY_RELU_I16` | `ops/wide/leaky_relu.rs` |
+//! | 0x0299 | `LOGISTIC_I16` | `ops/wide/sigmoid.rs` |
+//! | 0x029a | `TANH_I16` | `ops/wide/sigmoid.rs` |
+//! | 0x029b | `SOFTMAX_I16` | `ops/wide/softmax.rs` |
+//! | 0x029c | `QUANTIZE_I16_I16` | `ops/quantize.rs` |
+//! | 0x029d | `QUANTIZE_I16_I32` | `ops/quantize.rs` |
+//! | 0x029e | `QUANTIZE_I32_I16` | `ops/quantize.rs` |
+//! | 0x029f | `QUANTIZE_I8_I16` | `ops/quantize.rs` |
+//! | 0x02a0 | `QUANTIZE_I8_I32` | `ops/quantize.rs` |
+//! | 0x02a1 | `QUANTIZE_I32_I8` | `ops/quantize.rs` |
+//! | 0x02a2 | `SVDF_I8` | `ops/svdf.rs` |
+//! | 0x02a3 | `SVDF_I8_STATE_I8` | `ops/svdf.rs` |
+//! | 0x02a4 | `UNIDIRECTIONAL_SEQUENCE_LSTM_I8` | `ops/lstm.rs` |
+//! | 0x02a5 | `BATCH_MATMUL_I8` | `ops/batch_matmul.rs` |
+//! | 0x02a6 | `INITIAL_VALUE` | `ops/initial.rs` |
+//! | 0x02a7 | `SOFTMAX_I8_I16` | `ops/softmax.rs` |
 //!
 //! `RESHAPE` needs no operator: lowering gives the same bytes another shape.
 //!
@@ -70,4 +94,28 @@ pub const ALL: &[&Op] = &[
     &ops::quantize::DEQUANTIZE_I8_F32,
     &ops::quantize::DEQUANTIZE_I16_F32,
     &ops::decide::DECIDE_I8,
+    &ops::general_conv::CONV_2D_I16,
+    &ops::general_conv::TRANSPOSE_CONV_I8,
+    &ops::wide::elementwise::ADD_I16,
+    &ops::wide::elementwise::SUB_I16,
+    &ops::wide::elementwise::MUL_I16,
+    &ops::mean::MEAN_I16,
+    &ops::pool::AVERAGE_POOL_2D_I16,
+    &ops::pool::MAX_POOL_2D_I16,
+    &ops::wide::leaky_relu::LEAKY_RELU_I16,
+    &ops::wide::sigmoid::LOGISTIC_I16,
+    &ops::wide::sigmoid::TANH_I16,
+    &ops::wide::softmax::SOFTMAX_I16,
+    &ops::quantize::QUANTIZE_I16_I16,
+    &ops::quantize::QUANTIZE_I16_I32,
+    &ops::quantize::QUANTIZE_I32_I16,
+    &ops::quantize::QUANTIZE_I8_I16,
+    &ops::quantize::QUANTIZE_I8_I32,
+    &ops::quantize::QUANTIZE_I32_I8,
+    &ops::svdf::SVDF_I8,
+    &ops::svdf::SVDF_I8_STATE_I8,
+    &ops::lstm::UNIDIRECTIONAL_SEQUENCE_LSTM_I8,
+    &ops::batch_matmul::BATCH_MATMUL_I8,
+    &ops::initial::INITIAL_VALUE,
+    &ops::softmax::SOFTMAX_I8_I16,
 ];

@@ -44,6 +44,28 @@ pub const fn mbqm(x: i32, q: i32, s: i32) -> i32 {
     rounding_divide_by_pot(srdhm(x.wrapping_shl(left), q), right)
 }
 
+/// `MultiplyByQuantizedMultiplier` of a 64-bit accumulator: `acc * q * 2^(s - 15)` with one
+/// rounding, ties up.
+///
+/// `q` is the multiplier reduced to 15 bits, [`q15`] of that of [`mbqm`]; `s` is at most 14. The
+/// reference's accumulators have at most 48 bits, so that the product does not wrap.
+#[inline(always)]
+pub const fn mbqm64(acc: i64, q: i32, s: i32) -> i32 {
+    let total = 15u32.wrapping_sub(s as u32);
+    let half = 1i64.wrapping_shl(total.wrapping_sub(1));
+    let product = acc.wrapping_mul(q as i64).wrapping_add(half);
+    product.wrapping_shr(total) as i32
+}
+
+/// A multiplier of [`mbqm`] reduced to 15 bits, as [`mbqm64`] takes it.
+pub const fn q15(q: i32) -> i32 {
+    if q < 0x7fff_0000 {
+        (q + (1 << 15)) >> 16
+    } else {
+        0x7fff
+    }
+}
+
 /// What turns the accumulators of a layer into its outputs:
 /// `clamp(mbqm(acc + bias[c], multipliers[c], shifts[c]) + zero_point, min, max)`.
 ///
@@ -218,6 +240,30 @@ mod tests {
             requant.column(&channel[0], &mut column);
             prop_assert_eq!(column, [y; 3]);
         }
+    }
+
+    proptest! {
+        /// One rounding of the exact product.
+        #[test]
+        fn wide_multiplication_rounds_once(
+            acc in -(1i64 << 46)..1 << 46,
+            q in 1 << 30..=i32::MAX,
+            s in -31i32..=14,
+        ) {
+            let q = q15(q);
+            let exact = i128::from(acc) * i128::from(q);
+            let total = 15 - s;
+            let rounded = (exact + (1i128 << (total - 1))) >> total;
+            prop_assert_eq!(mbqm64(acc, q, s), rounded as i32);
+        }
+    }
+
+    #[test]
+    fn multipliers_reduced_to_15_bits() {
+        assert_eq!(q15(1 << 30), 1 << 14);
+        assert_eq!(q15(0x7fff_ffff), 0x7fff);
+        assert_eq!(q15(0x7ffe_ffff), 0x7fff);
+        assert_eq!(q15(0x7ffe_7fff), 0x7ffe);
     }
 
     #[test]

@@ -316,6 +316,30 @@ extern const oto_op OTO_OP_QUANTIZE_I8_U8;
 extern const oto_op OTO_OP_DEQUANTIZE_I8_F32;
 extern const oto_op OTO_OP_DEQUANTIZE_I16_F32;
 extern const oto_op OTO_OP_DECIDE_I8;
+extern const oto_op OTO_OP_CONV_2D_I16;
+extern const oto_op OTO_OP_TRANSPOSE_CONV_I8;
+extern const oto_op OTO_OP_ADD_I16;
+extern const oto_op OTO_OP_SUB_I16;
+extern const oto_op OTO_OP_MUL_I16;
+extern const oto_op OTO_OP_MEAN_I16;
+extern const oto_op OTO_OP_AVERAGE_POOL_2D_I16;
+extern const oto_op OTO_OP_MAX_POOL_2D_I16;
+extern const oto_op OTO_OP_LEAKY_RELU_I16;
+extern const oto_op OTO_OP_LOGISTIC_I16;
+extern const oto_op OTO_OP_TANH_I16;
+extern const oto_op OTO_OP_SOFTMAX_I16;
+extern const oto_op OTO_OP_QUANTIZE_I16_I16;
+extern const oto_op OTO_OP_QUANTIZE_I16_I32;
+extern const oto_op OTO_OP_QUANTIZE_I32_I16;
+extern const oto_op OTO_OP_QUANTIZE_I8_I16;
+extern const oto_op OTO_OP_QUANTIZE_I8_I32;
+extern const oto_op OTO_OP_QUANTIZE_I32_I8;
+extern const oto_op OTO_OP_SVDF_I8;
+extern const oto_op OTO_OP_SVDF_I8_STATE_I8;
+extern const oto_op OTO_OP_UNIDIRECTIONAL_SEQUENCE_LSTM_I8;
+extern const oto_op OTO_OP_BATCH_MATMUL_I8;
+extern const oto_op OTO_OP_INITIAL_VALUE;
+extern const oto_op OTO_OP_SOFTMAX_I8_I16;
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
 

@@ -22,22 +22,54 @@ impl BuiltinOp {
     pub const DEQUANTIZE: Self = Self(6);
     /// Matrix times vector.
     pub const FULLY_CONNECTED: Self = Self(9);
+    /// `1 / (1 + exp(-x))`.
+    pub const LOGISTIC: Self = Self(14);
     /// Largest value of a window.
     pub const MAX_POOL_2D: Self = Self(17);
+    /// Element-wise product with broadcasting.
+    pub const MUL: Self = Self(18);
+    /// `max(x, 0)`.
+    pub const RELU: Self = Self(19);
+    /// `min(max(x, -1), 1)`.
+    pub const RELU_N1_TO_1: Self = Self(20);
+    /// `min(max(x, 0), 6)`.
+    pub const RELU6: Self = Self(21);
     /// Same data, other shape.
     pub const RESHAPE: Self = Self(22);
     /// Normalised exponentials.
     pub const SOFTMAX: Self = Self(25);
+    /// Two filters in turn: over features, then over time.
+    pub const SVDF: Self = Self(27);
+    /// Hyperbolic tangent.
+    pub const TANH: Self = Self(28);
     /// An operator that is named by a string.
     pub const CUSTOM: Self = Self(32);
     /// Average over axes.
     pub const MEAN: Self = Self(40);
+    /// Element-wise difference with broadcasting.
+    pub const SUB: Self = Self(41);
     /// Removes dimensions of size one.
     pub const SQUEEZE: Self = Self(43);
+    /// Long short-term memory over a sequence.
+    pub const UNIDIRECTIONAL_SEQUENCE_LSTM: Self = Self(44);
+    /// Convolution whose input is spread by the stride.
+    pub const TRANSPOSE_CONV: Self = Self(67);
     /// Adds a dimension of size one.
     pub const EXPAND_DIMS: Self = Self(70);
+    /// A rectifier with a slope on either side.
+    pub const LEAKY_RELU: Self = Self(98);
     /// Floats to integers, or integers to another scale.
     pub const QUANTIZE: Self = Self(114);
+    /// Matrix products.
+    pub const BATCH_MATMUL: Self = Self(126);
+    /// Runs another subgraph before the first run.
+    pub const CALL_ONCE: Self = Self(129);
+    /// Names a variable.
+    pub const VAR_HANDLE: Self = Self(142);
+    /// The value of a variable.
+    pub const READ_VARIABLE: Self = Self(143);
+    /// Gives a variable a value.
+    pub const ASSIGN_VARIABLE: Self = Self(144);
 
     /// The schema's name, or `None` for a code that the schema does not define.
     pub fn name(self) -> Option<&'static str> {

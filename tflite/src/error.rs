@@ -128,10 +128,29 @@ pub enum ModelError {
         /// What was found and what is allowed.
         why: String,
     },
+    /// A subgraph after the first is unusable.
+    #[error("subgraph {index}: {why}")]
+    Subgraph {
+        /// Index of the subgraph in the file, from 1 on.
+        index: usize,
+        /// What was found and what is allowed.
+        why: String,
+    },
     /// The subgraph as a whole is unusable.
     #[error("subgraph 0: {why}")]
     Graph {
         /// What was found and what is allowed.
         why: String,
     },
+}
+
+impl ModelError {
+    /// This error, of subgraph `index` after the first.
+    pub(crate) fn in_subgraph(self, index: usize) -> Self {
+        let why = match self {
+            ModelError::Graph { why } => why,
+            other => other.to_string(),
+        };
+        ModelError::Subgraph { index, why }
+    }
 }

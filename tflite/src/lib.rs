@@ -2,7 +2,7 @@
 //!
 //! [`Model::from_bytes`] turns a file into plain Rust values: tensors with
 //! shapes, types, quantisation and constant data, and operators with typed
-//! options, for the first subgraph. Everything else in the crate serves it:
+//! options, for all subgraphs. Everything else in the crate serves it:
 //!
 //! | module | holds |
 //! |---|---|
@@ -50,6 +50,6 @@ mod validate;
 pub use builtin::BuiltinOp;
 pub use error::ModelError;
 pub use hint::hint;
-pub use model::{DType, Model, Quant, Tensor};
+pub use model::{DType, Model, Quant, Subgraph, Tensor};
 pub use options::{Activation, OpCode, Operator, Options, Padding};
 pub use validate::{MAX_RANK, MAX_TENSOR_BYTES, MAX_TOTAL_BYTES};

@@ -6,7 +6,7 @@ use crate::validate::{self, MAX_RANK};
 use crate::{BuiltinOp, ModelError};
 use std::sync::Arc;
 
-/// A validated model: subgraph 0 of a `.tflite` file.
+/// A validated model. Its own fields are subgraph 0 of a `.tflite` file.
 ///
 /// The crate's documentation lists what holds for every value of this type.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +21,47 @@ pub struct Model {
     pub inputs: Vec<usize>,
     /// Tensor indices of the graph's outputs.
     pub outputs: Vec<usize>,
-    /// Number of subgraphs in the file; those after the first are not read.
-    pub n_subgraphs: usize,
+    /// The subgraphs after the first, which operators name by 1 and up.
+    pub subgraphs: Vec<Subgraph>,
+}
+
+/// Another graph of the file, for example one that gives variables their first values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subgraph {
+    /// All tensors; every other field refers to them by index.
+    pub tensors: Vec<Tensor>,
+    /// The operators in execution order.
+    pub operators: Vec<Operator>,
+    /// Tensor indices of the graph's inputs.
+    pub inputs: Vec<usize>,
+    /// Tensor indices of the graph's outputs.
+    pub outputs: Vec<usize>,
+}
+
+impl Subgraph {
+    fn read(
+        graph: &Table<'_, '_>,
+        codes: &[(OpCode, i32)],
+        buffers: &[Arc<[u8]>],
+    ) -> Result<Self, ModelError> {
+        let tensors = graph
+            .tables(0, "tensors")?
+            .iter()
+            .enumerate()
+            .map(|(index, table)| tensor(index, table, buffers))
+            .collect::<Result<Vec<_>, _>>()?;
+        let operators = graph
+            .tables(3, "operators")?
+            .iter()
+            .map(|table| Operator::read(table, codes, tensors.len()))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            inputs: tensor_list(graph, 1, "graph input", tensors.len())?,
+            outputs: tensor_list(graph, 2, "graph output", tensors.len())?,
+            tensors,
+            operators,
+        })
+    }
 }
 
 /// A tensor of the subgraph.
@@ -175,30 +214,31 @@ impl Model {
             .iter()
             .map(buffer)
             .collect::<Result<Vec<_>, _>>()?;
-        let subgraphs = root.tables(2, "subgraphs")?;
-        let graph = root.need(subgraphs.first(), "subgraph 0")?;
-
-        let tensors = graph
-            .tables(0, "tensors")?
-            .iter()
-            .enumerate()
-            .map(|(index, table)| tensor(index, table, &buffers))
-            .collect::<Result<Vec<_>, _>>()?;
-        let operators = graph
-            .tables(3, "operators")?
-            .iter()
-            .map(|table| Operator::read(table, &codes, tensors.len()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let model = Model {
-            description: root.string(3, "description")?,
-            inputs: tensor_list(graph, 1, "graph input", tensors.len())?,
-            outputs: tensor_list(graph, 2, "graph output", tensors.len())?,
+        let tables = root.tables(2, "subgraphs")?;
+        let first = root.need(tables.first(), "subgraph 0")?;
+        let Subgraph {
             tensors,
             operators,
-            n_subgraphs: subgraphs.len(),
-        };
-        validate::validate(&model)?;
-        Ok(model)
+            inputs,
+            outputs,
+        } = Subgraph::read(first, &codes, &buffers)
+            .and_then(|graph| validate::validate(graph, 0, tables.len()))?;
+        let others = tables.iter().enumerate().skip(1);
+        let subgraphs = others
+            .map(|(index, table)| {
+                Subgraph::read(table, &codes, &buffers)
+                    .and_then(|graph| validate::validate(graph, index, tables.len()))
+                    .map_err(|error| error.in_subgraph(index))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Model {
+            description: root.string(3, "description")?,
+            tensors,
+            operators,
+            inputs,
+            outputs,
+            subgraphs,
+        })
     }
 }
 

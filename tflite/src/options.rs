@@ -110,6 +110,69 @@ pub enum Options {
         /// Fused activation.
         activation: Activation,
     },
+    /// `SUB`.
+    Sub {
+        /// Fused activation.
+        activation: Activation,
+    },
+    /// `MUL`.
+    Mul {
+        /// Fused activation.
+        activation: Activation,
+    },
+    /// `LEAKY_RELU`.
+    LeakyRelu {
+        /// Slope of negative values.
+        alpha: f32,
+    },
+    /// `TRANSPOSE_CONV`.
+    TransposeConv {
+        /// How borders are treated.
+        padding: Padding,
+        /// Vertical distance of the input's elements in the output, at least 1.
+        stride_h: usize,
+        /// Horizontal distance, at least 1.
+        stride_w: usize,
+        /// Fused activation.
+        activation: Activation,
+    },
+    /// `SVDF`.
+    Svdf {
+        /// Filters that make up one output, at least 1.
+        rank: usize,
+        /// Fused activation.
+        activation: Activation,
+    },
+    /// `UNIDIRECTIONAL_SEQUENCE_LSTM`.
+    UnidirectionalSequenceLstm {
+        /// Activation of the cell gate and of the cell's output.
+        activation: Activation,
+        /// Largest magnitude of a cell, 0 for no limit.
+        cell_clip: f32,
+        /// Largest magnitude of a projected output, 0 for no limit.
+        proj_clip: f32,
+        /// The sequence runs along the first dimension, not the second.
+        time_major: bool,
+    },
+    /// `BATCH_MATMUL`.
+    BatchMatMul {
+        /// The first matrix is transposed.
+        adj_x: bool,
+        /// The second matrix is transposed.
+        adj_y: bool,
+    },
+    /// `CALL_ONCE`.
+    CallOnce {
+        /// The subgraph that gives variables their first values; 1 is the first of
+        /// [`Model::subgraphs`](crate::Model::subgraphs).
+        subgraph: usize,
+    },
+    /// `VAR_HANDLE`.
+    VarHandle {
+        /// The variable's name, with its container: the same name is the same variable, in every
+        /// subgraph.
+        name: String,
+    },
     /// `RESHAPE`.
     Reshape {
         /// The new shape as declared, with at most one -1; empty if it comes as an input.
@@ -205,6 +268,15 @@ impl Options {
             BuiltinOp::ADD => 11,
             BuiltinOp::RESHAPE => 17,
             BuiltinOp::MEAN => 27,
+            BuiltinOp::SVDF => 6,
+            BuiltinOp::MUL => 21,
+            BuiltinOp::SUB => 28,
+            BuiltinOp::TRANSPOSE_CONV => 49,
+            BuiltinOp::UNIDIRECTIONAL_SEQUENCE_LSTM => 71,
+            BuiltinOp::LEAKY_RELU => 75,
+            BuiltinOp::BATCH_MATMUL => 101,
+            BuiltinOp::CALL_ONCE => 103,
+            BuiltinOp::VAR_HANDLE => 111,
             _ => return Ok(Options::None),
         };
         let what = "builtin options";
@@ -269,6 +341,45 @@ impl Options {
             },
             BuiltinOp::ADD => Options::Add {
                 activation: activation(&table, 0)?,
+            },
+            BuiltinOp::SUB => Options::Sub {
+                activation: activation(&table, 0)?,
+            },
+            BuiltinOp::MUL => Options::Mul {
+                activation: activation(&table, 0)?,
+            },
+            BuiltinOp::LEAKY_RELU => Options::LeakyRelu {
+                alpha: table.f32(0, 0.0, "alpha")?,
+            },
+            BuiltinOp::TRANSPOSE_CONV => Options::TransposeConv {
+                padding: padding(&table)?,
+                stride_w: positive(&table, 1, 0, "stride_w")?,
+                stride_h: positive(&table, 2, 0, "stride_h")?,
+                activation: activation(&table, 3)?,
+            },
+            BuiltinOp::SVDF => Options::Svdf {
+                rank: positive(&table, 0, 0, "rank")?,
+                activation: activation(&table, 1)?,
+            },
+            BuiltinOp::UNIDIRECTIONAL_SEQUENCE_LSTM => Options::UnidirectionalSequenceLstm {
+                activation: activation(&table, 0)?,
+                cell_clip: table.f32(1, 0.0, "cell_clip")?,
+                proj_clip: table.f32(2, 0.0, "proj_clip")?,
+                time_major: table.u8(3, 0, "time_major")? != 0,
+            },
+            BuiltinOp::BATCH_MATMUL => Options::BatchMatMul {
+                adj_x: table.u8(0, 0, "adj_x")? != 0,
+                adj_y: table.u8(1, 0, "adj_y")? != 0,
+            },
+            BuiltinOp::CALL_ONCE => Options::CallOnce {
+                subgraph: positive(&table, 0, 0, "init_subgraph_index")?,
+            },
+            BuiltinOp::VAR_HANDLE => Options::VarHandle {
+                name: format!(
+                    "{}/{}",
+                    table.string(0, "container")?,
+                    table.string(1, "shared_name")?
+                ),
             },
             BuiltinOp::RESHAPE => Options::Reshape {
                 new_shape: table.i32s(0, "new_shape")?,

@@ -1,6 +1,6 @@
 //! What must hold between the tables before a model is handed out.
 
-use crate::{BuiltinOp, Model, ModelError, OpCode, Options, Tensor};
+use crate::{BuiltinOp, ModelError, OpCode, Options, Subgraph, Tensor};
 
 /// Most dimensions that a tensor may have.
 pub const MAX_RANK: usize = 8;
@@ -13,14 +13,43 @@ pub const MAX_TENSOR_BYTES: usize = 1 << 28;
 /// the likelier cause.
 pub const MAX_TOTAL_BYTES: usize = 1 << 30;
 
-pub(crate) fn validate(model: &Model) -> Result<(), ModelError> {
-    positive_shapes(model)?;
-    sizes(model)?;
-    order(model)?;
-    reshapes(model)
+/// Checks subgraph `index` of a file with `n_subgraphs`.
+pub(crate) fn validate(
+    graph: Subgraph,
+    index: usize,
+    n_subgraphs: usize,
+) -> Result<Subgraph, ModelError> {
+    positive_shapes(&graph)?;
+    sizes(&graph)?;
+    if index == 0 && (graph.inputs.is_empty() || graph.outputs.is_empty()) {
+        let (i, o) = (graph.inputs.len(), graph.outputs.len());
+        let why = format!("has {i} inputs and {o} outputs, allowed is at least one of each");
+        return Err(ModelError::Graph { why });
+    }
+    order(&graph)?;
+    calls(&graph, n_subgraphs)?;
+    reshapes(&graph)?;
+    Ok(graph)
 }
 
-fn tensor_fault(model: &Model, index: usize, why: String) -> ModelError {
+/// An operator names only subgraphs that exist, after the first.
+fn calls(model: &Subgraph, n_subgraphs: usize) -> Result<(), ModelError> {
+    for (index, op) in model.operators.iter().enumerate() {
+        if let Options::CallOnce { subgraph } = op.options
+            && subgraph >= n_subgraphs
+        {
+            return Err(ModelError::Operator {
+                index,
+                name: op.code.to_string(),
+                at: op.at,
+                why: format!("calls subgraph {subgraph} of {n_subgraphs}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn tensor_fault(model: &Subgraph, index: usize, why: String) -> ModelError {
     let (name, at) = model
         .tensors
         .get(index)
@@ -51,7 +80,7 @@ pub(crate) fn not_positive(dims: &dyn core::fmt::Debug) -> String {
 
 /// Tensors of size 0 exist only to carry an LSTM's intermediate scales: no
 /// operator names them as an input or output.
-fn positive_shapes(model: &Model) -> Result<(), ModelError> {
+fn positive_shapes(model: &Subgraph) -> Result<(), ModelError> {
     let named = model
         .operators
         .iter()
@@ -66,7 +95,7 @@ fn positive_shapes(model: &Model) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn sizes(model: &Model) -> Result<(), ModelError> {
+fn sizes(model: &Subgraph) -> Result<(), ModelError> {
     let mut total = 0usize;
     for (index, tensor) in model.tensors.iter().enumerate() {
         let Some(need) = n_bytes(tensor) else {
@@ -96,14 +125,8 @@ fn sizes(model: &Model) -> Result<(), ModelError> {
 }
 
 /// Every input is defined before it is used, and nothing is written twice.
-fn order(model: &Model) -> Result<(), ModelError> {
+fn order(model: &Subgraph) -> Result<(), ModelError> {
     let graph = |why: String| Err(ModelError::Graph { why });
-    if model.inputs.is_empty() || model.outputs.is_empty() {
-        let (i, o) = (model.inputs.len(), model.outputs.len());
-        return graph(format!(
-            "has {i} inputs and {o} outputs, allowed is at least one of each"
-        ));
-    }
     let mut defined: Vec<bool> = model
         .tensors
         .iter()
@@ -134,7 +157,9 @@ fn order(model: &Model) -> Result<(), ModelError> {
                 why,
             })
         };
-        if op.outputs.is_empty() {
+        let only_acts = [BuiltinOp::ASSIGN_VARIABLE, BuiltinOp::CALL_ONCE];
+        let only_acts = only_acts.map(OpCode::Builtin).contains(&op.code);
+        if op.outputs.is_empty() && !only_acts {
             return fault("has no output, allowed is at least one".into());
         }
         if let Some(&input) = op
@@ -171,7 +196,7 @@ fn order(model: &Model) -> Result<(), ModelError> {
 }
 
 /// An operator that only renames dimensions must keep the number of elements.
-fn reshapes(model: &Model) -> Result<(), ModelError> {
+fn reshapes(model: &Subgraph) -> Result<(), ModelError> {
     for (index, op) in model.operators.iter().enumerate() {
         let fault = |why: String| ModelError::Operator {
             index,

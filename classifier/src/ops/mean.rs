@@ -1,5 +1,6 @@
-//! `MEAN_I8`.
+//! `MEAN_I8` and `MEAN_I16`.
 
+use super::Activation;
 use crate::odometer::{Odometer, extent};
 use crate::params::{I8_MAX, I8_MIN, MAX_COUNT, SHIFT_MAX, SHIFT_MIN, expect_count, size};
 use crate::requant::mbqm;
@@ -20,12 +21,20 @@ use otolith_dsp_nostd::{Fault, Io, Op, Step};
 pub const MEAN_I8: Op = Op {
     code: 0x0206,
     name: "MEAN_I8",
-    check,
-    run,
+    check: check::<i8>,
+    run: run::<i8>,
+};
+
+/// [`MEAN_I8`] of int16, at most 2^15 elements. Operands: input i16; output i16.
+pub const MEAN_I16: Op = Op {
+    code: 0x0295,
+    name: "MEAN_I16",
+    check: check::<i16>,
+    run: run::<i16>,
 };
 
 params! {
-    /// Parameters of [`MEAN_I8`].
+    /// Parameters of [`MEAN_I8`] and [`MEAN_I16`].
     Params {
         /// Size of the outermost kept axis.
         keep0 in 1, MAX_COUNT;
@@ -85,18 +94,18 @@ impl Params {
     }
 }
 
-fn check(step: &Step<'_>) -> Result<(), Fault> {
+fn check<T: Activation>(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(2)?;
     let p = Params::checked(step)?;
     let too_many = p
         .reduced()
         .iter()
         .try_fold(1i64, |n, &d| n.checked_mul(i64::from(d)))
-        .is_none_or(|n| n > 1 << 23);
+        .is_none_or(|n| n > T::MOST);
     if too_many {
         return Err(Fault::BadParam { param: 6 });
     }
-    let input = step.count_of::<i8>(0)?;
+    let input = step.count_of::<T>(0)?;
     let [k0, k1, k2] = p.kept();
     let [r0, r1, r2] = p.reduced();
     expect_count(input, &[k0, k1, k2, r0, r1, r2], 0)?;
@@ -105,13 +114,13 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     if extent(&[k0, k1, k2, r0, r1, r2], &[ks0, ks1, ks2, rs0, rs1, rs2]) != Some(input) {
         return Err(Fault::BadParam { param: 3 });
     }
-    expect_count(step.count_of_output::<i8>(1)?, &[k0, k1, k2], 1)?;
+    expect_count(step.count_of_output::<T>(1)?, &[k0, k1, k2], 1)?;
     step.expect_disjoint(0, 1)
 }
 
-fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
+fn run<T: Activation>(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let p = Params::decode(io.step.params()?);
-    let (input, output) = io.read_write::<i8, i8>(0, 1)?;
+    let (input, output) = io.read_write::<T, T>(0, 1)?;
     let [n0, n1, n2] = p.reduced().map(size);
     let [s0, s1, s2] = p.reduced_strides().map(size);
     let offset = p.reduced().iter().product::<i32>() * p.input_zero_point;
@@ -124,12 +133,12 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
                 .get(at.offset() + lines.offset()..)
                 .unwrap_or_default();
             let elements = line.iter().step_by(s2.max(1)).take(n2);
-            sum = elements.fold(sum, |sum, &x| sum.wrapping_add(i32::from(x)));
+            sum = elements.fold(sum, |sum, &x| sum.wrapping_add(x.into()));
             lines.advance();
         }
         let mean = mbqm(sum.wrapping_sub(offset), p.multiplier, p.shift);
         let y = mean.wrapping_add(p.output_zero_point);
-        *out = y.clamp(I8_MIN, I8_MAX) as i8;
+        *out = T::narrow(y.max(T::MIN).min(T::MAX));
         at.advance();
     }
     Ok(())

@@ -1,19 +1,58 @@
 //! The operators, one file each: parameters, check, kernel.
 
 pub mod add;
+pub mod batch_matmul;
 pub mod conv;
 pub mod copy;
 pub mod decide;
 pub mod depthwise;
 pub mod fully_connected;
+pub mod general_conv;
+pub mod initial;
+pub mod lstm;
 pub mod mean;
 pub mod pool;
 pub mod quantize;
 pub mod softmax;
+pub mod svdf;
+pub mod wide;
 
-use crate::params::{SHIFT_MAX, SHIFT_MIN};
+use crate::params::{I8_MAX, I8_MIN, SHIFT_MAX, SHIFT_MIN};
 use crate::requant::Requant;
+use otolith_dsp_nostd::format::Element;
 use otolith_dsp_nostd::{Fault, Step};
+
+/// A type of activations, for kernels that are the same for all.
+trait Activation: Element + Into<i32> {
+    /// Smallest value.
+    const MIN: i32;
+    /// Largest value.
+    const MAX: i32;
+    /// As many values as a 32-bit sum has room for, with room for half as many units.
+    const MOST: i64;
+    /// The value of a number that was clamped.
+    fn narrow(x: i32) -> Self;
+}
+
+impl Activation for i8 {
+    const MIN: i32 = I8_MIN;
+    const MAX: i32 = I8_MAX;
+    const MOST: i64 = 1 << 23;
+    #[inline(always)]
+    fn narrow(x: i32) -> Self {
+        x as i8
+    }
+}
+
+impl Activation for i16 {
+    const MIN: i32 = i16::MIN as i32;
+    const MAX: i32 = i16::MAX as i32;
+    const MOST: i64 = 1 << 15;
+    #[inline(always)]
+    fn narrow(x: i32) -> Self {
+        x as i16
+    }
+}
 
 /// Checks the tables `bias` (i32), `multipliers` (i32) and `shifts` (i8) at operands
 /// `first..first + 3` of a step with `channels` outputs.

@@ -1,6 +1,7 @@
-//! `AVERAGE_POOL_2D_I8` and `MAX_POOL_2D_I8`.
+//! `AVERAGE_POOL_2D_*` and `MAX_POOL_2D_*`.
 
-use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use super::Activation;
+use crate::params::{I8_MIN, MAX_DIM, expect_count, size};
 use crate::window::{Axis, pairs, row};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
@@ -14,8 +15,8 @@ use otolith_dsp_nostd::{Fault, Io, Op, Step};
 pub const AVERAGE_POOL_2D_I8: Op = Op {
     code: 0x0203,
     name: "AVERAGE_POOL_2D_I8",
-    check,
-    run: |io| run(io, 0, i32::wrapping_add, average),
+    check: check::<i8>,
+    run: |io| run::<i8>(io, 0, i32::wrapping_add, average),
 };
 
 /// Largest element of a window: `y = clamp(max)`.
@@ -24,12 +25,28 @@ pub const AVERAGE_POOL_2D_I8: Op = Op {
 pub const MAX_POOL_2D_I8: Op = Op {
     code: 0x0204,
     name: "MAX_POOL_2D_I8",
-    check,
-    run: |io| run(io, I8_MIN, i32::max, |max, _| max),
+    check: check::<i8>,
+    run: |io| run::<i8>(io, I8_MIN, i32::max, |max, _| max),
+};
+
+/// [`AVERAGE_POOL_2D_I8`] of int16. Operands: input i16; output i16.
+pub const AVERAGE_POOL_2D_I16: Op = Op {
+    code: 0x0296,
+    name: "AVERAGE_POOL_2D_I16",
+    check: check::<i16>,
+    run: |io| run::<i16>(io, 0, i32::wrapping_add, average),
+};
+
+/// [`MAX_POOL_2D_I8`] of int16. Operands: input i16; output i16.
+pub const MAX_POOL_2D_I16: Op = Op {
+    code: 0x0297,
+    name: "MAX_POOL_2D_I16",
+    check: check::<i16>,
+    run: |io| run::<i16>(io, -32768, i32::max, |max, _| max),
 };
 
 params! {
-    /// Parameters of [`AVERAGE_POOL_2D_I8`] and [`MAX_POOL_2D_I8`].
+    /// Parameters of all poolings.
     Params {
         /// Images.
         batch in 1, MAX_DIM;
@@ -43,7 +60,8 @@ params! {
         out_h in 1, MAX_DIM;
         /// Output width.
         out_w in 1, MAX_DIM;
-        /// Window height; height times width is at most 2^23, so that no sum overflows.
+        /// Window height; height times width is at most 2^23 for int8 and 2^15 for int16, so
+        /// that no sum overflows.
         kernel_h in 1, MAX_DIM;
         /// Window width.
         kernel_w in 1, MAX_DIM;
@@ -56,9 +74,9 @@ params! {
         /// Columns of padding at the left, fewer than the window's.
         pad_left in 0, MAX_DIM;
         /// Smallest output.
-        min in I8_MIN, I8_MAX;
+        min in -32768, 32767;
         /// Largest output.
-        max in I8_MIN, I8_MAX;
+        max in -32768, 32767;
     }
 }
 
@@ -86,11 +104,14 @@ impl Params {
     }
 }
 
-fn check(step: &Step<'_>) -> Result<(), Fault> {
+fn check<T: Activation>(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(2)?;
     let p = Params::checked(step)?;
-    if i64::from(p.kernel_h) * i64::from(p.kernel_w) > 1 << 23 {
+    if i64::from(p.kernel_h) * i64::from(p.kernel_w) > T::MOST {
         return Err(Fault::BadParam { param: 6 });
+    }
+    if p.min < T::MIN || p.max > T::MAX {
+        return Err(Fault::BadParam { param: 12 });
     }
     for axis in [p.vertical(), p.horizontal()] {
         if !axis.fits() || !axis.covers() {
@@ -98,9 +119,9 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         }
     }
     let input = [p.batch, p.in_h, p.in_w, p.channels];
-    expect_count(step.count_of::<i8>(0)?, &input, 0)?;
+    expect_count(step.count_of::<T>(0)?, &input, 0)?;
     let output = [p.batch, p.out_h, p.out_w, p.channels];
-    expect_count(step.count_of_output::<i8>(1)?, &output, 1)?;
+    expect_count(step.count_of_output::<T>(1)?, &output, 1)?;
     step.expect_disjoint(0, 1)
 }
 
@@ -109,14 +130,14 @@ const BLOCK: usize = 32;
 
 /// Folds each window with `fold` from `start` on and turns the result and the number of elements
 /// into the output with `finish`.
-fn run(
+fn run<T: Activation>(
     io: &mut Io<'_, '_>,
     start: i32,
     fold: impl Fn(i32, i32) -> i32,
     finish: impl Fn(i32, i32) -> i32,
 ) -> Result<(), Fault> {
     let p = Params::decode(io.step.params()?);
-    let (input, output) = io.read_write::<i8, i8>(0, 1)?;
+    let (input, output) = io.read_write::<T, T>(0, 1)?;
     let (vertical, horizontal) = (p.vertical(), p.horizontal());
     let channels = size(p.channels).max(1);
     let line_len = size(p.in_w) * channels;
@@ -143,12 +164,12 @@ fn run(
                             let pixel = line.get(from..).unwrap_or_default();
                             n += 1;
                             for (acc, &x) in acc.iter_mut().zip(pixel) {
-                                *acc = fold(*acc, i32::from(x));
+                                *acc = fold(*acc, x.into());
                             }
                         }
                     }
                     for (out, &acc) in out.iter_mut().zip(&acc) {
-                        *out = finish(acc, n).max(p.min).min(p.max) as i8;
+                        *out = T::narrow(finish(acc, n).max(p.min).min(p.max));
                     }
                 }
             }

@@ -49,6 +49,67 @@ pub const QUANTIZE_I8_U8: Op = Op {
     run: |io| run::<i8, u8>(io, |y| y.clamp(0, 255) as u8),
 };
 
+/// int16 to another int16 scale; the formula is that of [`QUANTIZE_I8_I8`] with the limits of
+/// int16.
+///
+/// Operands: input i16 `[n]`; output i16 `[n]`. Parameters: [`Params`].
+pub const QUANTIZE_I16_I16: Op = Op {
+    code: 0x029c,
+    name: "QUANTIZE_I16_I16",
+    check: check::<i16, i16>,
+    run: |io| run::<i16, i16>(io, narrow),
+};
+
+/// int16 to int32; the formula is that of [`QUANTIZE_I8_I8`] without limits.
+///
+/// Operands: input i16 `[n]`; output i32 `[n]`. Parameters: [`Params`].
+pub const QUANTIZE_I16_I32: Op = Op {
+    code: 0x029d,
+    name: "QUANTIZE_I16_I32",
+    check: check::<i16, i32>,
+    run: |io| run::<i16, i32>(io, |y| y),
+};
+
+/// int32 to int16; the formula is that of [`QUANTIZE_I8_I8`] with the limits of int16.
+///
+/// Operands: input i32 `[n]`; output i16 `[n]`. Parameters: [`Params`].
+pub const QUANTIZE_I32_I16: Op = Op {
+    code: 0x029e,
+    name: "QUANTIZE_I32_I16",
+    check: check::<i32, i16>,
+    run: |io| run::<i32, i16>(io, narrow),
+};
+
+/// int8 to int16; the formula is that of [`QUANTIZE_I8_I8`] with the limits of int16.
+///
+/// Operands: input i8 `[n]`; output i16 `[n]`. Parameters: [`Params`].
+pub const QUANTIZE_I8_I16: Op = Op {
+    code: 0x029f,
+    name: "QUANTIZE_I8_I16",
+    check: check::<i8, i16>,
+    run: |io| run::<i8, i16>(io, narrow),
+};
+
+/// int8 to int32; the formula is that of [`QUANTIZE_I8_I8`] without limits.
+///
+/// Operands: input i8 `[n]`; output i32 `[n]`. Parameters: [`Params`].
+pub const QUANTIZE_I8_I32: Op = Op {
+    code: 0x02a0,
+    name: "QUANTIZE_I8_I32",
+    check: check::<i8, i32>,
+    run: |io| run::<i8, i32>(io, |y| y),
+};
+
+/// int32 to int8; the formula is that of [`QUANTIZE_I8_I8`].
+///
+/// Operands: input i32 `[n]`; output i8 `[n]`. Parameters: [`Params`].
+pub const QUANTIZE_I32_I8: Op = Op {
+    code: 0x02a1,
+    name: "QUANTIZE_I32_I8",
+    check: check::<i32, i8>,
+    run: |io| run::<i32, i8>(io, |y| y.max(-128).min(127) as i8),
+};
+
 /// int8 to floats: `y = scale * (x - zero_point)` in f32.
 ///
 /// Operands: input i8 `[n]`; output f32 `[n]`. Parameters: [`FloatParams`]. Source: TFLite's
@@ -76,7 +137,7 @@ params! {
         /// Zero point of the input.
         input_zero_point in -32768, 32767;
         /// Zero point of the output.
-        output_zero_point in -128, 255;
+        output_zero_point in -32768, 32767;
         /// Multiplier: scale of the input over scale of the output.
         multiplier in 0, i32::MAX;
         /// Shift of the multiplier.
@@ -126,10 +187,15 @@ fn run<X: Element + Into<i32>, Y: Element>(
     let (input, output) = io.read_write::<X, Y>(0, 1)?;
     for (y, &x) in output.iter_mut().zip(input) {
         let x: i32 = x.into();
-        let scaled = mbqm(x - p.input_zero_point, p.multiplier, p.shift);
+        let scaled = mbqm(x.wrapping_sub(p.input_zero_point), p.multiplier, p.shift);
         *y = clamp(scaled.wrapping_add(p.output_zero_point));
     }
     Ok(())
+}
+
+/// Clamps to an int16.
+fn narrow(y: i32) -> i16 {
+    y.max(-32768).min(32767) as i16
 }
 
 fn quantize_f32_i8(io: &mut Io<'_, '_>) -> Result<(), Fault> {

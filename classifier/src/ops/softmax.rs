@@ -1,6 +1,7 @@
-//! `SOFTMAX_I8`.
+//! `SOFTMAX_I8` and `SOFTMAX_I8_I16`.
 
-use crate::params::{I8_MAX, I8_MIN, MAX_COUNT, expect_count, size};
+use super::Activation;
+use crate::params::{MAX_COUNT, expect_count, size};
 use crate::requant::{rounding_divide_by_pot, srdhm};
 use crate::window::pairs;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
@@ -16,12 +17,23 @@ use otolith_dsp_nostd::{Fault, Io, Op, Step};
 pub const SOFTMAX_I8: Op = Op {
     code: 0x0207,
     name: "SOFTMAX_I8",
-    check,
-    run,
+    check: check::<i8>,
+    run: run::<i8>,
+};
+
+/// [`SOFTMAX_I8`] with an int16 output, whose scale is 1/65536 and whose zero point is -32768:
+/// `y = round(65536 * e / sum(e)) - 32768`, and -32768 below `diff_min`.
+///
+/// Operands: input i8 `[rows, n]`; output i16 `[rows, n]`.
+pub const SOFTMAX_I8_I16: Op = Op {
+    code: 0x02a7,
+    name: "SOFTMAX_I8_I16",
+    check: check::<i16>,
+    run: run::<i16>,
 };
 
 params! {
-    /// Parameters of [`SOFTMAX_I8`].
+    /// Parameters of [`SOFTMAX_I8`] and [`SOFTMAX_I8_I16`].
     Params {
         /// Rows.
         rows in 1, MAX_COUNT;
@@ -36,17 +48,17 @@ params! {
     }
 }
 
-fn check(step: &Step<'_>) -> Result<(), Fault> {
+fn check<Y: Activation>(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(2)?;
     let p = Params::checked(step)?;
     expect_count(step.count_of::<i8>(0)?, &[p.rows, p.n], 0)?;
-    expect_count(step.count_of_output::<i8>(1)?, &[p.rows, p.n], 1)?;
+    expect_count(step.count_of_output::<Y>(1)?, &[p.rows, p.n], 1)?;
     step.expect_disjoint(0, 1)
 }
 
-fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
+fn run<Y: Activation>(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let p = Params::decode(io.step.params()?);
-    let (input, output) = io.read_write::<i8, i8>(0, 1)?;
+    let (input, output) = io.read_write::<i8, Y>(0, 1)?;
     let n = size(p.n).max(1);
     for (x, y) in pairs(input.chunks_exact(n), output.chunks_exact_mut(n)) {
         softmax(&p, x, y);
@@ -54,7 +66,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn softmax(p: &Params, x: &[i8], y: &mut [i8]) {
+fn softmax<Y: Activation>(p: &Params, x: &[i8], y: &mut [Y]) {
     let max = x.iter().max().map_or(0, |&m| i32::from(m));
     let exp = |x: i8| {
         let d = i32::from(x) - max;
@@ -69,14 +81,14 @@ fn softmax(p: &Params, x: &[i8], y: &mut [i8]) {
     // sum / 2^(31 - zeros) - 1, in Q0.31
     let excess = (sum as u32).wrapping_shl(zeros).wrapping_sub(1 << 31) as i32;
     let reciprocal = one_over_one_plus(excess);
-    let exponent = (12 + 31 - 8u32).saturating_sub(zeros);
+    let exponent = (12 + 31 - 8 * size_of::<Y>() as u32).saturating_sub(zeros);
     for (y, &x) in y.iter_mut().zip(x) {
         *y = match exp(x) {
             Some(e) => {
-                let q = rounding_divide_by_pot(srdhm(reciprocal, e), exponent) - 128;
-                q.clamp(I8_MIN, I8_MAX) as i8
+                let q = rounding_divide_by_pot(srdhm(reciprocal, e), exponent) + Y::MIN;
+                Y::narrow(q.max(Y::MIN).min(Y::MAX))
             }
-            None => i8::MIN,
+            None => Y::narrow(Y::MIN),
         };
     }
 }

@@ -106,12 +106,8 @@ fn text(model: &Model, refused: &str, console: &Console) -> String {
             let _ = writeln!(text, "  {what:<9} {} {}", typed(tensor), quant(tensor));
         }
     }
-    if model.n_subgraphs > 1 {
-        let _ = writeln!(
-            text,
-            "  subgraphs {} (only the first is read)",
-            model.n_subgraphs
-        );
+    if !model.subgraphs.is_empty() {
+        let _ = writeln!(text, "  subgraphs {}", model.subgraphs.len() + 1);
     }
     let _ = writeln!(text, "\n{}", console.heading("operators"));
     let columns = [

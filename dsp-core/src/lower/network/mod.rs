@@ -47,20 +47,35 @@ pub fn unsupported(model: &Model) -> Vec<Unsupported> {
 }
 
 /// A plan that runs `model` alone: its source is the inputs, one behind the other in the order of
-/// the graph's inputs, and its features are the first output.
+/// the graph's inputs, and its features are the outputs, in the order of the graph's outputs.
 ///
 /// # Errors
-/// [`LowerError`] lists every operator that is not supported.
+/// [`LowerError`] lists every operator that is not supported. Inputs must be of one type, and so
+/// must outputs.
 pub fn network_plan(name: &str, model: &Model) -> Result<PlanBytes, LowerError> {
     let mut plan = PlanBuilder::new(name, Numeric::Fixed);
     let inputs = declare_inputs(&mut plan, model)?;
-    let outputs = add_network(&mut plan, Section::Decision, name, model, &inputs)?;
-    let (Some(&output), [index]) = (outputs.first(), model.outputs.as_slice()) else {
-        let n = model.outputs.len();
-        let why = format!("the model has {n} outputs, a plan of a model alone takes one");
-        return Err(LowerError::new(name, why));
-    };
-    plan.features(output, &model.tensors[*index].shape);
+    let section = Section::Decision;
+    if let &[index] = model.outputs.as_slice() {
+        let outputs = add_network(&mut plan, section, name, model, &inputs)?;
+        let shape = &model.tensors[index].shape;
+        let output = outputs.first().copied();
+        let output = output.ok_or_else(|| LowerError::new(name, "the model has no output"))?;
+        plan.features(output, shape);
+    } else {
+        let (features, places) = declare_outputs(&mut plan, name, model)?;
+        append(
+            &mut plan,
+            section,
+            name,
+            model,
+            &inputs,
+            &model.outputs,
+            &places,
+        )?;
+        let shape = plan.shape(features).to_vec();
+        plan.features(features, &shape);
+    }
     plan.finish()
 }
 
@@ -78,7 +93,7 @@ pub fn add_network(
     model: &Model,
     inputs: &[TensorId],
 ) -> Result<Vec<TensorId>, LowerError> {
-    append(plan, section, name, model, inputs, &model.outputs)
+    append(plan, section, name, model, inputs, &model.outputs, &[])
 }
 
 /// Appends a head to the decision section: the model, fed with `features`, and the decision.
@@ -118,7 +133,8 @@ pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Resu
         }
         _ => features,
     };
-    let scores = append(plan, Section::Decision, name, model, &[features], &[output])?;
+    let section = Section::Decision;
+    let scores = append(plan, section, name, model, &[features], &[output], &[])?;
     let &[scores] = scores.as_slice() else {
         return Err(fault("the model has no output".into()));
     };
@@ -238,6 +254,41 @@ fn declare_inputs(plan: &mut PlanBuilder, model: &Model) -> Result<Vec<TensorId>
     Ok(views.collect())
 }
 
+/// Declares one tensor for all outputs of the model, one behind the other, and a view of it for
+/// each.
+fn declare_outputs(
+    plan: &mut PlanBuilder,
+    name: &str,
+    model: &Model,
+) -> Result<(TensorId, Vec<TensorId>), LowerError> {
+    let tensors: Vec<&Tensor> = model.outputs.iter().map(|&i| &model.tensors[i]).collect();
+    let dtype = tensors.first().map(|t| t.dtype);
+    let elem = dtype
+        .filter(|&d| tensors.iter().all(|t| t.dtype == d))
+        .and_then(elem);
+    let Some(elem) = elem else {
+        let found: Vec<String> = tensors.iter().map(|t| t.dtype.to_string()).collect();
+        let why = format!(
+            "the outputs are {}: allowed is one type for all, for example by \
+             inference_output_type=tf.int8",
+            found.join(", ")
+        );
+        return Err(LowerError::new(name, why));
+    };
+    let len = tensors.iter().map(|t| t.n_elements()).sum();
+    let all = plan.tensor("outputs", elem, &[len]);
+    let mut at = 0;
+    let views = tensors.iter().map(|tensor| {
+        let view = plan.view(&tensor.name, all, at, elem, &tensor.shape);
+        at += tensor.n_elements() * elem.size();
+        view
+    });
+    let views = views.collect();
+    Ok((all, views))
+}
+
+/// Appends the steps that `outputs` need and returns their tensors: those of `places` where they
+/// are given.
 fn append(
     plan: &mut PlanBuilder,
     section: Section,
@@ -245,8 +296,12 @@ fn append(
     model: &Model,
     inputs: &[TensorId],
     outputs: &[usize],
+    places: &[TensorId],
 ) -> Result<Vec<TensorId>, LowerError> {
     let mut lowering = Lowering::new(plan, section, name, model);
+    for (&index, &place) in outputs.iter().zip(places) {
+        lowering.places[index].get_or_insert(place);
+    }
     lowering.inputs(inputs)?;
     let faults = lowering.operators(outputs);
     if !faults.is_empty() {
@@ -266,7 +321,8 @@ fn append(
     }
     outputs
         .iter()
-        .map(|&index| lowering.output(index))
+        .enumerate()
+        .map(|(i, &index)| lowering.output(index, places.get(i).copied()))
         .collect()
 }
 
@@ -318,6 +374,8 @@ struct Lowering<'m, 'b> {
     tensors: Vec<Option<TensorId>>,
     /// For each tensor of the model, whether it lies over an input or a constant.
     borrowed: Vec<bool>,
+    /// Where a tensor of the model must end, if somebody waits for it in a certain place.
+    places: Vec<Option<TensorId>>,
 }
 
 impl<'m, 'b> Lowering<'m, 'b> {
@@ -333,6 +391,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
             model,
             tensors: vec![None; model.tensors.len()],
             borrowed,
+            places: vec![None; model.tensors.len()],
         }
     }
 
@@ -491,14 +550,22 @@ impl<'m, 'b> Lowering<'m, 'b> {
         }
     }
 
-    /// A new tensor of the plan for the first output of an operator.
+    /// The plan's tensor for the first output of an operator.
     fn new_output(&mut self, op: &Operator) -> Result<TensorId, String> {
-        let tensor = self.result(op);
+        self.declare(op.outputs[0])
+    }
+
+    /// The plan's tensor that an operator writes for tensor `index` of the model.
+    fn declare(&mut self, index: usize) -> Result<TensorId, String> {
+        let tensor = &self.model.tensors[index];
         let Some(elem) = elem(tensor.dtype) else {
             return Err(format!("its output is {}", tensor.dtype));
         };
-        let id = self.plan.tensor(&tensor.name, elem, &tensor.shape);
-        self.tensors[op.outputs[0]] = Some(id);
+        let id = match self.places[index] {
+            Some(place) => place,
+            None => self.plan.tensor(&tensor.name, elem, &tensor.shape),
+        };
+        self.tensors[index] = Some(id);
         Ok(id)
     }
 
@@ -513,21 +580,26 @@ impl<'m, 'b> Lowering<'m, 'b> {
         }
     }
 
-    /// The plan's tensor for graph output `index`; a copy if it lies over an input or a constant.
-    fn output(&mut self, index: usize) -> Result<TensorId, LowerError> {
+    /// The plan's tensor for graph output `index`: in `place` if one is given, and a copy if it
+    /// lies over an input or a constant.
+    fn output(&mut self, index: usize, place: Option<TensorId>) -> Result<TensorId, LowerError> {
         let tensor = &self.model.tensors[index];
         let name = format!("{}.output", self.name);
         let Some(id) = self.tensors[index] else {
             return Err(LowerError::new(name, "no operator writes this output"));
         };
-        if !self.borrowed[index] {
+        let there = place.is_none_or(|place| place == id);
+        if there && !self.borrowed[index] {
             return Ok(id);
         }
         if tensor.dtype != DType::I8 {
             let why = format!("an input of {} that is also an output", tensor.dtype);
             return Err(LowerError::new(name, why));
         }
-        let copy = self.plan.tensor(&tensor.name, Elem::I8, &tensor.shape);
+        let copy = match place {
+            Some(place) => place,
+            None => self.plan.tensor(&tensor.name, Elem::I8, &tensor.shape),
+        };
         self.step(&copy::COPY_I8, &name, &[id, copy], &[]);
         Ok(copy)
     }
