@@ -1,9 +1,11 @@
 //! One way to run a graph over recordings, in any numeric.
 //!
 //! `reference` and `host` compute features with the [executor](crate::executor) and run the
-//! classifier as a plan of its own; `f32` and `fixed` run the device's plan, bit for bit.
+//! classifier as a plan of its own, a float classifier by the [reference interpreter]
+//! (crate::network); `f32` and `fixed` run the device's plan, bit for bit.
 
 mod device;
+mod float_head;
 mod trace;
 mod values;
 
@@ -14,6 +16,7 @@ use crate::graph::{Graph, Mode};
 use crate::lower;
 use crate::plan_builder::PlanBytes;
 use device::{Device, classification, run_plan};
+use float_head::FloatHead;
 use otolith_dsp_nostd::Op;
 use std::sync::LazyLock;
 
@@ -28,7 +31,8 @@ pub fn all_ops() -> &'static [&'static Op] {
     &OPS
 }
 
-/// In what arithmetic features are computed. Networks are int8 in all of them.
+/// In what arithmetic features are computed. An int8 network is int8 in all of them; a float
+/// network is computed like the features in `reference` and `host`, and the device refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Numeric {
     /// f64 on the host: the truth.
@@ -113,7 +117,13 @@ pub struct Engine {
     pad_tail: bool,
     front: Front,
     /// The classifier alone, fed with rows, for the executor's features.
-    head: Option<PlanBytes>,
+    head: Option<Classifier>,
+}
+
+enum Classifier {
+    /// Of an int8 network.
+    Plan(PlanBytes),
+    Float(FloatHead),
 }
 
 enum Front {
@@ -139,7 +149,10 @@ impl Engine {
         };
         let head = match (&front, &graph.head) {
             (Front::Device(_), _) | (_, None) => None,
-            (_, Some(_)) => Some(lower::lower_head(graph)?),
+            (_, Some(head)) if lower::network::is_float(&head.model) => {
+                Some(Classifier::Float(FloatHead::new(graph, head)?))
+            }
+            (_, Some(_)) => Some(Classifier::Plan(lower::lower_head(graph)?)),
         };
         Ok(Self {
             numeric,
@@ -249,28 +262,35 @@ impl Engine {
             })?;
         } else {
             let features = self.features_of(inputs)?;
-            let head = self.head.clone().ok_or(EngineError::NoClassifier)?;
             let row_len = features.row_len as u64;
             let framing = &self.graph.first().framing;
-            let mut decisions = 0usize;
-            let values = features.values.to_f32();
-            run_plan(
-                &head,
-                &[(Samples::from(values.as_slice()), 0)],
-                |runner, event| {
-                    let heard = match self.mode() {
-                        Mode::Stream => {
-                            let rows = runner.clock() / row_len;
-                            let last = (rows.max(1) - 1) as usize * framing.hop;
-                            (last + framing.frame_len).saturating_add_signed(framing.start)
-                                * self.graph.first().decimation()
-                        }
-                        _ => spans.get(decisions).map_or(0, |&(_, end)| end),
-                    };
-                    decisions += 1;
-                    said.push(classification(runner, event, (heard as u64).min(total)));
-                },
-            )?;
+            // Samples heard by the end of a classification's rows.
+            let heard = |number: usize, rows: usize| {
+                let heard = match self.mode() {
+                    Mode::Stream => {
+                        let last = (rows.max(1) - 1) * framing.hop;
+                        (last + framing.frame_len).saturating_add_signed(framing.start)
+                            * self.graph.first().decimation()
+                    }
+                    _ => spans.get(number).map_or(0, |&(_, end)| end),
+                };
+                (heard as u64).min(total)
+            };
+            match self.head.as_ref().ok_or(EngineError::NoClassifier)? {
+                Classifier::Float(head) => said = head.classify(&features.values, heard)?,
+                Classifier::Plan(head) => {
+                    let values = features.values.to_f32();
+                    run_plan(
+                        head,
+                        &[(Samples::from(values.as_slice()), 0)],
+                        |runner, event| {
+                            let rows = (runner.clock() / row_len) as usize;
+                            let heard = heard(said.len(), rows);
+                            said.push(classification(runner, event, heard));
+                        },
+                    )?;
+                }
+            }
         }
         if said.is_empty() {
             let framing = &self.graph.first().framing;

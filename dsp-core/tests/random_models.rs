@@ -5,6 +5,7 @@
 
 use otolith_classifier::ALL;
 use otolith_dsp_core::lower::network::network_plan;
+use otolith_dsp_core::network::{Arithmetic, Interpreter};
 use otolith_dsp_nostd::format::{Elem, Element};
 use otolith_dsp_nostd::{Event, Plan, PlanInfo, Runner};
 use otolith_tflite::Model;
@@ -64,6 +65,22 @@ fn on_the_device(model: &Model, inputs: &[u8]) -> Result<Vec<u8>, String> {
     Ok(runner.features_bytes().unwrap().1.to_vec())
 }
 
+/// The output of the reference interpreter.
+fn in_the_interpreter(model: &Model, inputs: &[u8]) -> Result<Vec<u8>, String> {
+    let mut rest = inputs;
+    let parts = model.inputs.iter().map(|&index| {
+        let tensor = &model.tensors[index];
+        let (part, tail) = rest.split_at(tensor.n_elements() * tensor.dtype.size().unwrap());
+        rest = tail;
+        part
+    });
+    let parts: Vec<&[u8]> = parts.collect();
+    let mut interpreter = Interpreter::<f32>::new(model, Arithmetic::Exact);
+    interpreter.run(&parts).map_err(|e| e.to_string())?;
+    let output = model.tensors[model.outputs[0]].dtype;
+    Ok(interpreter.output().unwrap().to_bytes(output))
+}
+
 fn compare(found: &[u8], want: &[u8]) -> Result<(), String> {
     if found == want {
         return Ok(());
@@ -86,8 +103,7 @@ fn every_record(run: impl Fn(&Model, &[u8]) -> Result<Vec<u8>, String>) {
         let model = Model::from_bytes(&record.model).unwrap_or_else(|e| panic!("{seed}: {e}"));
         let codes = model.operators.iter().map(|op| op.code.to_string());
         let name = codes.collect::<Vec<_>>().join("+");
-        let result =
-            run(&model, &record.inputs).and_then(|found| compare(&found, &record.outputs));
+        let result = run(&model, &record.inputs).and_then(|found| compare(&found, &record.outputs));
         match result {
             Ok(()) => *equal.entry(name).or_default() += 1,
             Err(why) => {
@@ -99,7 +115,11 @@ fn every_record(run: impl Fn(&Model, &[u8]) -> Result<Vec<u8>, String>) {
     }
     println!("equal: {equal:?}");
     for (name, lines) in &failures {
-        println!("{name}: {} failed\n{}", lines.len(), lines[..lines.len().min(5)].join("\n"));
+        println!(
+            "{name}: {} failed\n{}",
+            lines.len(),
+            lines[..lines.len().min(5)].join("\n")
+        );
     }
     let failed: usize = failures.values().map(Vec::len).sum();
     assert_eq!(failed, 0, "of {} models", records.len());
@@ -108,4 +128,9 @@ fn every_record(run: impl Fn(&Model, &[u8]) -> Result<Vec<u8>, String>) {
 #[test]
 fn plans_equal_the_reference_kernels() {
     every_record(on_the_device);
+}
+
+#[test]
+fn the_interpreter_equals_the_reference_kernels() {
+    every_record(in_the_interpreter);
 }

@@ -5,8 +5,8 @@ use crate::args::Verify;
 use crate::failure::{Failure, Status};
 use crate::report::{Console, SCHEMA};
 use crate::table::Table;
-use otolith_dsp_core::network::verify::{Difference, Layer, Verdict, Verifier, VerifyError};
 use otolith_dsp_core::EngineError;
+use otolith_dsp_core::network::verify::{Difference, Layer, Verdict, Verifier, VerifyError};
 use otolith_tflite::{DType, Model, Tensor};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -18,8 +18,8 @@ const RANDOM_INPUTS: usize = 10;
 
 pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status, Failure> {
     let file = args.model.display().to_string();
-    let bytes =
-        fs::read(&args.model).map_err(|error| Failure::io(Status::BadInput, &args.model, &error))?;
+    let bytes = fs::read(&args.model)
+        .map_err(|error| Failure::io(Status::BadInput, &args.model, &error))?;
     let model = Model::from_bytes(&bytes).map_err(|error| Failure::input(&file, error))?;
     let mut verifier = Verifier::new(&model, args.loss).map_err(|error| failure(&file, error))?;
     let mut inputs = Vec::new();
@@ -33,7 +33,9 @@ pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status, Failure> {
     let mut random = Random(args.seed);
     inputs.extend((0..n).map(|_| random.input(&model)));
     if inputs.is_empty() {
-        return Err(Failure::usage("no input: give --input FILE, or --random 1 or more"));
+        return Err(Failure::usage(
+            "no input: give --input FILE, or --random 1 or more",
+        ));
     }
     for input in &inputs {
         verifier.add(input).map_err(|error| failure(&file, error))?;
@@ -117,13 +119,19 @@ fn text(
         .filter(|layer| matches!(layer.verdict, Verdict::NotComparable(_)));
     for layer in hidden {
         if let Verdict::NotComparable(why) = layer.verdict {
-            let _ = writeln!(text, "not comparable: operator {} {}: {why}", layer.index, layer.op);
+            let _ = writeln!(
+                text,
+                "not comparable: operator {} {}: {why}",
+                layer.index, layer.op
+            );
         }
     }
     let inputs = verifier.inputs();
     let _ = match first {
         None => {
-            let compared = layers.iter().filter(|layer| layer.verdict == Verdict::Equal);
+            let compared = layers
+                .iter()
+                .filter(|layer| layer.verdict == Verdict::Equal);
             let summary = format!(
                 "{inputs} inputs, {} layers compared, all bytes equal",
                 compared.count()
@@ -174,10 +182,15 @@ fn array_bytes(bytes: &[u8], model: &Model) -> Result<Vec<u8>, String> {
         return Err("the array is in Fortran order, allowed is C order".into());
     }
     let dtype = array.dtype().descr();
-    let first = model.inputs.first().map(|&index| model.tensors[index].dtype);
+    let first = model
+        .inputs
+        .first()
+        .map(|&index| model.tensors[index].dtype);
     macro_rules! elements {
         ($type:ty) => {{
-            let values = array.into_vec::<$type>().map_err(|error| error.to_string())?;
+            let values = array
+                .into_vec::<$type>()
+                .map_err(|error| error.to_string())?;
             values.into_iter().flat_map(<$type>::to_le_bytes).collect()
         }};
     }

@@ -2,7 +2,7 @@
 
 use super::Values;
 use super::node::{Node, scale};
-use super::windows::{Number, finish};
+use super::windows::{DATA_FIRST, Number, finish};
 use crate::executor::Real;
 use otolith_tflite::Options;
 
@@ -47,5 +47,5 @@ pub(super) fn fully_connected<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, 
         };
         Values::Integers(products(&node.offset(0)?, &weights, n_in))
     };
-    finish(node, sums, activation)
+    finish(node, sums, activation, &DATA_FIRST)
 }

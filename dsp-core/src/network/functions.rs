@@ -40,10 +40,7 @@ fn exp_of_negative(x: i64, integer_bits: u32) -> i64 {
     let t3 = high_product(t2, t);
     let t4 = high_product(t2, t2);
     let third = 715_827_883;
-    let high_terms = divide_by_power(
-        high_product(divide_by_power(t4, 2) + t3, third) + t2,
-        1,
-    );
+    let high_terms = divide_by_power(high_product(divide_by_power(t4, 2) + t3, third) + t2, 1);
     let of_eighth = 1_895_147_668;
     let mut result = saturate(of_eighth + high_product(of_eighth, t + high_terms));
     let remainder = fraction - x;
@@ -88,7 +85,11 @@ fn logistic_of(x: i64) -> i64 {
         return 1 << 30;
     }
     let of_magnitude = one_over_one_plus(exp_of_negative(-x.abs(), 4));
-    if x > 0 { of_magnitude } else { ONE - of_magnitude }
+    if x > 0 {
+        of_magnitude
+    } else {
+        ONE - of_magnitude
+    }
 }
 
 /// `tanh x` in Q0.31 for `x` in Q4.27.

@@ -17,6 +17,7 @@
 //! | `reduce` | means, sums and extremes over axes |
 //! | `movement` | operators that only move elements |
 //! | `convert` | between number formats |
+//! | `macs` | how much a network computes |
 //! | `recurrent` | LSTM over a sequence |
 //! | [`verify`] | the device's plan against the interpreter, layer by layer |
 
@@ -24,6 +25,7 @@ mod convert;
 mod dense;
 mod elementwise;
 mod functions;
+mod macs;
 mod movement;
 mod node;
 mod recurrent;
@@ -33,6 +35,7 @@ pub mod verify;
 mod windows;
 
 use crate::executor::Real;
+pub use macs::macs;
 use node::Node;
 use otolith_tflite::{DType, Model, OpCode, Tensor, hint};
 use thiserror::Error;
@@ -292,6 +295,7 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
     let single = match name {
         "CONV_2D" => windows::conv_2d(node),
         "DEPTHWISE_CONV_2D" => windows::depthwise_conv_2d(node),
+        "TRANSPOSE_CONV" => windows::transpose_conv(node),
         "AVERAGE_POOL_2D" => windows::average_pool_2d(node),
         "MAX_POOL_2D" => windows::max_pool_2d(node),
         "FULLY_CONNECTED" => dense::fully_connected(node),
@@ -301,6 +305,7 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "MAXIMUM" => elementwise::extreme(node, true),
         "MINIMUM" => elementwise::extreme(node, false),
         "RELU" | "RELU6" | "RELU_N1_TO_1" => elementwise::relu(node, name),
+        "LEAKY_RELU" => elementwise::leaky_relu(node),
         "HARD_SWISH" => elementwise::hard_swish(node),
         "LOGISTIC" => functions::logistic(node),
         "TANH" => functions::tanh(node),

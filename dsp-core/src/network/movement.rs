@@ -68,15 +68,14 @@ pub(super) fn reshape<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> 
 }
 
 /// The parameters in input `i`, one for each of `rank` axes.
-fn per_axis<'a, F: Real>(
-    node: &Node<'a, F>,
-    i: usize,
-    rank: usize,
-) -> Result<&'a [i64], String> {
+fn per_axis<'a, F: Real>(node: &Node<'a, F>, i: usize, rank: usize) -> Result<&'a [i64], String> {
     let values = node.parameters(i)?;
     match values.len() == rank {
         true => Ok(values),
-        false => Err(format!("input {i} has {} values, allowed are {rank}", values.len())),
+        false => Err(format!(
+            "input {i} has {} values, allowed are {rank}",
+            values.len()
+        )),
     }
 }
 
@@ -101,9 +100,15 @@ pub(super) fn pad<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     let pads = per_axis(node, 1, 2 * rank)?;
     let fill = match (node.index(2).is_some(), node.is_real()) {
         (true, true) => (0, node.reals(2)?.first().copied().unwrap_or_default()),
-        (true, false) => (node.integers(2)?.first().copied().unwrap_or_default(), F::default()),
+        (true, false) => (
+            node.integers(2)?.first().copied().unwrap_or_default(),
+            F::default(),
+        ),
         (false, true) => (0, F::default()),
-        (false, false) => (scale(node.output()).map_or(0, |(_, zero)| zero), F::default()),
+        (false, false) => (
+            scale(node.output()).map_or(0, |(_, zero)| zero),
+            F::default(),
+        ),
     };
     let (input, output) = (&node.input(0)?.shape, &node.output().shape);
     let sizes = input.iter().zip(pads.chunks(2));

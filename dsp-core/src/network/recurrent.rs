@@ -32,7 +32,10 @@ impl<F: Real> Gate<F> {
             products.fold(F::default(), |sum, product| sum + product)
         };
         let part = |values: &[F]| values.get(i).copied().unwrap_or_default();
-        dot(&self.input, x) + dot(&self.recurrent, h) + part(&self.bias) + part(&self.peephole) * cell
+        dot(&self.input, x)
+            + dot(&self.recurrent, h)
+            + part(&self.bias)
+            + part(&self.peephole) * cell
     }
 }
 
@@ -69,19 +72,28 @@ pub(super) fn lstm<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
     let function: fn(F) -> F = match activation {
         Activation::Other(4) => |x| F::of(libm::tanh(x.to_f64())),
         Activation::Relu => |x| if x > F::default() { x } else { F::default() },
-        other => return Err(format!("the activation {other:?} is not run, allowed is tanh")),
+        other => {
+            return Err(format!(
+                "the activation {other:?} is not run, allowed is tanh"
+            ));
+        }
     };
     if !node.is_real() {
         return Err("the reference interpreter runs it in real numbers only".into());
     }
-    if node.index(PROJECTION).is_some() || NORMALISATIONS.into_iter().any(|i| node.index(i).is_some())
+    if node.index(PROJECTION).is_some()
+        || NORMALISATIONS.into_iter().any(|i| node.index(i).is_some())
     {
         return Err("projection and layer normalisation are not run".into());
     }
     let &[first, second, n_in] = node.input(0)?.shape.as_slice() else {
         return Err(node.shapes());
     };
-    let (batches, steps) = if time_major { (second, first) } else { (first, second) };
+    let (batches, steps) = if time_major {
+        (second, first)
+    } else {
+        (first, second)
+    };
     let optional = |i: usize| match node.index(i) {
         Some(_) => node.reals(i),
         None => Ok(Vec::new()),
@@ -110,7 +122,11 @@ pub(super) fn lstm<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
     let mut outputs = vec![F::default(); batches * steps * n];
     for step in 0..steps {
         for batch in 0..batches {
-            let row = if time_major { step * batches + batch } else { batch * steps + step };
+            let row = if time_major {
+                step * batches + batch
+            } else {
+                batch * steps + step
+            };
             let x = &x[row * n_in..][..n_in];
             let before = hidden[batch * n..][..n].to_vec();
             for i in 0..n {
@@ -131,8 +147,10 @@ pub(super) fn lstm<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
     }
     let mut results = vec![(node.op.outputs[0], Values::Reals(outputs))];
     let states = [(OUTPUT_STATE, hidden), (CELL_STATE, cells)];
-    results.extend(states.into_iter().filter_map(|(i, values)| {
-        node.index(i).map(|index| (index, Values::Reals(values)))
-    }));
+    results.extend(
+        states
+            .into_iter()
+            .filter_map(|(i, values)| node.index(i).map(|index| (index, Values::Reals(values)))),
+    );
     Ok(results)
 }

@@ -120,10 +120,22 @@ mod tests {
 
     #[test]
     fn factors_have_31_bits() {
-        assert_eq!(Rescale::new(1.0), Rescale { q: 1 << 30, shift: 1 });
+        assert_eq!(
+            Rescale::new(1.0),
+            Rescale {
+                q: 1 << 30,
+                shift: 1
+            }
+        );
         assert_eq!(Rescale::new(0.0), Rescale { q: 0, shift: 0 });
         let almost_one = Rescale::new(1.0 - 1e-12);
-        assert_eq!(almost_one, Rescale { q: 1 << 30, shift: 1 });
+        assert_eq!(
+            almost_one,
+            Rescale {
+                q: 1 << 30,
+                shift: 1
+            }
+        );
         for factor in [1e-9, 0.0123, 0.7, 3.3, 1000.0] {
             let Rescale { q, shift } = Rescale::new(factor);
             let back = libm::ldexp(q as f64, shift - 31);

@@ -168,7 +168,13 @@ impl<'m> Verifier<'m> {
             }
         })?;
         for (layer, found) in self.layers.iter_mut().zip(&found) {
-            compare(self.model, &self.exact, layer, found.as_deref(), self.inputs);
+            compare(
+                self.model,
+                &self.exact,
+                layer,
+                found.as_deref(),
+                self.inputs,
+            );
         }
         if let Some(real) = &mut self.real {
             real.run(&parts)?;

@@ -165,7 +165,8 @@ impl Lowering<'_, '_> {
         }
         let (input_scale, input_zero_point) = single_scale(input)?;
         let (output_scale, output_zero_point) = single_scale(output)?;
-        let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale / output_scale));
+        let Multiplier { q, shift } =
+            Multiplier::new(f64::from(input_scale) / f64::from(output_scale));
         // The division by n, folded into the multiplier with as many more bits as fit.
         let more = i64::from(n.ilog2()).min(32).min(31 + i64::from(shift));
         let multiplier = (i64::from(q) << more) / n;
@@ -282,8 +283,7 @@ impl Lowering<'_, '_> {
 fn requantize(input: &Tensor, output: &Tensor) -> Result<Vec<u32>, String> {
     let (input_scale, input_zero_point) = single_scale(input)?;
     let (output_scale, output_zero_point) = single_scale(output)?;
-    // The reference divides in f32 here.
-    let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale / output_scale));
+    let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale) / f64::from(output_scale));
     if shift > 30 {
         return Err("the output's scale is too small for its input's".into());
     }
