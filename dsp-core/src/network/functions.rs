@@ -148,6 +148,38 @@ pub(super) fn tanh<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     sigmoid(node, tanh_of, 7)
 }
 
+/// A function of int8 by a table: the input dequantised to f32, the result times the inverse of
+/// the output's scale, rounded.
+pub(super) fn lookup<F: Real>(node: &Node<'_, F>, name: &str) -> Result<Values<F>, String> {
+    let function: fn(f64) -> f64 = match (name, &node.op.options) {
+        ("EXP", _) => libm::exp,
+        ("ELU", _) => |x| if x < 0.0 { libm::expm1(x) } else { x },
+        ("GELU", Options::Gelu { approximate: false }) => {
+            |x| 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2))
+        }
+        ("GELU", _) => |x| {
+            let inner = libm::sqrt(2.0 / std::f64::consts::PI) * (x + 0.044_715 * x * x * x);
+            0.5 * x * (1.0 + libm::tanh(inner))
+        },
+        _ => return Err(format!("the function {name} is not run")),
+    };
+    if node.is_real() {
+        let values = node.reals(0)?.into_iter();
+        return Ok(Values::Reals(
+            values.map(|x| F::of(function(x.to_f64()))).collect(),
+        ));
+    }
+    let output = node.output();
+    let ((input_scale, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
+    let inverse = 1.0 / y;
+    let values = node.offset(0)?.into_iter().map(|x| {
+        let result = function((input_scale * x as f32).into()) as f32;
+        let steps = libm::roundf(result * inverse) as i64;
+        clamp(steps.saturating_add(zero_point), limits(output.dtype))
+    });
+    Ok(Values::Integers(values.collect()))
+}
+
 pub(super) fn softmax<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     let &Options::Softmax { beta } = &node.op.options else {
         return Err("its options are missing".into());

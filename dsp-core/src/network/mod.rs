@@ -15,6 +15,7 @@
 //! | `elementwise` | operators of two tensors with broadcasting, and of one |
 //! | `functions` | logistic, tanh and softmax, in fixed point and real |
 //! | `reduce` | means, sums and extremes over axes |
+//! | `resize` | images of another size |
 //! | `movement` | operators that only move elements |
 //! | `convert` | between number formats |
 //! | `macs` | how much a network computes |
@@ -31,6 +32,7 @@ mod node;
 mod recurrent;
 mod reduce;
 mod rescale;
+mod resize;
 pub mod verify;
 mod windows;
 
@@ -309,6 +311,7 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "HARD_SWISH" => elementwise::hard_swish(node),
         "LOGISTIC" => functions::logistic(node),
         "TANH" => functions::tanh(node),
+        "EXP" | "GELU" | "ELU" => functions::lookup(node, name),
         "SOFTMAX" => functions::softmax(node),
         "MEAN" => reduce::mean(node),
         "SUM" => reduce::sum(node),
@@ -318,6 +321,22 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "TRANSPOSE" => movement::transpose(node),
         "PAD" | "PADV2" => movement::pad(node),
         "SLICE" => movement::slice(node),
+        "STRIDED_SLICE" => movement::strided_slice(node),
+        "CONCATENATION" => movement::concatenation(node),
+        "PACK" => movement::pack(node),
+        "UNPACK" => return movement::unpack(node),
+        "SPLIT" => return movement::split(node, 1, 0),
+        "SPLIT_V" => return movement::split(node, 0, 2),
+        "GATHER" => movement::gather_indices(node),
+        "BROADCAST_TO" => movement::broadcast_to(node),
+        "MIRROR_PAD" => movement::mirror_pad(node),
+        "SPACE_TO_DEPTH" => movement::blocks(node, true),
+        "DEPTH_TO_SPACE" => movement::blocks(node, false),
+        "ARG_MAX" => reduce::arg_extreme(node, true),
+        "ARG_MIN" => reduce::arg_extreme(node, false),
+        "RESIZE_NEAREST_NEIGHBOR" => resize::nearest(node),
+        "RESIZE_BILINEAR" => resize::bilinear(node),
+        "BATCH_MATMUL" => dense::batch_matmul(node),
         "UNIDIRECTIONAL_SEQUENCE_LSTM" => return recurrent::lstm(node),
         "QUANTIZE" => convert::quantize(node),
         "DEQUANTIZE" => convert::dequantize(node),

@@ -98,3 +98,29 @@ pub(super) fn extreme<F: Real>(node: &Node<'_, F>, largest: bool) -> Result<Valu
     let picked = groups.iter().map(|group| pick(x, group, largest));
     Ok(Values::Integers(picked.collect()))
 }
+
+/// Index of the largest or smallest element along an axis, the first among equals.
+pub(super) fn arg_extreme<F: Real>(node: &Node<'_, F>, largest: bool) -> Result<Values<F>, String> {
+    fn first<T: Copy + PartialOrd>(x: &[T], group: &[usize], largest: bool) -> i64 {
+        let elements = group.iter().enumerate();
+        let best = elements.reduce(|a, b| {
+            let (a_value, b_value) = (x[*a.1], x[*b.1]);
+            if if largest {
+                b_value > a_value
+            } else {
+                b_value < a_value
+            } {
+                b
+            } else {
+                a
+            }
+        });
+        best.map_or(0, |(index, _)| index as i64)
+    }
+    let groups = groups(node)?;
+    let found = match node.values(0)? {
+        Values::Integers(x) => groups.iter().map(|g| first(x, g, largest)).collect(),
+        Values::Reals(x) => groups.iter().map(|g| first(x, g, largest)).collect(),
+    };
+    Ok(Values::Integers(found))
+}

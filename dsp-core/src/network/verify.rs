@@ -102,6 +102,10 @@ impl<'m> Verifier<'m> {
     /// [`VerifyError::Engine`] when the device cannot run the model.
     pub fn new(model: &'m Model, loss: bool) -> Result<Self, VerifyError> {
         let plan = network_plan("model", model).map_err(EngineError::from)?;
+        Self::with_plan(model, plan, loss)
+    }
+
+    fn with_plan(model: &'m Model, plan: PlanBytes, loss: bool) -> Result<Self, VerifyError> {
         let spots = spots(model, &plan)?;
         let layers = model.operators.iter().zip(&spots).enumerate();
         let layers = layers.map(|(index, (op, spot))| {
@@ -322,5 +326,70 @@ fn account(
             layer.energy.0 += r * r;
             layer.energy.1 += (q - r) * (q - r);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keywords() -> Model {
+        let path = otolith_fixtures::root().join("examples/keywords/keywords.tflite");
+        let bytes = std::fs::read(path).expect("the example's model");
+        Model::from_bytes(&bytes).expect("valid")
+    }
+
+    fn ramp(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i * 37) as u8).collect()
+    }
+
+    #[test]
+    fn the_plan_of_a_model_equals_the_interpreter() {
+        let model = keywords();
+        let mut verifier = Verifier::new(&model, true).expect("a plan");
+        let input = ramp(verifier.input_len());
+        verifier.add(&input).expect("it runs");
+        let layers = verifier.layers();
+        let differ = |layer: &&Layer| matches!(layer.verdict, Verdict::Differs(_));
+        assert_eq!(layers.iter().find(differ), None);
+        let equal = layers
+            .iter()
+            .filter(|layer| layer.verdict == Verdict::Equal);
+        assert!(equal.count() >= 5, "{layers:?}");
+        // Quantisation costs something, but leaves a signal.
+        let snr = layers[0].snr_db().expect("an error");
+        assert!((20.0..70.0).contains(&snr), "{snr}");
+        assert!(verifier.add(&input[1..]).is_err());
+    }
+
+    #[test]
+    fn the_first_layer_that_differs_is_found() {
+        let model = keywords();
+        let mut other = model.clone();
+        // A layer in the middle with another bias.
+        let convolutions = model.operators.iter().enumerate();
+        let mut convolutions = convolutions.filter(|(_, op)| op.code.to_string() == "CONV_2D");
+        let (index, op) = convolutions.nth(1).expect("a second convolution");
+        let bias = &mut other.tensors[op.inputs[2].expect("a bias")];
+        let mut bytes = bias.data.clone().expect("a constant").to_vec();
+        for value in bytes.chunks_mut(4) {
+            value[1] ^= 0x40;
+        }
+        bias.data = Some(bytes.into());
+        let plan = network_plan("model", &other).expect("a plan");
+        let mut verifier = Verifier::with_plan(&model, plan, false).expect("a plan");
+        verifier.add(&ramp(verifier.input_len())).expect("it runs");
+        let differs = |layer: &&Layer| matches!(layer.verdict, Verdict::Differs(_));
+        let first = verifier
+            .layers()
+            .iter()
+            .find(differs)
+            .expect("a difference");
+        assert_eq!(first.index, index);
+        let Verdict::Differs(difference) = &first.verdict else {
+            unreachable!("it was found as one that differs");
+        };
+        assert_eq!(difference.input, 0);
+        assert_ne!(difference.device, difference.reference);
     }
 }
