@@ -149,6 +149,21 @@ impl<'p> Step<'p> {
         Ok(())
     }
 
+    /// Whether operands `a` and `b` are the same bytes.
+    pub fn in_place(&self, a: usize, b: usize) -> Result<bool, Fault> {
+        let (ra, rb) = (self.record(a)?, self.record(b)?);
+        Ok(ra.place == rb.place && byte_range(ra)? == byte_range(rb)?)
+    }
+
+    /// Fails when operands `a` and `b` share some of their bytes, but not all. Element-wise
+    /// kernels ask for this: their output may lie exactly over an input.
+    pub fn expect_in_place_or_disjoint(&self, a: usize, b: usize) -> Result<(), Fault> {
+        if self.in_place(a, b)? {
+            return Ok(());
+        }
+        self.expect_disjoint(a, b)
+    }
+
     #[inline]
     fn record(&self, i: usize) -> Result<&'p TensorRecord, Fault> {
         let missing = Fault::NoOperand { operand: i as u8 };
