@@ -19,7 +19,7 @@
 //! | `movement` | operators that only move elements |
 //! | `convert` | between number formats |
 //! | `macs` | how much a network computes |
-//! | `recurrent` | LSTM over a sequence |
+//! | `recurrent` | LSTM over a sequence, SVDF |
 //! | [`verify`] | the device's plan against the interpreter, layer by layer |
 
 mod convert;
@@ -337,6 +337,7 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "RESIZE_NEAREST_NEIGHBOR" => resize::nearest(node),
         "RESIZE_BILINEAR" => resize::bilinear(node),
         "BATCH_MATMUL" => dense::batch_matmul(node),
+        "SVDF" => return recurrent::svdf(node),
         "UNIDIRECTIONAL_SEQUENCE_LSTM" => return recurrent::lstm(node),
         "QUANTIZE" => convert::quantize(node),
         "DEQUANTIZE" => convert::dequantize(node),

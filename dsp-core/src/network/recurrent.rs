@@ -1,9 +1,11 @@
-//! LSTM over a sequence, in real numbers.
+//! LSTM over a sequence, in real numbers, and SVDF.
 
-use super::node::Node;
+use super::node::{Node, scale};
+use super::rescale::{Rescale, activate, clamp, clamp_of, limits};
+use super::windows::Number;
 use super::{Results, Values};
 use crate::executor::Real;
-use otolith_tflite::{Activation, Options};
+use otolith_tflite::{Activation, DType, Options};
 
 /// Inputs of the operator by their places in the schema.
 const INPUT_WEIGHTS: [usize; 4] = [1, 2, 3, 4];
@@ -153,4 +155,123 @@ pub(super) fn lstm<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
             .filter_map(|(i, values)| node.index(i).map(|index| (index, Values::Reals(values)))),
     );
     Ok(results)
+}
+
+/// Sizes of an SVDF.
+struct Filters {
+    /// Elements of one input.
+    n_in: usize,
+    /// Outputs of the first filters that the second ones see.
+    memory: usize,
+    /// Filters that make up one output.
+    rank: usize,
+}
+
+impl Filters {
+    /// Brings `state` one step on and gives the sums of each output. `state` has a row of the
+    /// last outputs for each filter of each batch; `store` is what becomes of a new one.
+    fn run<T: Number>(
+        &self,
+        x: &[T],
+        [features, time]: [&[T]; 2],
+        state: &mut [T],
+        store: impl Fn(T) -> T,
+    ) -> Vec<T> {
+        let dot = |a: &[T], b: &[T]| {
+            let products = a.iter().zip(b).map(|(&a, &b)| a * b);
+            products.fold(T::default(), |sum, product| sum + product)
+        };
+        let filters = time.len() / self.memory;
+        let mut sums = Vec::new();
+        for (x, rows) in x
+            .chunks(self.n_in)
+            .zip(state.chunks_mut(filters * self.memory))
+        {
+            for row in rows.chunks_mut(self.memory) {
+                row.rotate_left(1);
+            }
+            for (row, features) in rows.chunks_mut(self.memory).zip(features.chunks(self.n_in)) {
+                row[self.memory - 1] = store(dot(features, x));
+            }
+            let rows = rows.chunks(self.memory).zip(time.chunks(self.memory));
+            let filtered: Vec<T> = rows.map(|(row, time)| dot(row, time)).collect();
+            let add = |sum: T, &x: &T| sum + x;
+            sums.extend(
+                filtered
+                    .chunks(self.rank)
+                    .map(|unit| unit.iter().fold(T::default(), add)),
+            );
+        }
+        sums
+    }
+}
+
+/// Two filters in turn: over the features of an input, then over the last results of the first.
+pub(super) fn svdf<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
+    let &Options::Svdf { rank, activation } = &node.op.options else {
+        return Err("its options are missing".into());
+    };
+    let (&[batches, n_in], &[filters, memory]) = (
+        node.input(0)?.shape.as_slice(),
+        node.input(2)?.shape.as_slice(),
+    ) else {
+        return Err(node.shapes());
+    };
+    let state = node.index(4).ok_or("its state is missing")?;
+    let output = node.output();
+    if node.input(1)?.shape != [filters, n_in]
+        || node.input(4)?.n_elements() != batches * filters * memory
+        || filters % rank != 0
+        || output.n_elements() != batches * filters / rank
+    {
+        return Err(node.shapes());
+    }
+    let sizes = Filters { n_in, memory, rank };
+    let has_bias = node.index(3).is_some();
+    if node.is_real() {
+        let mut values = node.reals(4)?;
+        let weights = [node.reals(1)?, node.reals(2)?];
+        let sums = sizes.run(
+            &node.reals(0)?,
+            weights.each_ref().map(Vec::as_slice),
+            &mut values,
+            |x| x,
+        );
+        let bias = if has_bias {
+            node.reals(3)?
+        } else {
+            vec![F::default()]
+        };
+        let sums = sums.into_iter().zip(bias.iter().cycle());
+        let outputs: Result<Vec<F>, String> = sums
+            .map(|(sum, &bias)| activate(activation, sum + bias))
+            .collect();
+        return Ok(vec![
+            (node.op.outputs[0], Values::Reals(outputs?)),
+            (state, Values::Reals(values)),
+        ]);
+    }
+    let scales: Result<Vec<f64>, String> = (0..5)
+        .filter(|&i| i != 3)
+        .map(|i| Ok(scale(node.input(i)?)?.0.into()))
+        .collect();
+    let &[x, features, time, middle] = scales?.as_slice() else {
+        return Err(node.shapes());
+    };
+    let (y, zero_point) = scale(output)?;
+    let first = Rescale::new(x * features / middle);
+    let second = Rescale::new(middle * time / f64::from(y));
+    let mut values = node.integers(4)?.to_vec();
+    let weights = [node.integers(1)?, node.integers(2)?];
+    let sums = sizes.run(&node.offset(0)?, weights, &mut values, |sum| {
+        clamp(first.apply(sum), limits(DType::I16))
+    });
+    let bias = if has_bias { node.integers(3)? } else { &[0] };
+    let limits = clamp_of(activation, output)?;
+    let sums = sums.into_iter().zip(bias.iter().cycle());
+    let outputs = sums.map(|(sum, bias)| clamp(second.apply(sum + bias) + zero_point, limits));
+    Ok(vec![
+        (node.op.outputs[0], Values::Integers(outputs.collect())),
+        (state, Values::Integers(values)),
+    ])
 }
