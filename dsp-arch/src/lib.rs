@@ -10,7 +10,7 @@
 //!
 //! This is the second crate, beside the C interface, where `unsafe` may live: only to call
 //! routines, never to keep or to make a pointer that outlives the call.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,

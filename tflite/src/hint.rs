@@ -2,8 +2,8 @@
 
 use crate::{BuiltinOp, OpCode};
 
-const RECURRENT: &str = "recurrent layers are not run yet: use a convolutional model (Conv1D, SeparableConv1D or \
-     DepthwiseConv2D over a window of frames)";
+const RECURRENT: &str = "this recurrent layer is not run: use keras.layers.LSTM, which the converter turns into one operator, or \
+     a convolutional model (Conv1D, SeparableConv1D or DepthwiseConv2D over a window of frames)";
 const FLOAT_ISLAND: &str = "this function stays outside the network: compute it in the feature pipeline, or train \
      the model without it";
 const DYNAMIC: &str = "control flow and tables are not run: export a plain feed-forward model with a fixed batch of 1";
@@ -53,28 +53,22 @@ pub fn hint(code: &OpCode) -> &'static str {
         "ARG_MAX" | "ARG_MIN" | "TOPK_V2" | "CAST" => {
             "remove it from the model: the decide block picks the label from the scores"
         }
-        "RESIZE_BILINEAR"
-        | "RESIZE_NEAREST_NEIGHBOR"
-        | "DEPTH_TO_SPACE"
-        | "SPACE_TO_DEPTH"
-        | "TRANSPOSE_CONV" => "upsampling is not run: classify at the resolution of the features",
+        "RESIZE_BILINEAR" | "RESIZE_NEAREST_NEIGHBOR" | "DEPTH_TO_SPACE" | "SPACE_TO_DEPTH" => {
+            "upsampling is not run: classify at the resolution of the features"
+        }
         "SPACE_TO_BATCH_ND" | "BATCH_TO_SPACE_ND" => {
             "the converter split a dilated convolution: convert with TensorFlow 2.16 or newer, or use dilation_rate=1"
         }
         "LSTM"
         | "RNN"
-        | "UNIDIRECTIONAL_SEQUENCE_LSTM"
         | "UNIDIRECTIONAL_SEQUENCE_RNN"
         | "BIDIRECTIONAL_SEQUENCE_LSTM"
-        | "BIDIRECTIONAL_SEQUENCE_RNN"
-        | "SVDF" => RECURRENT,
-        "IF" | "WHILE" | "CALL" | "CALL_ONCE" | "VAR_HANDLE" | "READ_VARIABLE"
-        | "ASSIGN_VARIABLE" | "HASHTABLE" | "HASHTABLE_FIND" | "HASHTABLE_LOOKUP" => DYNAMIC,
+        | "BIDIRECTIONAL_SEQUENCE_RNN" => RECURRENT,
+        "IF" | "WHILE" | "CALL" | "HASHTABLE" | "HASHTABLE_FIND" | "HASHTABLE_LOOKUP" => DYNAMIC,
         "ABS" | "EXP" | "LOG" | "SIN" | "COS" | "SQRT" | "RSQRT" | "SQUARE" | "POW" | "NEG"
         | "FLOOR" | "ROUND" | "CEIL" | "RFFT2D" | "COMPLEX_ABS" | "L2_NORMALIZATION" => {
             FLOAT_ISLAND
         }
-        "BATCH_MATMUL" => "attention is not run: use Dense or convolution layers",
         _ if op == BuiltinOp::CUSTOM => DYNAMIC,
         _ => {
             "convert with full int8 quantisation (a representative data set and TFLITE_BUILTINS_INT8), and build the \

@@ -125,6 +125,16 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// Runs an image until it exits. With `count`, every executed instruction takes 128 ns of the
 /// machine's time.
 pub(crate) fn emulate(machine: &str, image: &Path, count: bool) -> Emulated {
+    emulate_with(machine, image, count, None)
+}
+
+/// [`emulate`] with the bytes of a file in the board's memory.
+pub(crate) fn emulate_with(
+    machine: &str,
+    image: &Path,
+    count: bool,
+    loaded: Option<(&Path, u32)>,
+) -> Emulated {
     let started = Instant::now();
     let mut qemu = match machine {
         "virt" => Command::new("qemu-system-riscv32"),
@@ -135,6 +145,11 @@ pub(crate) fn emulate(machine: &str, image: &Path, count: bool) -> Emulated {
     }
     if count {
         qemu.args(["-icount", "shift=7,align=off,sleep=off"]);
+    }
+    if let Some((file, address)) = loaded {
+        let file = file.display();
+        qemu.arg("-device")
+            .arg(format!("loader,file={file},addr={address:#x},force-raw=on"));
     }
     qemu.args(["-machine", machine, "-kernel"])
         .arg(image)

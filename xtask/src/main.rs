@@ -10,6 +10,7 @@ mod elf;
 mod gates;
 mod images;
 mod measured;
+mod networks;
 mod qemu;
 mod run;
 mod setup;
@@ -30,7 +31,7 @@ struct Cli {
     json: bool,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Verb {
     /// Install what the tests need, then run all of them (what continuous integration runs)
     Test,
@@ -52,6 +53,11 @@ enum Verb {
     Gates,
     /// Instructions of a frame and its operators on emulated cores
     Count,
+    /// Instructions of an inference of the reference networks on emulated cores
+    Networks {
+        /// Only networks and cores with these names
+        names: Vec<String>,
+    },
     /// The example's decisions in C, from `otolith compile` and the system's C compiler
     C,
     /// How accurate integer features are, against f64 and the committed table
@@ -72,6 +78,7 @@ fn main() -> ExitCode {
             qemu::all(&mut report);
             firmware(&mut report, &[size::all, gates::all]);
             count::all(&mut report);
+            networks::all(&mut report, &[]);
             accuracy::check(&mut report);
             c::decisions(&mut report);
             checks::python(&mut report);
@@ -85,6 +92,7 @@ fn main() -> ExitCode {
         Verb::Size => firmware(&mut report, &[size::all]),
         Verb::Gates => firmware(&mut report, &[gates::all]),
         Verb::Count => count::all(&mut report),
+        Verb::Networks { names } => networks::all(&mut report, &names),
         Verb::C => c::decisions(&mut report),
         Verb::Accuracy if cli.json => return accuracy::print_json(),
         Verb::Accuracy => accuracy::check(&mut report),

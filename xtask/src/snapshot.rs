@@ -85,6 +85,12 @@ pub(crate) fn show(
     printed: &[(&str, &Table)],
     kept: &[(&str, &Table)],
 ) {
+    print(report, verb, printed);
+    compare(report, verb, &format!("{}\n{}", rustc(), text(kept)));
+}
+
+/// Prints the tables of a verb.
+pub(crate) fn print(report: &Report, verb: &str, printed: &[(&str, &Table)]) {
     let rustc = rustc();
     if report.json {
         let tables: Map<String, Value> = printed
@@ -98,7 +104,6 @@ pub(crate) fn show(
     } else {
         println!("\n{rustc}\n{}", text(printed));
     }
-    compare(report, verb, &format!("{rustc}\n{}", text(kept)));
 }
 
 fn text(tables: &[(&str, &Table)]) -> String {

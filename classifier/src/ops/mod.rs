@@ -18,6 +18,7 @@ pub mod lookup;
 pub mod lstm;
 pub mod mean;
 pub mod mul;
+pub mod packed;
 pub mod pool;
 pub mod quantize;
 pub mod reduce;

@@ -251,16 +251,17 @@ pub(super) fn svdf<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
             (state, Values::Reals(values)),
         ]);
     }
-    let scales: Result<Vec<f64>, String> = (0..5)
+    let scales: Result<Vec<f32>, String> = (0..5)
         .filter(|&i| i != 3)
-        .map(|i| Ok(scale(node.input(i)?)?.0.into()))
+        .map(|i| Ok(scale(node.input(i)?)?.0))
         .collect();
     let &[x, features, time, middle] = scales?.as_slice() else {
         return Err(node.shapes());
     };
     let (y, zero_point) = scale(output)?;
-    let first = Rescale::new(x * features / middle);
-    let second = Rescale::new(middle * time / f64::from(y));
+    // The reference multiplies and divides in f32 here.
+    let first = Rescale::new((x * features / middle).into());
+    let second = Rescale::new((middle * time / y).into());
     let mut values = node.integers(4)?.to_vec();
     let weights = [node.integers(1)?, node.integers(2)?];
     let sums = sizes.run(&node.offset(0)?, weights, &mut values, |sum| {

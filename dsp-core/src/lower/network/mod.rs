@@ -5,10 +5,17 @@
 //! Operators and number formats are those of `docs/NUMERICS.md`, equal byte for byte to the
 //! TFLite Micro reference kernels.
 
+mod general_conv;
 mod layers;
+mod matmul;
 mod multiplier;
+mod packed;
+mod recurrent;
+mod variables;
+mod wide;
 mod windows;
 
+use crate::deploy::Kernels;
 use crate::error::LowerError;
 use crate::graph::Head;
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
@@ -18,6 +25,8 @@ use otolith_classifier::ops::{copy, decide, quantize};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
 use otolith_tflite::{BuiltinOp, DType, Model, OpCode, Operator, Options, Tensor, hint};
+use std::collections::BTreeMap;
+use variables::Variable;
 
 /// An operator of a model that no plan can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +49,32 @@ pub fn unsupported(model: &Model) -> Vec<Unsupported> {
         return Vec::new();
     };
     let mut lowering = Lowering::new(&mut plan, Section::Decision, "", model);
-    for (&index, input) in model.inputs.iter().zip(inputs) {
+    for (&index, input) in source_inputs(model).iter().zip(inputs) {
         lowering.tensors[index] = Some(input);
     }
     lowering.operators(&model.outputs)
+}
+
+/// The inputs that a plan takes, in the order of the graph's: all but those that only state the
+/// output shape of a TRANSPOSE_CONV, on whose values nothing depends.
+pub fn source_inputs(model: &Model) -> Vec<usize> {
+    let transpose = OpCode::Builtin(BuiltinOp::TRANSPOSE_CONV);
+    let states_shape = |input: usize| {
+        let mut uses = model.operators.iter().flat_map(|op| {
+            let inputs = op.inputs.iter().enumerate();
+            inputs.map(move |(position, &index)| (op, position, index))
+        });
+        let of_shape = |(op, position, index): (&Operator, usize, Option<usize>)| {
+            index != Some(input) || (op.code == transpose && position == 0)
+        };
+        let used = model
+            .operators
+            .iter()
+            .any(|op| op.inputs.contains(&Some(input)));
+        used && !model.outputs.contains(&input) && uses.all(of_shape)
+    };
+    let inputs = model.inputs.iter().copied();
+    inputs.filter(|&input| !states_shape(input)).collect()
 }
 
 /// A plan that runs `model` alone: its source is the inputs, one behind the other in the order of
@@ -53,7 +84,20 @@ pub fn unsupported(model: &Model) -> Vec<Unsupported> {
 /// [`LowerError`] lists every operator that is not supported. Inputs must be of one type, and so
 /// must outputs.
 pub fn network_plan(name: &str, model: &Model) -> Result<PlanBytes, LowerError> {
+    network_plan_for(name, model, Kernels::default())
+}
+
+/// [`network_plan`] with weights in the form of `kernels`.
+///
+/// # Errors
+/// Those of [`network_plan`].
+pub fn network_plan_for(
+    name: &str,
+    model: &Model,
+    kernels: Kernels,
+) -> Result<PlanBytes, LowerError> {
     let mut plan = PlanBuilder::new(name, Numeric::Fixed);
+    plan.set_kernels(kernels);
     let inputs = declare_inputs(&mut plan, model)?;
     let section = Section::Decision;
     if let &[index] = model.outputs.as_slice() {
@@ -105,6 +149,7 @@ pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Resu
     let name = &head.name;
     let fault = |why: String| LowerError::new(name.clone(), why);
     let model = &*head.model;
+    plan.set_kernels(head.kernels);
     let ([_], &[output]) = (model.inputs.as_slice(), model.outputs.as_slice()) else {
         let (i, o) = (model.inputs.len(), model.outputs.len());
         return Err(fault(format!(
@@ -252,13 +297,14 @@ fn add_decide(
 
 /// Declares the source for all inputs of the model and returns a view of each.
 fn declare_inputs(plan: &mut PlanBuilder, model: &Model) -> Result<Vec<TensorId>, LowerError> {
-    let tensors: Vec<&Tensor> = model.inputs.iter().map(|&i| &model.tensors[i]).collect();
-    let dtype = tensors[0].dtype;
-    let allowed = matches!(dtype, DType::I8 | DType::I16 | DType::F32);
+    let inputs = source_inputs(model);
+    let tensors: Vec<&Tensor> = inputs.iter().map(|&i| &model.tensors[i]).collect();
+    let dtype = tensors.first().map_or(DType::I8, |t| t.dtype);
+    let allowed = matches!(dtype, DType::I8 | DType::I16 | DType::I32 | DType::F32);
     if !allowed || tensors.iter().any(|t| t.dtype != dtype) {
         let found: Vec<String> = tensors.iter().map(|t| t.dtype.to_string()).collect();
         let why = format!(
-            "the inputs are {}: allowed are int8, int16 or float32, the same for all; convert \
+            "the inputs are {}: allowed are int8, int16, int32 or float32, the same for all; convert \
              with inference_input_type=tf.int8",
             found.join(", ")
         );
@@ -398,6 +444,14 @@ struct Lowering<'m, 'b> {
     borrowed: Vec<bool>,
     /// Where a tensor of the model must end, if somebody waits for it in a certain place.
     places: Vec<Option<TensorId>>,
+    /// The table of the logistic function, once a layer needs it.
+    sigmoid_table: Option<TensorId>,
+    /// Names of variables by the tensor of their handle.
+    handles: BTreeMap<usize, String>,
+    /// Variables by name.
+    variables: BTreeMap<String, Variable>,
+    /// The form of weights.
+    kernels: Kernels,
 }
 
 impl<'m, 'b> Lowering<'m, 'b> {
@@ -406,6 +460,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
         for &index in &model.inputs {
             borrowed[index] = true;
         }
+        let kernels = plan.kernels();
         Self {
             plan,
             section,
@@ -414,19 +469,24 @@ impl<'m, 'b> Lowering<'m, 'b> {
             tensors: vec![None; model.tensors.len()],
             borrowed,
             places: vec![None; model.tensors.len()],
+            sigmoid_table: None,
+            handles: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            kernels,
         }
     }
 
     fn inputs(&mut self, inputs: &[TensorId]) -> Result<(), LowerError> {
         let model = self.model;
         let fault = |why: String| Err(LowerError::new(self.name, why));
-        if inputs.len() != model.inputs.len() {
-            let (need, got) = (model.inputs.len(), inputs.len());
+        let model_inputs = source_inputs(model);
+        if inputs.len() != model_inputs.len() {
+            let (need, got) = (model_inputs.len(), inputs.len());
             return fault(format!(
                 "the model has {need} inputs, the pipeline gives {got}"
             ));
         }
-        for (&index, &input) in model.inputs.iter().zip(inputs) {
+        for (&index, &input) in model_inputs.iter().zip(inputs) {
             let tensor = &model.tensors[index];
             let got: usize = self.plan.shape(input).iter().product();
             let shape = self.plan.shape(input).to_vec();
@@ -469,8 +529,12 @@ impl<'m, 'b> Lowering<'m, 'b> {
         for &index in outputs {
             needed[index] = true;
         }
+        // Operators that assign variables have no outputs; the next run needs what they do.
+        let runs = |op: &Operator, needed: &[bool]| {
+            op.outputs.is_empty() || op.outputs.iter().any(|&o| needed[o])
+        };
         for op in model.operators.iter().rev() {
-            if op.outputs.iter().any(|&o| needed[o]) {
+            if runs(op, &needed) {
                 for &input in op.inputs.iter().flatten() {
                     needed[input] = true;
                 }
@@ -478,7 +542,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
         }
         let mut faults = Vec::new();
         for (index, op) in model.operators.iter().enumerate() {
-            if !op.outputs.iter().any(|&o| needed[o]) {
+            if !runs(op, &needed) {
                 continue;
             }
             if let Err(why) = self.operator(index, op) {
@@ -500,7 +564,18 @@ impl<'m, 'b> Lowering<'m, 'b> {
             return Err(hint(&op.code).into());
         };
         let name = format!("{}.{index}.{}", self.name, op.code);
+        if let Some(done) = self.wide(&name, *code, op) {
+            return done;
+        }
         match (*code, &op.options) {
+            (BuiltinOp::TRANSPOSE_CONV, _) => self.transpose_conv(&name, op),
+            (BuiltinOp::BATCH_MATMUL, _) => self.batch_matmul(&name, op),
+            (BuiltinOp::SVDF, _) => self.svdf(&name, op),
+            (BuiltinOp::UNIDIRECTIONAL_SEQUENCE_LSTM, _) => self.lstm(&name, op),
+            (BuiltinOp::VAR_HANDLE, _) => self.var_handle(op),
+            (BuiltinOp::READ_VARIABLE, _) => self.read_variable(&name, index, op),
+            (BuiltinOp::ASSIGN_VARIABLE, _) => self.assign_variable(&name, op),
+            (BuiltinOp::CALL_ONCE, _) => self.call_once(&name, op),
             (BuiltinOp::CONV_2D, options @ Options::Conv2D { .. }) => {
                 self.conv_2d(&name, op, options)
             }
@@ -535,6 +610,14 @@ impl<'m, 'b> Lowering<'m, 'b> {
         self.plan.step(self.section, op, name, tensors, params);
     }
 
+    /// [`step`](Self::step) with an operator whose last operand may start where the first one does.
+    fn step_in_place(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
+        self.step(op, name, tensors, params);
+        if let (Some(&x), Some(&y)) = (tensors.first(), tensors.last()) {
+            self.plan.may_share(x, y);
+        }
+    }
+
     /// Index of input `i` of an operator.
     fn index(op: &Operator, i: usize) -> Result<usize, String> {
         let given = op.inputs.get(i).copied().flatten();
@@ -562,6 +645,14 @@ impl<'m, 'b> Lowering<'m, 'b> {
         match &tensor.data {
             Some(data) if tensor.dtype == DType::I8 => {
                 let values: Vec<i8> = data.iter().map(|&b| b as i8).collect();
+                let id = self.plan.table(&tensor.name, &tensor.shape, &values);
+                self.tensors[index] = Some(id);
+                self.borrowed[index] = true;
+                Ok(id)
+            }
+            Some(data) if tensor.dtype == DType::I16 => {
+                let values = data.as_chunks::<2>().0.iter();
+                let values: Vec<i16> = values.map(|&b| i16::from_le_bytes(b)).collect();
                 let id = self.plan.table(&tensor.name, &tensor.shape, &values);
                 self.tensors[index] = Some(id);
                 self.borrowed[index] = true;

@@ -1,0 +1,167 @@
+//! The routines for ARMv6-M (Cortex-M0, M0+), in plain Rust: the core has no multiply-and-add, no
+//! 64-bit products, and no sign-extending load with an offset.
+//!
+//! Two windows share one multiplication. Their values `x` and `y` stand in one word as
+//! `x + (y << 16)`, so that `w` times the word is `w * x + (w * y << 16)`. Two such products add up
+//! before the halves are taken apart: with `|w * x| <= 2^14` no half overflows its 16 bits.
+
+use super::planes::march_by;
+use super::portable;
+use super::{Channel, DEPTHWISE_3X3_RECORD, March, Packed, Sign, TAPS_27, Window};
+
+pub(super) use super::planes::depthwise_3x3_lines;
+#[cfg_attr(test, allow(unused_imports))]
+pub(super) use portable::{
+    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gemv, sums,
+};
+
+/// Values of two windows in one word.
+#[inline(always)]
+fn join(x: i8, y: i8) -> u32 {
+    (i32::from(x) + (i32::from(y) << 16)) as u32
+}
+
+/// See [`super::gather2`]. The words are `x + (y << 16)` for bytes 0, 2, 1 and 3 of each four.
+pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
+    let (mut acts, _) = acts.as_chunks_mut::<4>();
+    let [a, b] = windows;
+    for i in 0..rows {
+        let Some((to, rest)) = acts.split_at_mut_checked(words) else {
+            return;
+        };
+        acts = rest;
+        let [a, b] = [a, b].map(|window| {
+            let from = window.bytes.get(i * window.stride..).unwrap_or_default();
+            from.as_chunks::<4>().0
+        });
+        for ((to, &[x0, x1, x2, x3]), &[y0, y1, y2, y3]) in to.iter_mut().zip(a).zip(b) {
+            *to = [join(x0, y0), join(x2, y2), join(x1, y1), join(x3, y3)];
+        }
+    }
+}
+
+/// See [`super::gather2_27`].
+pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
+    let (fours, tail) = acts.split_at_mut(24);
+    gather2(windows, 3, 2, fours);
+    let [a, b] = windows;
+    let ninth = |window: &Window<'_>, row: usize| {
+        let byte = window.bytes.get(row * window.stride + 8);
+        byte.copied().unwrap_or(0)
+    };
+    for (row, to) in tail.iter_mut().enumerate() {
+        *to = match row {
+            0..3 => join(ninth(&a, row), ninth(&b, row)),
+            _ => 0,
+        };
+    }
+}
+
+/// Added to a sum of two products: makes both halves positive, whatever they are.
+const OFFSET: u32 = 0x7fff_7fff;
+
+/// Sums of one channel of a group for both windows: `ODD` of channels 0 and 1, or with `SECOND` of 2
+/// and 3.
+#[inline(always)]
+fn lanes<const SECOND: bool, const ODD: bool>(weights: &[[u32; 2]], acts: &[[u32; 2]]) -> [i32; 2] {
+    let (mut total, mut upper) = (0u32, 0u32);
+    let mut step = |&[first, second]: &[u32; 2], &[x, y]: &[u32; 2]| {
+        let word = if SECOND { second } else { first };
+        let (w, v) = if ODD {
+            (i32::from(word as i8), i32::from((word >> 16) as i8))
+        } else {
+            // What the odd weight borrowed comes back before the shift.
+            let w = i32::from(word.wrapping_add(0x80) as i16) >> 8;
+            (w, word.wrapping_add(0x80_0000) as i32 >> 24)
+        };
+        let sum = (w as u32)
+            .wrapping_mul(x)
+            .wrapping_add(OFFSET)
+            .wrapping_add((v as u32).wrapping_mul(y));
+        total = total.wrapping_add(sum);
+        upper = upper.wrapping_add(sum >> 16);
+    };
+    let ((weights, last_weights), (acts, last_acts)) =
+        (weights.as_chunks::<2>(), acts.as_chunks::<2>());
+    for ([w0, w1], [x0, x1]) in weights.iter().zip(acts) {
+        step(w0, x0);
+        step(w1, x1);
+    }
+    for (w, x) in last_weights.iter().zip(last_acts) {
+        step(w, x);
+    }
+    let n = (2 * acts.len() + last_acts.len()) as u32;
+    let upper = upper.wrapping_sub(n.wrapping_mul(OFFSET >> 16));
+    let lower = total
+        .wrapping_sub(n.wrapping_mul(OFFSET))
+        .wrapping_sub(upper << 16);
+    [lower as i32, upper as i32]
+}
+
+/// See [`super::gemm2`].
+pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
+    let (acts, _) = acts.as_chunks::<2>();
+    let (mut weights, _) = packed.weights.as_chunks::<2>();
+    let [xs, ys] = outputs.map(|output| output.as_chunks_mut::<4>().0);
+    let (groups, _) = packed.channels.as_chunks::<4>();
+    for ((channels, x), y) in groups.iter().zip(xs).zip(ys) {
+        let Some((group, rest)) = weights.split_at_checked(acts.len()) else {
+            return;
+        };
+        weights = rest;
+        let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x, y);
+        let [c0, c1, c2, c3] = channels;
+        // The shifts give an even sum the 24 bits that other cores have for it.
+        let even = |[s, t]: [i32; 2]| [(s << 8) >> 7, (t << 8) >> 7];
+        let odd = |[s, t]: [i32; 2]| [s << 1, t << 1];
+        let both = |sums: [i32; 2], channel: &Channel, x: &mut i8, y: &mut i8| {
+            [*x, *y] = outputs_of(sums, channel, packed.sign);
+        };
+        both(even(lanes::<false, false>(group, acts)), c0, x0, y0);
+        both(odd(lanes::<false, true>(group, acts)), c1, x1, y1);
+        both(even(lanes::<true, false>(group, acts)), c2, x2, y2);
+        both(odd(lanes::<true, true>(group, acts)), c3, x3, y3);
+    }
+}
+
+/// Outputs of a channel with the doubled sums `sums`.
+#[inline(never)]
+fn outputs_of(sums: [i32; 2], channel: &Channel, sign: Sign) -> [i8; 2] {
+    let [bias, ..] = channel;
+    sums.map(|sum| requantise(bias.wrapping_add(sum), channel, sign))
+}
+
+/// [`portable::requantise`] from 32-bit products where the sum allows it: the multiplier is taken
+/// apart into `m2 * 2^20 + m1 * 2^10 + m0`, and each part's floor is exact.
+#[inline(always)]
+fn requantise(acc: i32, channel: &Channel, sign: Sign) -> i8 {
+    /// Sums below this are multiplied in parts.
+    const SMALL: u32 = 1 << 19;
+    let &[_, multiplier, constant, shift] = channel;
+    if (acc as u32).wrapping_add(SMALL) >= 2 * SMALL {
+        return portable::requantise(acc, channel, sign);
+    }
+    let m0 = multiplier & 0x3ff;
+    let m1 = (multiplier >> 10) & 0x3ff;
+    let m2 = multiplier >> 20;
+    let high = (acc * m2 + ((acc * m1 + (acc * m0 >> 10)) >> 10) + (1 << 11)) >> 12;
+    let t = match sign {
+        Sign::Matters => constant.wrapping_add(acc >> 31),
+        Sign::Saturates => constant,
+    };
+    let y = high.wrapping_add(t).wrapping_shr(shift as u32);
+    y.max(-128).min(127) as i8
+}
+
+/// See [`super::depthwise_3x3_march`].
+pub(super) fn depthwise_3x3_march(
+    march: &March,
+    planes: &[u32],
+    record: &[u32; DEPTHWISE_3X3_RECORD],
+    output: &mut [i8],
+) {
+    match march.stride {
+        1 => march_by::<1>(march, planes, record, output, requantise),
+        _ => march_by::<2>(march, planes, record, output, requantise),
+    }
+}

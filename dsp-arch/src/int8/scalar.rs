@@ -1,0 +1,120 @@
+//! The routines for small cores that load and multiply one number at a time, in plain Rust: ARMv7-M
+//! (Cortex-M3), ARMv8-M (Cortex-M33) and 32-bit RISC-V.
+//!
+//! A pair of channels meets two windows, so that each value that is loaded is used twice: four
+//! loads and four multiply-and-adds for four taps.
+
+use super::planes::{halves, march_by};
+use super::portable::requantise;
+use super::{Channel, DEPTHWISE_3X3_RECORD, March, Packed, Sign};
+
+pub(super) use super::planes::depthwise_3x3_lines;
+#[cfg_attr(test, allow(unused_imports))]
+pub(super) use super::portable::{
+    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gather2, gather2_27, sums,
+};
+
+/// The doubled sums of both channels from `256 * S_even + S_odd` and `S_odd`.
+#[inline(always)]
+fn doubled(both: i32, odd: i32) -> [i32; 2] {
+    [both.wrapping_sub(odd) >> 7, odd.wrapping_shl(1)]
+}
+
+/// The output of a channel with the doubled sum `sum`.
+#[inline(always)]
+fn output(sum: i32, channel: &Channel, sign: Sign) -> i8 {
+    let [bias, ..] = channel;
+    requantise(bias.wrapping_add(sum), channel, sign)
+}
+
+/// Doubled sums of channels 0 and 1 of a group, or with `SECOND` 2 and 3, for both windows.
+#[inline(always)]
+fn tile<const SECOND: bool>(weights: &[[i16; 4]], acts: &[[i16; 4]]) -> [[i32; 2]; 2] {
+    let (mut x_both, mut x_odd, mut y_both, mut y_odd) = (0i32, 0i32, 0i32, 0i32);
+    let mut step = |&[a, b, c, d]: &[i16; 4], &[x0, x1, y0, y1]: &[i16; 4]| {
+        let weights = if SECOND { [c, d] } else { [a, b] };
+        for (w, (x, y)) in weights.into_iter().zip([(x0, y0), (x1, y1)]) {
+            let (both, odd) = (i32::from(w), i32::from(w as i8));
+            let (x, y) = (i32::from(x), i32::from(y));
+            x_both = x_both.wrapping_add(both * x);
+            x_odd = x_odd.wrapping_add(odd * x);
+            y_both = y_both.wrapping_add(both * y);
+            y_odd = y_odd.wrapping_add(odd * y);
+        }
+    };
+    let ((weights, last_weights), (acts, last_acts)) =
+        (weights.as_chunks::<4>(), acts.as_chunks::<4>());
+    for ([w0, w1, w2, w3], [x0, x1, x2, x3]) in weights.iter().zip(acts) {
+        step(w0, x0);
+        step(w1, x1);
+        step(w2, x2);
+        step(w3, x3);
+    }
+    for (w, x) in last_weights.iter().zip(last_acts) {
+        step(w, x);
+    }
+    [doubled(x_both, x_odd), doubled(y_both, y_odd)]
+}
+
+/// See [`super::gemm2`].
+pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
+    let (acts, _) = halves(acts).as_chunks::<4>();
+    let (mut weights, _) = halves(packed.weights).as_chunks::<4>();
+    let [xs, ys] = outputs.map(|output| output.as_chunks_mut::<4>().0);
+    let (groups, _) = packed.channels.as_chunks::<4>();
+    for ((channels, x), y) in groups.iter().zip(xs).zip(ys) {
+        let Some((group, rest)) = weights.split_at_checked(acts.len()) else {
+            return;
+        };
+        weights = rest;
+        let [c0, c1, c2, c3] = channels;
+        let [x01, y01] = tile::<false>(group, acts);
+        let quantise = |[even, odd]: [i32; 2], c: &Channel, d: &Channel| {
+            [output(even, c, packed.sign), output(odd, d, packed.sign)]
+        };
+        let ([x0, x1], [y0, y1]) = (quantise(x01, c0, c1), quantise(y01, c0, c1));
+        let [x23, y23] = tile::<true>(group, acts);
+        let ([x2, x3], [y2, y3]) = (quantise(x23, c2, c3), quantise(y23, c2, c3));
+        *x = [x0, x1, x2, x3];
+        *y = [y0, y1, y2, y3];
+    }
+}
+
+/// See [`super::gemv`].
+pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
+    let (acts, _) = halves(acts).as_chunks::<2>();
+    let (mut weights, _) = halves(packed.weights).as_chunks::<4>();
+    let (groups, _) = packed.channels.as_chunks::<4>();
+    for (channels, to) in groups.iter().zip(to.as_chunks_mut::<4>().0) {
+        let Some((group, rest)) = weights.split_at_checked(acts.len()) else {
+            return;
+        };
+        weights = rest;
+        let (mut first, mut first_odd, mut second, mut second_odd) = (0i32, 0i32, 0i32, 0i32);
+        for (&[a, b, c, d], &[x, y]) in group.iter().zip(acts) {
+            for (w, v, x) in [(a, c, x), (b, d, y)] {
+                let x = i32::from(x);
+                first = first.wrapping_add(i32::from(w) * x);
+                first_odd = first_odd.wrapping_add(i32::from(w as i8) * x);
+                second = second.wrapping_add(i32::from(v) * x);
+                second_odd = second_odd.wrapping_add(i32::from(v as i8) * x);
+            }
+        }
+        let ([s0, s1], [s2, s3]) = (doubled(first, first_odd), doubled(second, second_odd));
+        let [c0, c1, c2, c3] = channels;
+        *to = [(s0, c0), (s1, c1), (s2, c2), (s3, c3)].map(|(s, c)| output(s, c, Sign::Matters));
+    }
+}
+
+/// See [`super::depthwise_3x3_march`].
+pub(super) fn depthwise_3x3_march(
+    march: &March,
+    planes: &[u32],
+    record: &[u32; DEPTHWISE_3X3_RECORD],
+    output: &mut [i8],
+) {
+    match march.stride {
+        1 => march_by::<1>(march, planes, record, output, requantise),
+        _ => march_by::<2>(march, planes, record, output, requantise),
+    }
+}
