@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use otolith_dsp_core::deploy::Deploy;
+use otolith_dsp_core::deploy::{Deploy, Target};
 use otolith_dsp_core::engine::Numeric;
 use std::path::PathBuf;
 
@@ -234,6 +234,35 @@ pub(crate) struct Diff {
     pub(crate) numeric: NumericArg,
 }
 
+/// A processor, as `[deploy]` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetArg {
+    Generic,
+    #[value(name = "cortex-m0plus")]
+    CortexM0Plus,
+    CortexM3,
+    #[value(name = "cortex-m4f")]
+    CortexM4f,
+    CortexM7,
+    CortexM33,
+    Riscv32imac,
+}
+
+impl TargetArg {
+    /// The processor.
+    pub(crate) fn target(self) -> Target {
+        match self {
+            Self::Generic => Target::Generic,
+            Self::CortexM0Plus => Target::CortexM0Plus,
+            Self::CortexM3 => Target::CortexM3,
+            Self::CortexM4f => Target::CortexM4f,
+            Self::CortexM7 => Target::CortexM7,
+            Self::CortexM33 => Target::CortexM33,
+            Self::Riscv32imac => Target::Riscv32imac,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The model (.tflite)
@@ -248,6 +277,9 @@ pub(crate) struct Verify {
     /// Seed of the random inputs
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// The processor whose plan is compared
+    #[arg(long, value_enum, default_value = "generic")]
+    pub(crate) target: TargetArg,
     /// Show each layer's ratio of signal to quantisation error, against real arithmetic
     #[arg(long)]
     pub(crate) loss: bool,

@@ -4,7 +4,8 @@
 //! `fixtures/gen/random_models.py` made models, inputs and outputs; a record's number is its seed.
 
 use otolith_classifier::ALL;
-use otolith_dsp_core::lower::network::network_plan;
+use otolith_dsp_core::deploy::Kernels;
+use otolith_dsp_core::lower::network::network_plan_for;
 use otolith_dsp_core::network::{Arithmetic, Interpreter};
 use otolith_dsp_nostd::format::{Elem, Element};
 use otolith_dsp_nostd::{Event, Plan, PlanInfo, Runner};
@@ -64,8 +65,8 @@ fn values<T: Element>(bytes: &[u8]) -> Vec<T> {
 }
 
 /// The output of the device's plan.
-fn on_the_device(model: &Model, inputs: &[u8]) -> Result<Vec<u8>, String> {
-    let bytes = network_plan("m", model).map_err(|e| e.to_string())?;
+fn on_the_device(model: &Model, kernels: Kernels, inputs: &[u8]) -> Result<Vec<u8>, String> {
+    let bytes = network_plan_for("m", model, kernels).map_err(|e| e.to_string())?;
     let plan = Plan::from_bytes(&bytes, ALL).map_err(|e| e.to_string())?;
     let source = PlanInfo::from_bytes(&bytes).unwrap().header().source_elem;
     // An arena full of garbage: nothing may depend on what was there.
@@ -149,7 +150,11 @@ fn every_record(run: impl Fn(&Model, &[u8]) -> Result<Vec<u8>, String>, refused:
 
 #[test]
 fn plans_equal_the_reference_kernels() {
-    every_record(on_the_device, &NOT_LOWERED);
+    for kernels in [Kernels::Plain, Kernels::Packed] {
+        println!("{kernels:?}");
+        let run = |model: &Model, inputs: &[u8]| on_the_device(model, kernels, inputs);
+        every_record(run, &NOT_LOWERED);
+    }
 }
 
 #[test]

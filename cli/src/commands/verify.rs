@@ -21,7 +21,8 @@ pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status, Failure> {
     let bytes = fs::read(&args.model)
         .map_err(|error| Failure::io(Status::BadInput, &args.model, &error))?;
     let model = Model::from_bytes(&bytes).map_err(|error| Failure::input(&file, error))?;
-    let mut verifier = Verifier::new(&model, args.loss).map_err(|error| failure(&file, error))?;
+    let mut verifier = Verifier::new(&model, args.target.target().kernels(), args.loss)
+        .map_err(|error| failure(&file, error))?;
     let mut inputs = Vec::new();
     if let Some(path) = &args.input {
         inputs = read_inputs(path, &model, verifier.input_len())?;
@@ -51,6 +52,7 @@ pub(crate) fn run(args: &Verify, console: &Console) -> Result<Status, Failure> {
             "file": file,
             "inputs": verifier.inputs(),
             "seed": args.seed,
+            "target": args.target.target().name(),
             "equal": first.is_none(),
             "first_difference": first.map(|(layer, difference)| json!({
                 "operator": layer.index, "op": layer.op, "tensor": layer.tensor,

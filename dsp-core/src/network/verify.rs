@@ -1,9 +1,10 @@
 //! The device's plan of a model against the reference interpreter, layer by layer.
 
 use super::{Arithmetic, Interpreter, NetworkError, Values};
+use crate::deploy::Kernels;
 use crate::engine::all_ops;
 use crate::error::{EngineError, LowerError};
-use crate::lower::network::network_plan;
+use crate::lower::network::network_plan_for;
 use crate::plan_builder::{PlanBytes, PlanNotes};
 use otolith_dsp_nostd::format::{Elem, Element, parse_step_word};
 use otolith_dsp_nostd::{Plan, PlanInfo, Pushed, Runner, Tensors};
@@ -95,13 +96,13 @@ pub struct Verifier<'m> {
 }
 
 impl<'m> Verifier<'m> {
-    /// Prepares the comparison. With `loss`, real arithmetic runs too, for
-    /// [`Layer::snr_db`].
+    /// Prepares the comparison with a plan whose weights have the form of `kernels`. With `loss`,
+    /// real arithmetic runs too, for [`Layer::snr_db`].
     ///
     /// # Errors
     /// [`VerifyError::Engine`] when the device cannot run the model.
-    pub fn new(model: &'m Model, loss: bool) -> Result<Self, VerifyError> {
-        let plan = network_plan("model", model).map_err(EngineError::from)?;
+    pub fn new(model: &'m Model, kernels: Kernels, loss: bool) -> Result<Self, VerifyError> {
+        let plan = network_plan_for("model", model, kernels).map_err(EngineError::from)?;
         Self::with_plan(model, plan, loss)
     }
 
@@ -346,7 +347,13 @@ mod tests {
     #[test]
     fn the_plan_of_a_model_equals_the_interpreter() {
         let model = keywords();
-        let mut verifier = Verifier::new(&model, true).expect("a plan");
+        for kernels in [Kernels::Plain, Kernels::Packed] {
+            let mut verifier = Verifier::new(&model, kernels, true).expect("a plan");
+            every_layer_is_equal(&mut verifier);
+        }
+    }
+
+    fn every_layer_is_equal(verifier: &mut Verifier<'_>) {
         let input = ramp(verifier.input_len());
         verifier.add(&input).expect("it runs");
         let layers = verifier.layers();
@@ -376,7 +383,7 @@ mod tests {
             value[1] ^= 0x40;
         }
         bias.data = Some(bytes.into());
-        let plan = network_plan("model", &other).expect("a plan");
+        let plan = network_plan_for("model", &other, Kernels::Plain).expect("a plan");
         let mut verifier = Verifier::with_plan(&model, plan, false).expect("a plan");
         verifier.add(&ramp(verifier.input_len())).expect("it runs");
         let differs = |layer: &&Layer| matches!(layer.verdict, Verdict::Differs(_));
