@@ -15,7 +15,7 @@ const BIASES: [usize; 4] = [12, 13, 14, 15];
 const PROJECTION: usize = 16;
 const OUTPUT_STATE: usize = 18;
 const CELL_STATE: usize = 19;
-const NORMALISATIONS: std::ops::Range<usize> = 20..24;
+const NORMALISATIONS: [usize; 4] = [20, 21, 22, 23];
 
 /// A gate's weights; the gates are those of input, forgetting, cell and output.
 struct Gate<F> {
@@ -83,9 +83,8 @@ pub(super) fn lstm<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
     if !node.is_real() {
         return Err("the reference interpreter runs it in real numbers only".into());
     }
-    if node.index(PROJECTION).is_some()
-        || NORMALISATIONS.into_iter().any(|i| node.index(i).is_some())
-    {
+    let mut refused = [PROJECTION].into_iter().chain(NORMALISATIONS);
+    if refused.any(|i| node.index(i).is_some()) {
         return Err("projection and layer normalisation are not run".into());
     }
     let &[first, second, n_in] = node.input(0)?.shape.as_slice() else {

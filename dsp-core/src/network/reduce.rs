@@ -105,15 +105,11 @@ pub(super) fn arg_extreme<F: Real>(node: &Node<'_, F>, largest: bool) -> Result<
         let elements = group.iter().enumerate();
         let best = elements.reduce(|a, b| {
             let (a_value, b_value) = (x[*a.1], x[*b.1]);
-            if if largest {
-                b_value > a_value
-            } else {
-                b_value < a_value
-            } {
-                b
-            } else {
-                a
-            }
+            let better = match largest {
+                true => b_value > a_value,
+                false => b_value < a_value,
+            };
+            if better { b } else { a }
         });
         best.map_or(0, |(index, _)| index as i64)
     }

@@ -141,8 +141,8 @@ impl<'m> Verifier<'m> {
         inputs.map(|&index| input_bytes(self.model, index)).sum()
     }
 
-    /// Compares on one input: the bytes of the graph's inputs, little endian, one behind the
-    /// other.
+    /// Compares on one input, all state forgotten before it: the bytes of the graph's inputs,
+    /// little endian, one behind the other.
     ///
     /// # Errors
     /// [`VerifyError`] for an input of another size, or an operator that the interpreter does
@@ -160,6 +160,8 @@ impl<'m> Verifier<'m> {
             parts.push(part);
             rest = tail;
         }
+        // The runner of each input is new, so variables start anew here too.
+        self.exact.reset();
         self.exact.run(&parts)?;
         let spots = &self.spots;
         let mut found: Vec<Option<Vec<u8>>> = vec![None; spots.len()];
@@ -182,6 +184,7 @@ impl<'m> Verifier<'m> {
             );
         }
         if let Some(real) = &mut self.real {
+            real.reset();
             real.run(&parts)?;
             for layer in &mut self.layers {
                 account(self.model, &self.exact, real, layer);
