@@ -117,7 +117,10 @@ pub(crate) fn run(io: &mut Io<'_, '_>, f: impl Fn(i8, i8) -> i8) -> Result<(), F
     let mut a_at = Odometer::new(dims, outer(g.a_strides()));
     let mut b_at = Odometer::new(dims, outer(g.b_strides()));
     let n = size(g.d4).max(1);
-    match (io.step.in_place(0, 2)?, io.step.in_place(1, 2)?) {
+    match (
+        io.step.starts_together(0, 2)?,
+        io.step.starts_together(1, 2)?,
+    ) {
         (true, true) => {
             for y in io.write::<i8>(2)? {
                 *y = f(*y, *y);

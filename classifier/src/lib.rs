@@ -21,7 +21,6 @@
 //! | 0x0205 | `ADD_I8` | `ops/add.rs` |
 //! | 0x0206 | `MEAN_I8` | `ops/mean.rs` |
 //! | 0x0207 | `SOFTMAX_I8` | `ops/softmax.rs` |
-//! | 0x0208 | `COPY_I8` | `ops/copy.rs` |
 //! | 0x0210 | `QUANTIZE_F32_I8` | `ops/quantize.rs` |
 //! | 0x0211 | `QUANTIZE_I8_I8` | `ops/quantize.rs` |
 //! | 0x0212 | `QUANTIZE_I16_I8` | `ops/quantize.rs` |
@@ -117,7 +116,6 @@ pub const ALL: &[&Op] = &[
     &ops::add::ADD_I8,
     &ops::mean::MEAN_I8,
     &ops::softmax::SOFTMAX_I8,
-    &ops::copy::COPY_I8,
     &ops::quantize::QUANTIZE_F32_I8,
     &ops::quantize::QUANTIZE_I8_I8,
     &ops::quantize::QUANTIZE_I16_I8,

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 
 /// Models that do not run, by what they need: each must be refused with a reason.
 const NOT_YET: &[(&str, &str)] = &[
-    ("dtln_noise_suppression", "int8 operators"),
     ("ad01_dynrange", "float networks"),
     ("ad01_fp32", "float networks"),
     ("hello_world_float", "float networks"),
@@ -24,94 +23,13 @@ const NOT_YET: &[(&str, &str)] = &[
     ("pretrainedResnet_float", "float networks"),
     ("trained_lstm", "float networks"),
     ("vww_96_float", "float networks"),
-    ("i16x8_concat", "data movement of int16"),
-    ("i16x8_pad", "data movement of int16"),
-    ("seanet_pad0", "data movement of int16"),
-    ("seanet_pad1", "data movement of int16"),
-    ("seanet_pad18", "data movement of int16"),
-    ("seanet_strided_slice0", "data movement of int16"),
-    ("seanet_strided_slice1", "data movement of int16"),
-    ("seanet_strided_slice33", "data movement of int16"),
-    ("abs", "int8 operators"),
-    ("argmax", "int8 operators"),
-    ("argmin", "int8 operators"),
-    ("broadcast_to", "int8 operators"),
-    ("concat_diffscale", "int8 operators"),
-    ("concat_same", "int8 operators"),
-    ("exp", "int8 operators"),
-    ("gather", "int8 operators"),
-    ("gelu", "int8 operators"),
-    ("h_hswish_rescale", "int8 operators"),
-    ("h_leaky_rescale", "int8 operators"),
-    ("h_mul_0", "int8 operators"),
-    ("h_mul_1", "int8 operators"),
-    ("h_mul_2", "int8 operators"),
-    ("h_mul_3", "int8 operators"),
-    ("h_relu_rescale", "int8 operators"),
-    ("h_sub_0", "int8 operators"),
-    ("h_sub_1", "int8 operators"),
-    ("h_sub_2", "int8 operators"),
-    ("h_sub_3", "int8 operators"),
-    ("hard_swish", "int8 operators"),
-    ("k_conv1d_dil_causal", "int8 operators"),
-    ("k_gru_unroll", "int8 operators"),
-    ("k_lstm_unroll", "int8 operators"),
-    ("k_rnn_unroll", "int8 operators"),
-    ("l2norm", "int8 operators"),
-    ("leaky_relu_001", "int8 operators"),
-    ("leaky_relu_02", "int8 operators"),
-    ("log_softmax", "int8 operators"),
-    ("logistic_1", "int8 operators"),
-    ("logistic_40", "int8 operators"),
-    ("logistic_8", "int8 operators"),
-    ("logistic_asym", "int8 operators"),
-    ("maximum", "int8 operators"),
-    ("minimum_bcast", "int8 operators"),
-    ("mirror_pad", "int8 operators"),
-    ("mul_bcast", "int8 operators"),
-    ("mul_relu6", "int8 operators"),
-    ("mul_same", "int8 operators"),
-    ("mul_square", "int8 operators"),
-    ("neg", "int8 operators"),
-    ("pack", "int8 operators"),
-    ("pad_2d", "int8 operators"),
-    ("padv2_const", "int8 operators"),
-    ("prelu", "int8 operators"),
-    ("reduce_max", "int8 operators"),
-    ("reduce_min", "int8 operators"),
-    ("relu", "int8 operators"),
-    ("relu6", "int8 operators"),
-    ("relu_n1_1", "int8 operators"),
-    ("resize_bl", "int8 operators"),
-    ("resize_bl_align", "int8 operators"),
-    ("resize_bl_half", "int8 operators"),
-    ("resize_nn", "int8 operators"),
-    ("resize_nn_half", "int8 operators"),
-    ("rsqrt", "int8 operators"),
-    ("s2d", "int8 operators"),
-    ("slice", "int8 operators"),
-    ("split3", "int8 operators"),
-    ("splitv", "int8 operators"),
-    ("sqdiff", "int8 operators"),
-    ("strided_slice", "int8 operators"),
-    ("strided_slice_shrink", "int8 operators"),
-    ("sub_bcast", "int8 operators"),
-    ("sub_same", "int8 operators"),
-    ("sum_axis1", "int8 operators"),
-    ("tanh_05", "int8 operators"),
-    ("tanh_4", "int8 operators"),
-    ("tanh_asym", "int8 operators"),
-    ("transpose_021", "int8 operators"),
-    ("transpose_0312", "int8 operators"),
-    ("unpack", "int8 operators"),
     ("audio_preprocessor_float", "signal operators"),
     ("audio_preprocessor_int8", "signal operators"),
-    ("k_lstm", "int8 operators"),
 ];
 
 /// What the golden folder held when this test was written.
-const EXPECTED_MODELS: usize = 138;
-const EXPECTED_CASES: usize = 1444;
+const EXPECTED_MODELS: usize = 220;
+const EXPECTED_CASES: usize = 2228;
 
 fn golden() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
@@ -167,9 +85,11 @@ fn run(folder: &Path, entry: &Value, model: &Model) -> Result<usize, String> {
     let mut runner = Runner::new(plan, arena.bytes()).map_err(|e| e.to_string())?;
 
     let data = std::fs::read(folder.join(entry["data"].as_str().unwrap())).unwrap();
-    // TFLite Micro is the contract where its outputs differ from TensorFlow's.
+    // TFLite Micro is the contract where its outputs differ from TensorFlow's, but for RELU6,
+    // where it forgets the change of scale.
     let truth = entry["tflm_outputs"]
         .as_str()
+        .filter(|_| name != "relu6")
         .map(|file| std::fs::read(folder.join(file)).unwrap());
     let bytes_of_one = |t: &Value| -> usize {
         let shape = t["shape"].as_array().unwrap().iter();
@@ -305,19 +225,10 @@ fn all_unsupported_operators_are_named_at_once() {
             network_plan(name, &model).unwrap_err().to_string(),
         )
     };
-    let (faults, text) = refusal("prelu");
-    let names: Vec<&str> = faults.iter().map(|f| f.name.as_str()).collect();
-    assert_eq!(names, ["ABS", "SUB", "MUL", "MUL", "RELU"]);
-    assert!(
-        text.starts_with("prelu: 5 operators of the model cannot run:"),
-        "{text}"
-    );
-    assert!(
-        text.contains("RELU [1, 4, 5, 6]: put the ReLU directly after"),
-        "{text}"
-    );
-
     let (faults, text) = refusal("hello_world_float");
-    assert_eq!(faults.len(), 3);
+    let names: Vec<&str> = faults.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["FULLY_CONNECTED"; 3]);
+    let start = "hello_world_float: 3 operators of the model cannot run:";
+    assert!(text.starts_with(start), "{text}");
     assert!(text.contains("is float32, allowed is int8"), "{text}");
 }

@@ -149,25 +149,20 @@ impl<'p> Step<'p> {
         Ok(())
     }
 
-    /// Whether operands `a` and `b` are the same bytes.
-    pub fn in_place(&self, a: usize, b: usize) -> Result<bool, Fault> {
-        let (ra, rb) = (self.record(a)?, self.record(b)?);
-        Ok(ra.place == rb.place && byte_range(ra)? == byte_range(rb)?)
-    }
-
-    /// Fails when operands `a` and `b` share some of their bytes, but not all. Element-wise
-    /// kernels ask for this: their output may lie exactly over an input.
-    pub fn expect_in_place_or_disjoint(&self, a: usize, b: usize) -> Result<(), Fault> {
-        if self.in_place(a, b)? {
-            return Ok(());
-        }
-        self.expect_disjoint(a, b)
-    }
-
     /// Whether operands `a` and `b` start at the same byte: the step works in place.
     pub fn starts_together(&self, a: usize, b: usize) -> Result<bool, Fault> {
         let (a, b) = (self.record(a)?, self.record(b)?);
         Ok(a.place == b.place && a.offset == b.offset)
+    }
+
+    /// Fails when operands `a` and `b` share bytes, but do not start at the same one.
+    /// Element-wise kernels ask for this, for operands of one length: their output may lie
+    /// exactly over an input.
+    pub fn expect_in_place_or_disjoint(&self, a: usize, b: usize) -> Result<(), Fault> {
+        if self.starts_together(a, b)? {
+            return Ok(());
+        }
+        self.expect_disjoint(a, b)
     }
 
     #[inline]

@@ -308,7 +308,6 @@ extern const oto_op OTO_OP_MAX_POOL_2D_I8;
 extern const oto_op OTO_OP_ADD_I8;
 extern const oto_op OTO_OP_MEAN_I8;
 extern const oto_op OTO_OP_SOFTMAX_I8;
-extern const oto_op OTO_OP_COPY_I8;
 extern const oto_op OTO_OP_QUANTIZE_F32_I8;
 extern const oto_op OTO_OP_QUANTIZE_I8_I8;
 extern const oto_op OTO_OP_QUANTIZE_I16_I8;

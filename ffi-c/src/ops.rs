@@ -198,7 +198,6 @@ export! {
     OTO_OP_ADD_I8 = net::add::ADD_I8;
     OTO_OP_MEAN_I8 = net::mean::MEAN_I8;
     OTO_OP_SOFTMAX_I8 = net::softmax::SOFTMAX_I8;
-    OTO_OP_COPY_I8 = net::copy::COPY_I8;
     OTO_OP_QUANTIZE_F32_I8 = net::quantize::QUANTIZE_F32_I8;
     OTO_OP_QUANTIZE_I8_I8 = net::quantize::QUANTIZE_I8_I8;
     OTO_OP_QUANTIZE_I16_I8 = net::quantize::QUANTIZE_I16_I8;

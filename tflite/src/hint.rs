@@ -23,39 +23,25 @@ pub fn hint(code: &OpCode) -> &'static str {
         }
     };
     match op.name().unwrap_or("") {
-        "RELU" | "RELU6" | "RELU_N1_TO_1" | "RELU_0_TO_1" => {
-            "put the ReLU directly after a convolution, dense or add layer so that the converter fuses it"
+        "RELU_0_TO_1" => "use ReLU or ReLU6 as activation",
+        "DIV" | "POW" | "FLOOR_DIV" | "FLOOR_MOD" | "ATAN2" => {
+            "multiply by a constant instead, or do the division in the feature block"
         }
-        "LOGISTIC" => {
-            "end the model with Dense(2, softmax) instead of Dense(1, sigmoid); inside the model use ReLU"
+        "LESS" | "GREATER" | "GREATER_EQUAL" | "LESS_EQUAL" | "EQUAL" | "NOT_EQUAL" | "SELECT"
+        | "SELECT_V2" | "LOGICAL_AND" | "LOGICAL_OR" | "LOGICAL_NOT" | "WHERE" => {
+            "comparisons are not run: use Maximum, Minimum or ReLU, and compare scores in the decide block"
         }
-        "TANH" | "ELU" | "GELU" | "HARD_SWISH" | "LEAKY_RELU" | "PRELU" | "LOG_SOFTMAX" => {
-            "use ReLU or ReLU6 as activation, and softmax at the end"
+        "GATHER_ND" | "SCATTER_ND" | "ONE_HOT" | "EMBEDDING_LOOKUP" | "REVERSE_SEQUENCE" => {
+            "use Gather with constant indices, or Reshape and slices"
         }
-        "PAD" | "PADV2" | "MIRROR_PAD" => {
-            "use padding=\"same\" or \"valid\" in the convolution instead of ZeroPadding or padding=\"causal\""
+        "SHAPE" | "RANK" | "FILL" | "RANGE" | "ZEROS_LIKE" => {
+            "give the model a fixed input shape (batch_size=1), so that the converter computes shapes itself"
         }
-        "CONCATENATION" | "PACK" | "UNPACK" | "SPLIT" | "SPLIT_V" => {
-            "use Add instead of Concatenate, and a single input and branch where possible"
+        "REDUCE_PROD" | "REDUCE_ANY" | "REDUCE_ALL" | "CUMSUM" | "L2_POOL_2D" => {
+            "use GlobalAveragePooling, AveragePooling, MaxPooling, or sum, mean, max and min"
         }
-        "STRIDED_SLICE" | "SLICE" | "GATHER" | "GATHER_ND" | "TRANSPOSE" | "TILE"
-        | "BROADCAST_TO" | "SHAPE" => {
-            "give the model a fixed input shape (batch_size=1) in the layout that its first layer needs, and use \
-             Reshape with constants instead of slicing or permuting"
-        }
-        "MUL" | "SUB" | "DIV" | "MAXIMUM" | "MINIMUM" | "SQUARED_DIFFERENCE" => {
-            "let the converter fold BatchNormalization into the layer before it (no activation between them), and do \
-             normalisation in the feature block"
-        }
-        "SUM" | "REDUCE_MAX" | "REDUCE_MIN" | "REDUCE_PROD" | "L2_POOL_2D" => {
-            "use GlobalAveragePooling, AveragePooling or MaxPooling instead"
-        }
-        "ARG_MAX" | "ARG_MIN" | "TOPK_V2" | "CAST" => {
-            "remove it from the model: the decide block picks the label from the scores"
-        }
-        "RESIZE_BILINEAR" | "RESIZE_NEAREST_NEIGHBOR" | "DEPTH_TO_SPACE" | "SPACE_TO_DEPTH" => {
-            "upsampling is not run: classify at the resolution of the features"
-        }
+        "TOPK_V2" => "remove it from the model: the decide block picks the label from the scores",
+        "CAST" => "remove it from the model, and convert with inference_input_type=tf.int8",
         "SPACE_TO_BATCH_ND" | "BATCH_TO_SPACE_ND" => {
             "the converter split a dilated convolution: convert with TensorFlow 2.16 or newer, or use dilation_rate=1"
         }
@@ -65,10 +51,8 @@ pub fn hint(code: &OpCode) -> &'static str {
         | "BIDIRECTIONAL_SEQUENCE_LSTM"
         | "BIDIRECTIONAL_SEQUENCE_RNN" => RECURRENT,
         "IF" | "WHILE" | "CALL" | "HASHTABLE" | "HASHTABLE_FIND" | "HASHTABLE_LOOKUP" => DYNAMIC,
-        "ABS" | "EXP" | "LOG" | "SIN" | "COS" | "SQRT" | "RSQRT" | "SQUARE" | "POW" | "NEG"
-        | "FLOOR" | "ROUND" | "CEIL" | "RFFT2D" | "COMPLEX_ABS" | "L2_NORMALIZATION" => {
-            FLOAT_ISLAND
-        }
+        "EXP" | "LOG" | "SIN" | "COS" | "SQRT" | "SQUARE" | "NEG" | "FLOOR" | "CEIL" | "ROUND"
+        | "SIGN" | "RFFT2D" | "COMPLEX_ABS" => FLOAT_ISLAND,
         _ if op == BuiltinOp::CUSTOM => DYNAMIC,
         _ => {
             "convert with full int8 quantisation (a representative data set and TFLITE_BUILTINS_INT8), and build the \

@@ -36,7 +36,7 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let table = table(&io.step)?;
     let of = |x: i8| table.get(usize::from(x as u8)).copied().unwrap_or(0);
-    if io.step.in_place(0, 2)? {
+    if io.step.starts_together(0, 2)? {
         for y in io.write::<i8>(2)? {
             *y = of(*y);
         }

@@ -3,7 +3,6 @@
 pub mod add;
 pub mod batch_matmul;
 pub mod conv;
-pub mod copy;
 pub mod decide;
 pub mod depthwise;
 pub mod difference;

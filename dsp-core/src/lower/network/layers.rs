@@ -507,11 +507,14 @@ impl Broadcast {
 }
 
 /// `(size, stride)` of an axis, or of adjacent axes taken together.
-type Axis = (i32, i32);
+pub(super) type Axis = (i32, i32);
+
+/// Three kept and three reduced axes.
+pub(super) type ReducedAxes = ([Axis; 3], [Axis; 3]);
 
 /// Adjacent axes of the same kind merged: kept ones and reduced ones, outermost first, filled up
 /// with axes of size 1; `None` when there are more than three of a kind.
-fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<([Axis; 3], [Axis; 3])> {
+pub(super) fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<ReducedAxes> {
     let mut groups: [Vec<Axis>; 2] = [Vec::new(), Vec::new()];
     let mut stride = 1;
     let mut last = None;

@@ -5,12 +5,17 @@
 //! Operators and number formats are those of `docs/NUMERICS.md`, equal byte for byte to the
 //! TFLite Micro reference kernels.
 
+mod elementwise;
 mod general_conv;
 mod layers;
+mod lookup;
 mod matmul;
+mod movement;
 mod multiplier;
 mod packed;
 mod recurrent;
+mod reduce;
+mod resize;
 mod variables;
 mod wide;
 mod windows;
@@ -20,11 +25,14 @@ use crate::error::LowerError;
 use crate::graph::Head;
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use layers::float_bits;
+use lookup::Island;
 use multiplier::Multiplier;
-use otolith_classifier::ops::{copy, decide, quantize};
+use otolith_classifier::ops::{decide, quantize};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
-use otolith_tflite::{BuiltinOp, DType, Model, OpCode, Operator, Options, Tensor, hint};
+use otolith_tflite::{
+    Activation, BuiltinOp, DType, Model, OpCode, Operator, Options, Tensor, hint,
+};
 use std::collections::BTreeMap;
 use variables::Variable;
 
@@ -444,6 +452,12 @@ struct Lowering<'m, 'b> {
     borrowed: Vec<bool>,
     /// Where a tensor of the model must end, if somebody waits for it in a certain place.
     places: Vec<Option<TensorId>>,
+    /// Whether each tensor of the model may stay a function of an int8 tensor.
+    inside: Vec<bool>,
+    /// Those functions.
+    islands: Vec<Option<Island>>,
+    /// The tables of lookups so far, which layers share.
+    lookups: Vec<(Vec<i8>, TensorId)>,
     /// The table of the logistic function, once a layer needs it.
     sigmoid_table: Option<TensorId>,
     /// Names of variables by the tensor of their handle.
@@ -469,6 +483,9 @@ impl<'m, 'b> Lowering<'m, 'b> {
             tensors: vec![None; model.tensors.len()],
             borrowed,
             places: vec![None; model.tensors.len()],
+            inside: lookup::islands(model),
+            islands: vec![None; model.tensors.len()],
+            lookups: Vec::new(),
             sigmoid_table: None,
             handles: BTreeMap::new(),
             variables: BTreeMap::new(),
@@ -564,6 +581,9 @@ impl<'m, 'b> Lowering<'m, 'b> {
             return Err(hint(&op.code).into());
         };
         let name = format!("{}.{index}.{}", self.name, op.code);
+        if self.fold(&name, op, *code)? {
+            return Ok(());
+        }
         if let Some(done) = self.wide(&name, *code, op) {
             return done;
         }
@@ -601,7 +621,72 @@ impl<'m, 'b> Lowering<'m, 'b> {
             (BuiltinOp::RESHAPE | BuiltinOp::SQUEEZE | BuiltinOp::EXPAND_DIMS, _) => {
                 self.reshape(op)
             }
-            _ => Err(hint(&op.code).into()),
+            _ => self.int8_operator(&name, op, *code),
+        }
+    }
+
+    /// Operators without weights or windows.
+    fn int8_operator(&mut self, name: &str, op: &Operator, code: BuiltinOp) -> Result<(), String> {
+        match (code, &op.options) {
+            (BuiltinOp::SUB, &Options::Sub { activation }) => {
+                self.difference(name, op, activation, false)
+            }
+            (BuiltinOp::SQUARED_DIFFERENCE, _) => self.difference(name, op, Activation::None, true),
+            (BuiltinOp::MUL, &Options::Mul { activation }) => self.mul(name, op, activation),
+            (BuiltinOp::PRELU, _) => self.prelu(name, op),
+            (BuiltinOp::MAXIMUM, _) => self.larger(name, op, false),
+            (BuiltinOp::MINIMUM, _) => self.larger(name, op, true),
+            (BuiltinOp::SUM, _) => self.sum(name, op),
+            (BuiltinOp::REDUCE_MAX, _) => self.extremum(name, op, false),
+            (BuiltinOp::REDUCE_MIN, _) => self.extremum(name, op, true),
+            (BuiltinOp::ARG_MAX | BuiltinOp::ARG_MIN, _) => self.arg(name, op, code),
+            (BuiltinOp::L2_NORMALIZATION, _) => self.l2_normalization(name, op),
+            (BuiltinOp::LOG_SOFTMAX, _) => self.log_softmax(name, op),
+            (BuiltinOp::TRANSPOSE, _) => self.transpose(name, op),
+            (BuiltinOp::SLICE, _) => self.slice(name, op),
+            (BuiltinOp::STRIDED_SLICE, options) => self.strided_slice(name, op, options),
+            (BuiltinOp::SPLIT, _) => self.split_at(name, op, [1, 0]),
+            (BuiltinOp::SPLIT_V, _) => self.split_at(name, op, [0, 2]),
+            (BuiltinOp::UNPACK, &Options::Pack { axis }) => self.split(name, op, 0, axis),
+            (
+                BuiltinOp::CONCATENATION,
+                &Options::Concatenation {
+                    axis,
+                    activation: Activation::None,
+                },
+            )
+            | (BuiltinOp::PACK, &Options::Pack { axis }) => self.join(name, op, axis),
+            (BuiltinOp::PAD | BuiltinOp::PADV2, _) => self.pad(name, op),
+            (BuiltinOp::MIRROR_PAD, &Options::MirrorPad { symmetric }) => {
+                self.mirror_pad(name, op, symmetric)
+            }
+            (BuiltinOp::GATHER, &Options::Gather { axis, batch_dims }) => {
+                self.gather(name, op, axis, batch_dims)
+            }
+            (BuiltinOp::BROADCAST_TO, _) => self.broadcast_to(name, op),
+            (BuiltinOp::TILE, _) => self.tile(name, op),
+            (BuiltinOp::REVERSE_V2, _) => self.reverse(name, op),
+            (BuiltinOp::SPACE_TO_DEPTH, &Options::Blocks { size }) => {
+                self.blocks(name, op, size, false)
+            }
+            (BuiltinOp::DEPTH_TO_SPACE, &Options::Blocks { size }) => {
+                self.blocks(name, op, size, true)
+            }
+            (
+                BuiltinOp::RESIZE_NEAREST_NEIGHBOR,
+                &Options::Resize {
+                    align_corners,
+                    half_pixel_centers,
+                },
+            ) => self.resize_nearest(name, op, align_corners, half_pixel_centers),
+            (
+                BuiltinOp::RESIZE_BILINEAR,
+                &Options::Resize {
+                    align_corners,
+                    half_pixel_centers,
+                },
+            ) => self.resize_bilinear(name, op, align_corners, half_pixel_centers),
+            _ => self.unary(name, op, code),
         }
     }
 
@@ -705,15 +790,15 @@ impl<'m, 'b> Lowering<'m, 'b> {
         if there && !self.borrowed[index] {
             return Ok(id);
         }
-        if tensor.dtype != DType::I8 {
-            let why = format!("an input of {} that is also an output", tensor.dtype);
-            return Err(LowerError::new(name, why));
-        }
         let copy = match place {
             Some(place) => place,
-            None => self.plan.tensor(&tensor.name, Elem::I8, &tensor.shape),
+            None => {
+                let elem = self.plan.elem(id);
+                self.plan.tensor(&tensor.name, elem, &tensor.shape)
+            }
         };
-        self.step(&copy::COPY_I8, &name, &[id, copy], &[]);
+        self.strided_copy(&name, (id, 0), (copy, 0), &[(tensor.n_elements(), 1, 1)])
+            .map_err(|why| LowerError::new(name, why))?;
         Ok(copy)
     }
 }

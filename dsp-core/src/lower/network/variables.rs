@@ -5,10 +5,11 @@
 //! value is still needed after a later assignment. The subgraph of CALL_ONCE may only assign
 //! constants: they become the values of the start.
 
+use super::movement::run_of;
 use super::windows::shapes;
 use super::{Lowering, elem};
 use crate::plan_builder::TensorId;
-use otolith_classifier::ops::{copy, initial};
+use otolith_classifier::ops::{initial, strided_copy};
 use otolith_dsp_nostd::format::Elem;
 use otolith_tflite::{BuiltinOp, OpCode, Operator, Options, Tensor, hint};
 use std::collections::BTreeMap;
@@ -57,12 +58,10 @@ impl Lowering<'_, '_> {
 
     /// A step that copies all bytes of `from` to `to`.
     pub(super) fn copy_bytes(&mut self, name: &str, from: TensorId, to: TensorId) {
-        let mut bytes = |id: TensorId| {
-            let len = self.plan.shape(id).iter().product::<usize>() * self.plan.elem(id).size();
-            self.plan.view(name, id, 0, Elem::I8, &[len])
-        };
-        let operands = [bytes(from), bytes(to)];
-        self.step(&copy::COPY_I8, name, &operands, &[]);
+        let len = self.plan.shape(from).iter().product::<usize>() * self.plan.elem(from).size();
+        let operands = [from, to].map(|id| self.plan.view(name, id, 0, Elem::I8, &[len]));
+        let params = run_of(len).encode();
+        self.step(&strided_copy::STRIDED_COPY_8, name, &operands, &params);
     }
 
     pub(super) fn read_variable(
