@@ -78,7 +78,7 @@ fn on_the_device(model: &Model, kernels: Kernels, inputs: &[u8]) -> Result<Vec<u
         Elem::F32 => runner.push_f32(&values(inputs)),
         other => panic!("no push for {other:?}"),
     };
-    let event = pushed.unwrap().event;
+    let event = pushed.map_err(|e| e.to_string())?.event;
     if event != Some(Event::Features) {
         return Err(format!("no output, but {event:?}"));
     }

@@ -1,11 +1,10 @@
-//! LSTM over a sequence, in real numbers, and SVDF.
+//! LSTM over a sequence and SVDF, in real numbers.
 
-use super::node::{Node, scale};
-use super::rescale::{Rescale, activate, clamp, clamp_of, limits};
-use super::windows::Number;
+use super::node::Node;
+use super::rescale::activate;
 use super::{Results, Values};
 use crate::executor::Real;
-use otolith_tflite::{Activation, DType, Options};
+use otolith_tflite::{Activation, Options};
 
 /// Inputs of the operator by their places in the schema.
 const INPUT_WEIGHTS: [usize; 4] = [1, 2, 3, 4];
@@ -168,14 +167,8 @@ struct Filters {
 
 impl Filters {
     /// Brings `state` one step on and gives the sums of each output. `state` has a row of the
-    /// last outputs for each filter of each batch; `store` is what becomes of a new one.
-    fn run<T: Number>(
-        &self,
-        x: &[T],
-        [features, time]: [&[T]; 2],
-        state: &mut [T],
-        store: impl Fn(T) -> T,
-    ) -> Vec<T> {
+    /// last outputs for each filter of each batch.
+    fn run<T: Real>(&self, x: &[T], [features, time]: [&[T]; 2], state: &mut [T]) -> Vec<T> {
         let dot = |a: &[T], b: &[T]| {
             let products = a.iter().zip(b).map(|(&a, &b)| a * b);
             products.fold(T::default(), |sum, product| sum + product)
@@ -190,7 +183,7 @@ impl Filters {
                 row.rotate_left(1);
             }
             for (row, features) in rows.chunks_mut(self.memory).zip(features.chunks(self.n_in)) {
-                row[self.memory - 1] = store(dot(features, x));
+                row[self.memory - 1] = dot(features, x);
             }
             let rows = rows.chunks(self.memory).zip(time.chunks(self.memory));
             let filtered: Vec<T> = rows.map(|(row, time)| dot(row, time)).collect();
@@ -226,52 +219,23 @@ pub(super) fn svdf<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         return Err(node.shapes());
     }
     let sizes = Filters { n_in, memory, rank };
-    let has_bias = node.index(3).is_some();
-    if node.is_real() {
-        let mut values = node.reals(4)?;
-        let weights = [node.reals(1)?, node.reals(2)?];
-        let sums = sizes.run(
-            &node.reals(0)?,
-            weights.each_ref().map(Vec::as_slice),
-            &mut values,
-            |x| x,
-        );
-        let bias = if has_bias {
-            node.reals(3)?
-        } else {
-            vec![F::default()]
-        };
-        let sums = sums.into_iter().zip(bias.iter().cycle());
-        let outputs: Result<Vec<F>, String> = sums
-            .map(|(sum, &bias)| activate(activation, sum + bias))
-            .collect();
-        return Ok(vec![
-            (node.op.outputs[0], Values::Reals(outputs?)),
-            (state, Values::Reals(values)),
-        ]);
+    if !node.is_real() {
+        return Err("the reference interpreter runs it in real numbers only".into());
     }
-    let scales: Result<Vec<f32>, String> = (0..5)
-        .filter(|&i| i != 3)
-        .map(|i| Ok(scale(node.input(i)?)?.0))
-        .collect();
-    let &[x, features, time, middle] = scales?.as_slice() else {
-        return Err(node.shapes());
+    let mut values = node.reals(4)?;
+    let weights = [node.reals(1)?, node.reals(2)?];
+    let weights = weights.each_ref().map(Vec::as_slice);
+    let sums = sizes.run(&node.reals(0)?, weights, &mut values);
+    let bias = match node.index(3) {
+        Some(_) => node.reals(3)?,
+        None => vec![F::default()],
     };
-    let (y, zero_point) = scale(output)?;
-    // The reference multiplies and divides in f32 here.
-    let first = Rescale::new((x * features / middle).into());
-    let second = Rescale::new((middle * time / y).into());
-    let mut values = node.integers(4)?.to_vec();
-    let weights = [node.integers(1)?, node.integers(2)?];
-    let sums = sizes.run(&node.offset(0)?, weights, &mut values, |sum| {
-        clamp(first.apply(sum), limits(DType::I16))
-    });
-    let bias = if has_bias { node.integers(3)? } else { &[0] };
-    let limits = clamp_of(activation, output)?;
     let sums = sums.into_iter().zip(bias.iter().cycle());
-    let outputs = sums.map(|(sum, bias)| clamp(second.apply(sum + bias) + zero_point, limits));
+    let outputs: Result<Vec<F>, String> = sums
+        .map(|(sum, &bias)| activate(activation, sum + bias))
+        .collect();
     Ok(vec![
-        (node.op.outputs[0], Values::Integers(outputs.collect())),
-        (state, Values::Integers(values)),
+        (node.op.outputs[0], Values::Reals(outputs?)),
+        (state, Values::Reals(values)),
     ])
 }
