@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use otolith_dsp_core::deploy::Deploy;
+use otolith_dsp_core::deploy::{Deploy, Target};
 use otolith_dsp_core::engine::Numeric;
 use std::path::PathBuf;
 
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Compare every stage with the f64 reference
     Diff(Diff),
+    /// Compare a model's plan with the reference interpreter, layer by layer
+    Verify(Verify),
     /// Explain a field of pipeline files, such as `mfcc.n_mels`
     Explain(Explain),
     /// Print the completion script of a shell
@@ -230,6 +232,57 @@ pub(crate) struct Diff {
     /// Arithmetic to compare with `reference`
     #[arg(long, value_enum, default_value = "f32")]
     pub(crate) numeric: NumericArg,
+}
+
+/// A processor, as `[deploy]` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetArg {
+    Generic,
+    #[value(name = "cortex-m0plus")]
+    CortexM0Plus,
+    CortexM3,
+    #[value(name = "cortex-m4f")]
+    CortexM4f,
+    CortexM7,
+    CortexM33,
+    Riscv32imac,
+}
+
+impl TargetArg {
+    /// The processor.
+    pub(crate) fn target(self) -> Target {
+        match self {
+            Self::Generic => Target::Generic,
+            Self::CortexM0Plus => Target::CortexM0Plus,
+            Self::CortexM3 => Target::CortexM3,
+            Self::CortexM4f => Target::CortexM4f,
+            Self::CortexM7 => Target::CortexM7,
+            Self::CortexM33 => Target::CortexM33,
+            Self::Riscv32imac => Target::Riscv32imac,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The model (.tflite)
+    #[arg(value_name = "MODEL", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    /// Inputs, one or several: raw bytes (.bin), or an array of the input's type (.npy)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) input: Option<PathBuf>,
+    /// Number of random inputs [default: 10 without `--input`, else 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) random: Option<usize>,
+    /// Seed of the random inputs
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The processor whose plan is compared
+    #[arg(long, value_enum, default_value = "generic")]
+    pub(crate) target: TargetArg,
+    /// Show each layer's ratio of signal to quantisation error, against real arithmetic
+    #[arg(long)]
+    pub(crate) loss: bool,
 }
 
 #[derive(Debug, Args)]

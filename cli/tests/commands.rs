@@ -487,6 +487,38 @@ fn inspect_lists_a_model() {
 }
 
 #[test]
+fn verify_compares_a_model_layer_by_layer() {
+    let place = Place::new();
+    let model = root().join("examples/keywords/keywords.tflite");
+    let model = model.to_str().expect("UTF-8");
+    let text = place.ok(&["verify", model, "--random", "3", "--seed", "7", "--loss"]);
+    assert!(text.contains("3 inputs, "), "{text}");
+    assert!(text.contains("all bytes equal"), "{text}");
+    assert!(text.contains("SNR dB"), "{text}");
+    // The same seed gives the same inputs.
+    let again = place.ok(&["verify", model, "--random", "3", "--seed", "7", "--loss"]);
+    assert_eq!(text, again);
+
+    place.write("input.bin", &[7; 2 * 490]);
+    let report = json(&place.ok(&["verify", model, "--input", "input.bin", "--json"]));
+    assert_eq!(report["inputs"], 2);
+    assert_eq!(report["equal"], true);
+    assert_eq!(report["first_difference"], serde_json::Value::Null);
+    let verdicts = report["layers"].as_array().expect("layers").iter();
+    assert!(verdicts.filter(|layer| layer["verdict"] == "equal").count() >= 5);
+
+    place.write("short.bin", &[7; 489]);
+    let ran = place.run(&["verify", model, "--input", "short.bin"]);
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.stderr.contains("one input of the model takes 490"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(place.run(&["verify", model, "--random", "0"]).code, 2);
+}
+
+#[test]
 fn explain_and_completions_print() {
     let place = Place::new();
     let all = place.ok(&["explain"]);

@@ -1,10 +1,12 @@
 //! One way to run a graph over recordings, in any numeric.
 //!
 //! `reference` and `host` compute features with the [executor](crate::executor) and run the
-//! classifier as a plan of its own; `f32` and `fixed` run the device's plan, bit for bit.
+//! classifier as a plan of its own, a float classifier by the
+//! [reference interpreter](crate::network); `f32` and `fixed` run the device's plan, bit for bit.
 
 mod decide;
 mod device;
+mod float_head;
 mod trace;
 mod values;
 
@@ -16,6 +18,7 @@ use crate::lower;
 use crate::plan_builder::PlanBytes;
 use decide::Decider;
 use device::{Device, classification, run_plan};
+use float_head::FloatHead;
 use otolith_dsp_nostd::Op;
 use std::sync::LazyLock;
 
@@ -30,7 +33,8 @@ pub fn all_ops() -> &'static [&'static Op] {
     &OPS
 }
 
-/// In what arithmetic features are computed. Networks are int8 in all of them.
+/// In what arithmetic features are computed. An int8 network is int8 in all of them; a float
+/// network is computed like the features in `reference` and `host`, and the device refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Numeric {
     /// f64 on the host: the truth.
@@ -115,8 +119,14 @@ pub struct Engine {
     graph: Graph,
     pad_tail: bool,
     front: Front,
-    /// The network alone, fed with rows, for the executor's features.
-    head: Option<PlanBytes>,
+    /// The classifier alone, fed with rows, for the executor's features.
+    head: Option<Classifier>,
+}
+
+enum Classifier {
+    /// Of an int8 network.
+    Plan(PlanBytes),
+    Float(FloatHead),
 }
 
 enum Front {
@@ -140,10 +150,16 @@ impl Engine {
             Numeric::F32 => Front::Device(Device::new(graph, None)?),
             Numeric::Fixed(precision) => Front::Device(Device::new(graph, Some(precision))?),
         };
-        let network = graph.head.as_ref().and_then(|head| head.model.network());
+        let network = graph
+            .head
+            .as_ref()
+            .filter(|head| head.model.network().is_some());
         let head = match (&front, network) {
             (Front::Device(_), _) | (_, None) => None,
-            (_, Some(_)) => Some(lower::lower_head(graph)?),
+            (_, Some(head)) if head.model.network().is_some_and(lower::network::is_float) => {
+                Some(Classifier::Float(FloatHead::new(graph, head)?))
+            }
+            (_, Some(_)) => Some(Classifier::Plan(lower::lower_head(graph)?)),
         };
         Ok(Self {
             numeric,
@@ -260,21 +276,37 @@ impl Engine {
             let features = self.features_of(inputs)?;
             let row_len = features.row_len;
             let framing = &self.graph.first().framing;
-            // Samples that were heard when so many rows made this decision.
-            let heard = |rows: usize, decision: usize| {
+            // Samples heard by the end of a classification's rows.
+            let heard = |number: usize, rows: usize| {
                 let samples = match self.mode() {
                     Mode::Stream => {
                         let last = (rows.max(1) - 1) * framing.hop;
                         (last + framing.frame_len).saturating_add_signed(framing.start)
                             * self.graph.first().decimation()
                     }
-                    _ => spans.get(decision).map_or(0, |&(_, end)| end),
+                    _ => spans.get(number).map_or(0, |&(_, end)| end),
                 };
                 (samples as u64).min(total)
             };
-            match self.graph.head.as_ref().map(|head| (head, &head.model)) {
-                Some((head, HeadModel::Estimator(estimator))) => {
-                    let mut decider = Decider::new(head, estimator);
+            let estimator = self.graph.head.as_ref().and_then(|head| match &head.model {
+                HeadModel::Estimator(estimator) => Some((head, estimator)),
+                HeadModel::Network(_) => None,
+            });
+            match (&self.head, estimator) {
+                (Some(Classifier::Float(head)), _) => {
+                    said = head.classify(&features.values, heard)?;
+                }
+                (Some(Classifier::Plan(head)), _) => {
+                    let values = features.values.to_f32();
+                    let values = Samples::from(values.as_slice());
+                    run_plan(head, &[(values, 0)], |runner, event| {
+                        let rows = runner.clock() as usize / row_len;
+                        let samples = heard(said.len(), rows);
+                        said.push(classification(runner, event, samples, score_scale));
+                    })?;
+                }
+                (None, Some((head, estimator))) => {
+                    let mut decider = Decider::new(head);
                     let hop = match self.mode() {
                         Mode::Stream => head.row_hop,
                         Mode::Window { .. } | Mode::Clip => head.rows,
@@ -282,20 +314,11 @@ impl Engine {
                     let values = features.values.to_f64();
                     let windows = values.windows(head.rows * row_len);
                     for (i, x) in windows.step_by(hop * row_len).enumerate() {
-                        let samples = heard(head.rows + i * hop, i);
-                        said.push(decider.classify(x, samples));
+                        let samples = heard(i, head.rows + i * hop);
+                        said.push(decider.decide(estimator.scores(x), samples));
                     }
                 }
-                _ => {
-                    let head = self.head.clone().ok_or(EngineError::NoClassifier)?;
-                    let values = features.values.to_f32();
-                    let values = Samples::from(values.as_slice());
-                    run_plan(&head, &[(values, 0)], |runner, event| {
-                        let rows = runner.clock() as usize / row_len;
-                        let samples = heard(rows, said.len());
-                        said.push(classification(runner, event, samples, score_scale));
-                    })?;
-                }
+                (None, None) => return Err(EngineError::NoClassifier),
             }
         }
         if said.is_empty() {

@@ -109,6 +109,9 @@ pub enum EngineError {
     /// The pipeline has no plan.
     #[error(transparent)]
     Lower(#[from] LowerError),
+    /// A float network does not run.
+    #[error(transparent)]
+    Network(#[from] crate::network::NetworkError),
     /// The plan was refused, which lowering should have excluded.
     #[error("the plan was refused: {0}")]
     Plan(#[from] otolith_dsp_nostd::PlanError),

@@ -16,6 +16,7 @@
 //! | [`executor`] | runs a graph on the host |
 //! | [`estimator`] | trees, linear models and anomaly scores, from JSON |
 //! | [`lower`], [`plan_builder`] | turn a graph into a plan for the device |
+//! | [`network`] | the reference interpreter of networks |
 //! | [`emit`] | plans as C source |
 #![forbid(unsafe_code)]
 
@@ -31,6 +32,7 @@ pub mod explain;
 pub mod graph;
 pub mod input;
 pub mod lower;
+pub mod network;
 mod pipeline;
 pub mod plan_builder;
 mod presets;

@@ -47,9 +47,12 @@ fn clips(shared: &Path) -> Vec<Clip> {
 }
 
 fn pipeline(shared: &Path) -> Pipeline {
+    pipeline_with(&shared.join("models/kws_ref_model.tflite"))
+}
+
+fn pipeline_with(model: &Path) -> Pipeline {
     let pipeline_file = root().join("examples/kws-mlperf/kws.toml");
     let text = std::fs::read_to_string(&pipeline_file).expect("pipeline");
-    let model = shared.join("models/kws_ref_model.tflite");
     let overrides = [Override::new("keyword.model", model.to_string_lossy())];
     let folder = pipeline_file.parent().expect("folder");
     Pipeline::from_toml(&text, folder, &overrides).expect("valid")
@@ -125,5 +128,38 @@ fn integers_answer_as_the_reference_does() {
         );
         assert!(differ.len() <= FIXED_MAY_DIFFER, "{differ:#?}");
         assert!(kept + FIXED_MAY_LOSE >= of, "{kept} {of}");
+    }
+}
+
+/// The float network before its quantisation: the host runs it, the device refuses it.
+#[test]
+fn a_float_network_runs_on_the_host_only() {
+    let Some(shared) = shared_dir() else {
+        return;
+    };
+    let float = pipeline_with(&shared.join("models/kws_ref_model_float32.tflite"));
+    let clips: Vec<Clip> = clips(&shared).into_iter().step_by(5).collect();
+    let reference = said(&float, Numeric::Reference, &clips);
+    let host = said(&float, Numeric::Host, &clips);
+    let quantised = said(&pipeline(&shared), Numeric::Reference, &clips);
+    let equal = |a: &[String], b: &[String]| a.iter().zip(b).filter(|(a, b)| a == b).count();
+    let (as_host, as_int8) = (equal(&reference, &host), equal(&reference, &quantised));
+    let [float_right, int8_right] = [&reference, &quantised].map(|said| right(said, &clips));
+    let n = clips.len();
+    println!(
+        "of {n} labels, host gives {as_host} and the int8 network {as_int8} as reference does; \
+         float is right {float_right} times, int8 {int8_right}"
+    );
+    assert_eq!(as_host, n);
+    assert!(as_int8 * 100 >= n * 93, "{as_int8} of {n}");
+    assert!(float_right + 3 >= int8_right, "{float_right} {int8_right}");
+
+    for numeric in [Numeric::F32, Numeric::Fixed(Precision::Full)] {
+        let Err(error) = Engine::new(float.graph(), numeric, true) else {
+            panic!("{} runs a float network", numeric.name());
+        };
+        assert_eq!(error.stage, "keyword");
+        assert!(error.why.contains("full int8 quantisation"), "{error}");
+        assert!(error.why.contains("--numeric host"), "{error}");
     }
 }

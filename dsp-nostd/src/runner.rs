@@ -225,6 +225,19 @@ impl<'a> Runner<'a> {
         self.push(0, values, &mut Unobserved)
     }
 
+    /// [`push_i8`](Self::push_i8) that shows every step's tensors to `observe`, as
+    /// [`push_i16_observed`](Self::push_i16_observed) does.
+    ///
+    /// # Errors
+    /// Those of [`push_i8`](Self::push_i8).
+    pub fn push_i8_observed(
+        &mut self,
+        values: &[i8],
+        observe: &mut impl FnMut(usize, &Tensors<'_>),
+    ) -> Result<Pushed, Fault> {
+        self.push(0, values, &mut Observed(observe))
+    }
+
     /// Takes int32 values for a plan whose input is `i32`, such as a bare network.
     ///
     /// # Errors
@@ -553,20 +566,24 @@ impl Tensors<'_> {
     /// The elements of tensor `index`, a table's too. `None` when there is no such tensor or it
     /// holds another type. Memory that later steps use again shows what they wrote.
     pub fn get<T: Element>(&self, index: usize) -> Option<&[T]> {
-        let record = self.plan.tensors.get(index)?;
-        if record.elem != T::ELEM as u8 {
+        if self.elem(index)? != T::ELEM {
             return None;
         }
+        bytemuck::try_cast_slice(self.bytes(index)?).ok()
+    }
+
+    /// The bytes of tensor `index`, as [`get`](Self::get) its elements.
+    pub fn bytes(&self, index: usize) -> Option<&[u8]> {
+        let record = self.plan.tensors.get(index)?;
         let range = byte_range(record);
-        let bytes = match Place::from_code(record.place)? {
-            Place::Data => self.plan.data.get(range)?,
-            Place::Arena => self.arena.get(range)?,
+        match Place::from_code(record.place)? {
+            Place::Data => self.plan.data.get(range),
+            Place::Arena => self.arena.get(range),
             Place::Row => {
                 let row = self.arena.get(self.row_offset as usize..)?;
-                row.get(range)?
+                row.get(range)
             }
-        };
-        bytemuck::try_cast_slice(bytes).ok()
+        }
     }
 }
 

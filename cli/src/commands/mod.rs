@@ -8,6 +8,7 @@ mod explain;
 mod features;
 mod inspect;
 mod run;
+mod verify;
 
 use crate::args::Command;
 use crate::failure::{Failure, Status};
@@ -22,6 +23,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Status, Failure
         Command::Compile(args) => compile::run(&args, console),
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Diff(args) => diff::run(&args, console),
+        Command::Verify(args) => verify::run(&args, console),
         Command::Explain(args) => explain::run(&args, console),
         Command::Completions(args) => completions::run(&args),
     }

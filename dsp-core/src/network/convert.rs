@@ -23,7 +23,7 @@ pub(super) fn quantize<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String>
         }
         Values::Integers(_) => {
             let (x, _) = scale(node.input(0)?)?;
-            let factor = Rescale::new(f64::from(x / y));
+            let factor = Rescale::new(f64::from(x) / f64::from(y));
             let values = node.offset(0)?.into_iter();
             let scaled = values.map(|x| clamp(factor.apply(x) + zero_point, limits));
             scaled.collect()
@@ -35,14 +35,19 @@ pub(super) fn quantize<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String>
 pub(super) fn dequantize<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     let input = node.input(0)?;
     if node.output().dtype != DType::F32 {
-        return Err(format!("its output is {}, allowed is float32", node.output().dtype));
+        return Err(format!(
+            "its output is {}, allowed is float32",
+            node.output().dtype
+        ));
     }
     match node.values(0)? {
         Values::Reals(reals) => Ok(Values::Reals(reals.clone())),
         Values::Integers(integers) => {
             let (x, zero_point) = scale(input)?;
             // The product is rounded once, to the float type.
-            let reals = integers.iter().map(|q| F::from_sample(x) * F::of((q - zero_point) as f64));
+            let reals = integers
+                .iter()
+                .map(|q| F::from_sample(x) * F::of((q - zero_point) as f64));
             Ok(Values::Reals(reals.collect()))
         }
     }

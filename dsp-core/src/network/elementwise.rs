@@ -45,7 +45,9 @@ fn pairs<F: Real, T: Copy>(
 
 fn activation<F: Real>(node: &Node<'_, F>) -> Activation {
     match node.op.options {
-        Options::Add { activation } => activation,
+        Options::Add { activation } | Options::Sub { activation } | Options::Mul { activation } => {
+            activation
+        }
         _ => Activation::None,
     }
 }
@@ -64,8 +66,11 @@ pub(super) fn add<F: Real>(node: &Node<'_, F>, sign: i64) -> Result<Values<F>, S
         return finish_reals(node, sums);
     }
     let output = node.output();
-    let [(a, _), (b, _), (y, zero_point)] =
-        [scale(node.input(0)?)?, scale(node.input(1)?)?, scale(output)?];
+    let [(a, _), (b, _), (y, zero_point)] = [
+        scale(node.input(0)?)?,
+        scale(node.input(1)?)?,
+        scale(output)?,
+    ];
     let [a, b, y] = [a, b, y].map(f64::from);
     // Both terms are brought to half the larger scale with spare bits behind the point.
     let bits = if output.dtype == DType::I16 { 15 } else { 20 };
@@ -86,8 +91,11 @@ pub(super) fn mul<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
         return finish_reals(node, products);
     }
     let output = node.output();
-    let [(a, _), (b, _), (y, zero_point)] =
-        [scale(node.input(0)?)?, scale(node.input(1)?)?, scale(output)?];
+    let [(a, _), (b, _), (y, zero_point)] = [
+        scale(node.input(0)?)?,
+        scale(node.input(1)?)?,
+        scale(output)?,
+    ];
     let factor = Rescale::new(f64::from(a) * f64::from(b) / f64::from(y));
     let limits = clamp_of(activation(node), output)?;
     let products = pairs(node, &node.offset(0)?, &node.offset(1)?, |a, b| {
@@ -103,14 +111,18 @@ pub(super) fn extreme<F: Real>(node: &Node<'_, F>, larger: bool) -> Result<Value
     }
     if node.is_real() {
         let (a, b) = (node.reals(0)?, node.reals(1)?);
-        return Ok(Values::Reals(pairs(node, &a, &b, |a, b| pick(a, b, larger))?));
+        return Ok(Values::Reals(pairs(node, &a, &b, |a, b| {
+            pick(a, b, larger)
+        })?));
     }
     let tensors = [node.input(0)?, node.input(1)?, node.output()];
     if tensors.iter().any(|t| t.quant != tensors[0].quant) {
         return Err("its inputs and output have different scales".into());
     }
     let (a, b) = (node.integers(0)?, node.integers(1)?);
-    Ok(Values::Integers(pairs(node, a, b, |a, b| pick(a, b, larger))?))
+    Ok(Values::Integers(pairs(node, a, b, |a, b| {
+        pick(a, b, larger)
+    })?))
 }
 
 pub(super) fn relu<F: Real>(node: &Node<'_, F>, name: &str) -> Result<Values<F>, String> {
@@ -125,10 +137,36 @@ pub(super) fn relu<F: Real>(node: &Node<'_, F>, name: &str) -> Result<Values<F>,
     }
     let output = node.output();
     let ((x, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
-    let factor = Rescale::new(f64::from(x / y));
+    let factor = Rescale::new(f64::from(x) / f64::from(y));
     let limits = clamp_of(activation, output)?;
     let values = node.offset(0)?.into_iter();
     let values = values.map(|x| clamp(factor.apply(x) + zero_point, limits));
+    Ok(Values::Integers(values.collect()))
+}
+
+/// `x`, times alpha below 0.
+pub(super) fn leaky_relu<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let Options::LeakyRelu { alpha } = node.op.options else {
+        return Err("its options are missing".into());
+    };
+    if node.is_real() {
+        let slope = F::from_sample(alpha);
+        let values = node.reals(0)?.into_iter();
+        let values = values.map(|x| if x < F::default() { slope * x } else { x });
+        return Ok(Values::Reals(values.collect()));
+    }
+    let output = node.output();
+    let ((x, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
+    let identity = Rescale::new(f64::from(x) / f64::from(y));
+    let slope = Rescale::new(f64::from(x) * f64::from(alpha) / f64::from(y));
+    let values = node.offset(0)?.into_iter().map(|x| {
+        let scaled = if x < 0 {
+            slope.apply(x)
+        } else {
+            identity.apply(x)
+        };
+        clamp(scaled + zero_point, limits(output.dtype))
+    });
     Ok(Values::Integers(values.collect()))
 }
 
@@ -146,7 +184,11 @@ pub(super) fn hard_swish<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, Strin
     // Factors with 15 bits; the input has 7 spare bits, and the gate runs over 3 units.
     let narrow = |factor: f32| {
         let Rescale { q, shift } = Rescale::new(f64::from(factor));
-        let q = if q < 0x7FFF_0000 { (q + (1 << 15)) >> 16 } else { 0x7FFF };
+        let q = if q < 0x7FFF_0000 {
+            (q + (1 << 15)) >> 16
+        } else {
+            0x7FFF
+        };
         (q, shift)
     };
     let fine = x / 128.0;

@@ -40,10 +40,7 @@ fn exp_of_negative(x: i64, integer_bits: u32) -> i64 {
     let t3 = high_product(t2, t);
     let t4 = high_product(t2, t2);
     let third = 715_827_883;
-    let high_terms = divide_by_power(
-        high_product(divide_by_power(t4, 2) + t3, third) + t2,
-        1,
-    );
+    let high_terms = divide_by_power(high_product(divide_by_power(t4, 2) + t3, third) + t2, 1);
     let of_eighth = 1_895_147_668;
     let mut result = saturate(of_eighth + high_product(of_eighth, t + high_terms));
     let remainder = fraction - x;
@@ -88,7 +85,11 @@ fn logistic_of(x: i64) -> i64 {
         return 1 << 30;
     }
     let of_magnitude = one_over_one_plus(exp_of_negative(-x.abs(), 4));
-    if x > 0 { of_magnitude } else { ONE - of_magnitude }
+    if x > 0 {
+        of_magnitude
+    } else {
+        ONE - of_magnitude
+    }
 }
 
 /// `tanh x` in Q0.31 for `x` in Q4.27.
@@ -145,6 +146,38 @@ pub(super) fn tanh<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
         return Ok(Values::Reals(values.collect()));
     }
     sigmoid(node, tanh_of, 7)
+}
+
+/// A function of int8 by a table: the input dequantised to f32, the result times the inverse of
+/// the output's scale, rounded.
+pub(super) fn lookup<F: Real>(node: &Node<'_, F>, name: &str) -> Result<Values<F>, String> {
+    let function: fn(f64) -> f64 = match (name, &node.op.options) {
+        ("EXP", _) => libm::exp,
+        ("ELU", _) => |x| if x < 0.0 { libm::expm1(x) } else { x },
+        ("GELU", Options::Gelu { approximate: false }) => {
+            |x| 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2))
+        }
+        ("GELU", _) => |x| {
+            let inner = libm::sqrt(2.0 / std::f64::consts::PI) * (x + 0.044_715 * x * x * x);
+            0.5 * x * (1.0 + libm::tanh(inner))
+        },
+        _ => return Err(format!("the function {name} is not run")),
+    };
+    if node.is_real() {
+        let values = node.reals(0)?.into_iter();
+        return Ok(Values::Reals(
+            values.map(|x| F::of(function(x.to_f64()))).collect(),
+        ));
+    }
+    let output = node.output();
+    let ((input_scale, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
+    let inverse = 1.0 / y;
+    let values = node.offset(0)?.into_iter().map(|x| {
+        let result = function((input_scale * x as f32).into()) as f32;
+        let steps = libm::roundf(result * inverse) as i64;
+        clamp(steps.saturating_add(zero_point), limits(output.dtype))
+    });
+    Ok(Values::Integers(values.collect()))
 }
 
 pub(super) fn softmax<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {

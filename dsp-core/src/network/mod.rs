@@ -15,22 +15,29 @@
 //! | `elementwise` | operators of two tensors with broadcasting, and of one |
 //! | `functions` | logistic, tanh and softmax, in fixed point and real |
 //! | `reduce` | means, sums and extremes over axes |
+//! | `resize` | images of another size |
 //! | `movement` | operators that only move elements |
 //! | `convert` | between number formats |
-//! | `recurrent` | LSTM over a sequence |
+//! | `macs` | how much a network computes |
+//! | `recurrent` | LSTM over a sequence, SVDF |
+//! | [`verify`] | the device's plan against the interpreter, layer by layer |
 
 mod convert;
 mod dense;
 mod elementwise;
 mod functions;
+mod macs;
 mod movement;
 mod node;
 mod recurrent;
 mod reduce;
 mod rescale;
+mod resize;
+pub mod verify;
 mod windows;
 
 use crate::executor::Real;
+pub use macs::macs;
 use node::Node;
 use otolith_tflite::{DType, Model, OpCode, Tensor, hint};
 use thiserror::Error;
@@ -290,6 +297,7 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
     let single = match name {
         "CONV_2D" => windows::conv_2d(node),
         "DEPTHWISE_CONV_2D" => windows::depthwise_conv_2d(node),
+        "TRANSPOSE_CONV" => windows::transpose_conv(node),
         "AVERAGE_POOL_2D" => windows::average_pool_2d(node),
         "MAX_POOL_2D" => windows::max_pool_2d(node),
         "FULLY_CONNECTED" => dense::fully_connected(node),
@@ -299,9 +307,11 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "MAXIMUM" => elementwise::extreme(node, true),
         "MINIMUM" => elementwise::extreme(node, false),
         "RELU" | "RELU6" | "RELU_N1_TO_1" => elementwise::relu(node, name),
+        "LEAKY_RELU" => elementwise::leaky_relu(node),
         "HARD_SWISH" => elementwise::hard_swish(node),
         "LOGISTIC" => functions::logistic(node),
         "TANH" => functions::tanh(node),
+        "EXP" | "GELU" | "ELU" => functions::lookup(node, name),
         "SOFTMAX" => functions::softmax(node),
         "MEAN" => reduce::mean(node),
         "SUM" => reduce::sum(node),
@@ -311,9 +321,26 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "TRANSPOSE" => movement::transpose(node),
         "PAD" | "PADV2" => movement::pad(node),
         "SLICE" => movement::slice(node),
+        "STRIDED_SLICE" => movement::strided_slice(node),
+        "CONCATENATION" => movement::concatenation(node),
+        "PACK" => movement::pack(node),
+        "UNPACK" => return movement::unpack(node),
+        "SPLIT" => return movement::split(node, 1, 0),
+        "SPLIT_V" => return movement::split(node, 0, 2),
+        "GATHER" => movement::gather_indices(node),
+        "BROADCAST_TO" => movement::broadcast_to(node),
+        "MIRROR_PAD" => movement::mirror_pad(node),
+        "SPACE_TO_DEPTH" => movement::blocks(node, true),
+        "DEPTH_TO_SPACE" => movement::blocks(node, false),
+        "ARG_MAX" => reduce::arg_extreme(node, true),
+        "ARG_MIN" => reduce::arg_extreme(node, false),
+        "RESIZE_NEAREST_NEIGHBOR" => resize::nearest(node),
+        "RESIZE_BILINEAR" => resize::bilinear(node),
+        "BATCH_MATMUL" => dense::batch_matmul(node),
+        "SVDF" => return recurrent::svdf(node),
+        "UNIDIRECTIONAL_SEQUENCE_LSTM" => return recurrent::lstm(node),
         "QUANTIZE" => convert::quantize(node),
         "DEQUANTIZE" => convert::dequantize(node),
-        "UNIDIRECTIONAL_SEQUENCE_LSTM" => return recurrent::lstm(node),
         _ => Err(format!(
             "the reference interpreter does not run {code} ({})",
             hint(code)

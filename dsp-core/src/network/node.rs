@@ -45,7 +45,9 @@ impl<'a, F: Real> Node<'a, F> {
 
     /// Input `i`.
     pub(super) fn input(&self, i: usize) -> Result<&'a Tensor, String> {
-        let index = self.index(i).ok_or_else(|| format!("input {i} is missing"))?;
+        let index = self
+            .index(i)
+            .ok_or_else(|| format!("input {i} is missing"))?;
         Ok(&self.model.tensors[index])
     }
 

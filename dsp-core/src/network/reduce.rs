@@ -10,7 +10,11 @@ fn groups<F: Real>(node: &Node<'_, F>) -> Result<Vec<Vec<usize>>, String> {
     let shape = &node.input(0)?.shape;
     let mut reduced = vec![false; shape.len()];
     for &axis in node.parameters(1)? {
-        let own = if axis < 0 { axis + shape.len() as i64 } else { axis };
+        let own = if axis < 0 {
+            axis + shape.len() as i64
+        } else {
+            axis
+        };
         let slot = usize::try_from(own).ok().and_then(|i| reduced.get_mut(i));
         *slot.ok_or_else(|| format!("axis {axis} of {} dimensions", shape.len()))? = true;
     }
@@ -24,7 +28,10 @@ fn groups<F: Real>(node: &Node<'_, F>) -> Result<Vec<Vec<usize>>, String> {
             }
             rest /= size;
         }
-        groups.get_mut(group).ok_or_else(|| node.shapes())?.push(place);
+        groups
+            .get_mut(group)
+            .ok_or_else(|| node.shapes())?
+            .push(place);
     }
     if groups.iter().any(Vec::is_empty) {
         return Err(node.shapes());
@@ -47,9 +54,12 @@ fn total<F: Real>(node: &Node<'_, F>, is_mean: bool) -> Result<Values<F>, String
     }
     let output = node.output();
     let ((x, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
-    let mut factor = Rescale::new(f64::from(x / y));
+    let mut factor = Rescale::new(f64::from(x) / f64::from(y));
     // The division is folded into the factor, with as many more bits as fit.
-    let more = divisor.ilog2().min(32).min((31 + factor.shift).max(0) as u32);
+    let more = divisor
+        .ilog2()
+        .min(32)
+        .min((31 + factor.shift).max(0) as u32);
     factor.q = (factor.q << more) / divisor as i64;
     factor.shift -= more as i32;
     let x = node.offset(0)?;
@@ -87,4 +97,26 @@ pub(super) fn extreme<F: Real>(node: &Node<'_, F>, largest: bool) -> Result<Valu
     let x = node.integers(0)?;
     let picked = groups.iter().map(|group| pick(x, group, largest));
     Ok(Values::Integers(picked.collect()))
+}
+
+/// Index of the largest or smallest element along an axis, the first among equals.
+pub(super) fn arg_extreme<F: Real>(node: &Node<'_, F>, largest: bool) -> Result<Values<F>, String> {
+    fn first<T: Copy + PartialOrd>(x: &[T], group: &[usize], largest: bool) -> i64 {
+        let elements = group.iter().enumerate();
+        let best = elements.reduce(|a, b| {
+            let (a_value, b_value) = (x[*a.1], x[*b.1]);
+            let better = match largest {
+                true => b_value > a_value,
+                false => b_value < a_value,
+            };
+            if better { b } else { a }
+        });
+        best.map_or(0, |(index, _)| index as i64)
+    }
+    let groups = groups(node)?;
+    let found = match node.values(0)? {
+        Values::Integers(x) => groups.iter().map(|g| first(x, g, largest)).collect(),
+        Values::Reals(x) => groups.iter().map(|g| first(x, g, largest)).collect(),
+    };
+    Ok(Values::Integers(found))
 }

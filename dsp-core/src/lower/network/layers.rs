@@ -197,7 +197,8 @@ impl Lowering<'_, '_> {
         }
         let (input_scale, input_zero_point) = single_scale(input)?;
         let (output_scale, output_zero_point) = single_scale(output)?;
-        let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale / output_scale));
+        let Multiplier { q, shift } =
+            Multiplier::new(f64::from(input_scale) / f64::from(output_scale));
         // The division by n, folded into the multiplier with as many more bits as fit.
         let more = i64::from(n.ilog2()).min(32).min(31 + i64::from(shift));
         let multiplier = (i64::from(q) << more) / n;

@@ -45,9 +45,9 @@ impl Scales {
         (scaled as i32).saturating_add(self.zo)
     }
 
-    /// The factor from input to output, divided in f32.
+    /// The factor from input to output, divided in f64.
     fn factor(&self) -> Multiplier {
-        Multiplier::new(f64::from(self.si / self.so))
+        Multiplier::new(f64::from(self.si) / f64::from(self.so))
     }
 
     fn rescale(&self, x: i32) -> i32 {
@@ -268,7 +268,8 @@ impl Lowering<'_, '_> {
             (BuiltinOp::RELU6, _) => rectifier(s, Activation::Relu6),
             (BuiltinOp::RELU_N1_TO_1, _) => rectifier(s, Activation::ReluN1To1),
             (BuiltinOp::LEAKY_RELU, &Options::LeakyRelu { alpha }) => {
-                let negative = Multiplier::new(f64::from(s.si * alpha / s.so));
+                let negative =
+                    Multiplier::new(f64::from(s.si) * f64::from(alpha) / f64::from(s.so));
                 Box::new(move |x| match x - s.zi {
                     d if d >= 0 => s.rescale(x),
                     d => mbqm(d, negative.q, negative.shift).saturating_add(s.zo),

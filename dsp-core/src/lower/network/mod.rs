@@ -165,6 +165,7 @@ pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Resu
             "the model has {i} inputs and {o} outputs, a classifier has one of each"
         )));
     };
+    int8_only(head, model)?;
     let output = int8_scores(model, output);
     let tensor = &model.tensors[output];
     let labels = head.labels.len();
@@ -212,6 +213,7 @@ pub(super) fn int8_input(head: &Head) -> Result<(f64, i32), LowerError> {
             "the model has {n} inputs, a classifier has one"
         )));
     };
+    int8_only(head, model)?;
     let tensor = &model.tensors[input];
     if tensor.dtype != DType::I8 {
         return Err(fault(format!(
@@ -225,6 +227,26 @@ pub(super) fn int8_input(head: &Head) -> Result<(f64, i32), LowerError> {
     }
     let (scale, zero_point) = single_scale(tensor).map_err(fault)?;
     Ok((f64::from(scale), zero_point))
+}
+
+/// Whether a classifier computes its scores in floats.
+pub(crate) fn is_float(model: &Model) -> bool {
+    let output = model
+        .outputs
+        .first()
+        .map(|&output| int8_scores(model, output));
+    output.is_some_and(|output| model.tensors[output].dtype == DType::F32)
+}
+
+/// Refuses float classifiers, which only the host runs.
+fn int8_only(head: &Head, model: &Model) -> Result<(), LowerError> {
+    if !is_float(model) {
+        return Ok(());
+    }
+    let why = "the model computes in float32, the device runs int8 networks only: convert with full \
+               int8 quantisation (a representative data set and TFLITE_BUILTINS_INT8), or run it on \
+               the host with `--numeric host` or `--numeric reference`";
+    Err(LowerError::new(head.name.clone(), why))
 }
 
 /// The int8 tensor behind the DEQUANTIZE of a model with float scores, else `output` itself.

@@ -39,7 +39,8 @@ impl Lowering<'_, '_> {
         }
         let (input_scale, input_zero_point) = single_scale(input)?;
         let (output_scale, output_zero_point) = single_scale(output)?;
-        let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale / output_scale));
+        let Multiplier { q, shift } =
+            Multiplier::new(f64::from(input_scale) / f64::from(output_scale));
         if shift > 30 {
             return Err("the output's scale is too small for its input's".into());
         }

@@ -145,8 +145,7 @@ impl Lowering<'_, '_> {
         let (mut params, operands) = self.elementwise_i16(op, activation)?;
         let [a, b] = [scale16(self.tensor(op, 0)?)?, scale16(self.tensor(op, 1)?)?];
         let scale = scale16(self.result(op))?;
-        // The reference multiplies and divides in f32 here.
-        let product = bounded(f64::from(a * b / scale))?;
+        let product = bounded(f64::from(a) * f64::from(b) / f64::from(scale))?;
         (params.output_multiplier, params.output_shift) = (product.q, product.shift);
         self.step(&elementwise::MUL_I16, name, &operands, &params.encode());
         Ok(())
