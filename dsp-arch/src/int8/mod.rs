@@ -28,19 +28,27 @@
 mod arm;
 #[cfg(any(test, otolith_core = "small"))]
 mod lanes;
+pub mod layer;
 #[cfg(any(test, otolith_core = "small", otolith_core = "scalar"))]
 mod planes;
 pub mod portable;
 #[cfg(any(test, otolith_core = "scalar"))]
 mod scalar;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+#[cfg(target_arch = "x86_64")]
+use crate::x86::routines as target;
 #[cfg(otolith_arm_dsp)]
 use arm as target;
 #[cfg(otolith_core = "small")]
 use lanes as target;
-#[cfg(not(any(otolith_arm_dsp, otolith_core = "small", otolith_core = "scalar")))]
+#[cfg(not(any(
+    otolith_arm_dsp,
+    otolith_core = "small",
+    otolith_core = "scalar",
+    target_arch = "x86_64"
+)))]
 use portable as target;
 #[cfg(otolith_core = "scalar")]
 use scalar as target;

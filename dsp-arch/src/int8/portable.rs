@@ -32,7 +32,7 @@ fn odd(word: u32) -> u32 {
 
 /// What a doubled sum with its bias becomes.
 #[inline(always)]
-pub(super) fn requantise(acc: i32, &[_, multiplier, constant, shift]: &Channel, sign: Sign) -> i8 {
+pub(crate) fn requantise(acc: i32, &[_, multiplier, constant, shift]: &Channel, sign: Sign) -> i8 {
     let t = match sign {
         Sign::Matters => constant.wrapping_add(acc >> 31),
         Sign::Saturates => constant,
@@ -252,6 +252,7 @@ pub fn depthwise_3x3_march(
 }
 
 /// See [`super::depthwise_taps`].
+#[inline]
 pub fn depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]) {
     for i in 0..count {
         let window = input.get(i * taps.step..).unwrap_or_default();
@@ -287,6 +288,7 @@ fn linear(linear: &Linear, a: i8, b: i8) -> i8 {
 }
 
 /// See [`super::add`].
+#[inline]
 pub fn add(factors: &Linear, a: &[i8], b: &[i8], output: &mut [i8]) {
     for ((out, &a), &b) in output.iter_mut().zip(a).zip(b) {
         *out = linear(factors, a, b);
@@ -294,6 +296,7 @@ pub fn add(factors: &Linear, a: &[i8], b: &[i8], output: &mut [i8]) {
 }
 
 /// See [`super::add_to`].
+#[inline]
 pub fn add_to(factors: &Linear, a: &mut [i8], b: &[i8]) {
     for (a, &b) in a.iter_mut().zip(b) {
         *a = linear(factors, *a, b);
@@ -301,6 +304,7 @@ pub fn add_to(factors: &Linear, a: &mut [i8], b: &[i8]) {
 }
 
 /// See [`super::sums`].
+#[inline]
 pub fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
     let mut sums = [0; 8];
     for i in 0..pixels {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::vec::Vec;
 
 /// Weights of a layer with `channels` output channels (a multiple of 4) of `taps` (of 4) each.
-fn pack(weights: &[i8], channels: usize, taps: usize) -> Vec<u32> {
+pub(crate) fn pack(weights: &[i8], channels: usize, taps: usize) -> Vec<u32> {
     let at = |channel: usize, tap: usize| weights[channel * taps + tap];
     let half = |even: i8, odd: i8| {
         // -256 * 128 - 1 does not fit: such a layer is not packed.
@@ -26,7 +26,7 @@ fn pack(weights: &[i8], channels: usize, taps: usize) -> Vec<u32> {
     words
 }
 
-fn byte() -> impl Strategy<Value = i8> {
+pub(crate) fn byte() -> impl Strategy<Value = i8> {
     prop_oneof![8 => any::<i8>(), 1 => Just(-128i8), 1 => Just(127i8)]
 }
 
@@ -39,7 +39,7 @@ fn bytes(len: usize) -> impl Strategy<Value = Vec<i8>> {
     ]
 }
 
-fn channel() -> impl Strategy<Value = Channel> {
+pub(crate) fn channel() -> impl Strategy<Value = Channel> {
     (
         -200_000i32..200_000,
         1i32 << 30..=i32::MAX,
@@ -155,7 +155,9 @@ proptest! {
 
     #[test]
     fn one_window(layer in layer()) {
-        prop_assert_eq!(gemv!(scalar, &layer), gemv!(portable, &layer));
+        let twin = gemv!(portable, &layer);
+        prop_assert_eq!(&gemv!(scalar, &layer), &twin);
+        prop_assert_eq!(&gemv!(target, &layer), &twin);
     }
 
     #[test]
