@@ -27,6 +27,11 @@
 //! | 0x0214 | `DEQUANTIZE_I8_F32` | `ops/quantize.rs` |
 //! | 0x0215 | `DEQUANTIZE_I16_F32` | `ops/quantize.rs` |
 //! | 0x0220 | `DECIDE_I8` | `ops/decide.rs` |
+//! | 0x0230 | `CONV_2D_PACKED_I8` | `ops/packed/conv.rs` |
+//! | 0x0231 | `DEPTHWISE_3X3_PACKED_I8` | `ops/packed/depthwise.rs` |
+//! | 0x0232 | `DEPTHWISE_TAPS_PACKED_I8` | `ops/packed/taps.rs` |
+//! | 0x0233 | `ADD_LINEAR_I8` | `ops/packed/add.rs` |
+//! | 0x0234 | `FULLY_CONNECTED_SPLIT_I8` | `ops/packed/split.rs` |
 //! | 0x0290 | `CONV_2D_I16` | `ops/general_conv.rs` |
 //! | 0x0291 | `TRANSPOSE_CONV_I8` | `ops/general_conv.rs` |
 //! | 0x0292 | `ADD_I16` | `ops/wide/elementwise.rs` |
@@ -94,6 +99,11 @@ pub const ALL: &[&Op] = &[
     &ops::quantize::DEQUANTIZE_I8_F32,
     &ops::quantize::DEQUANTIZE_I16_F32,
     &ops::decide::DECIDE_I8,
+    &ops::packed::conv::CONV_2D_PACKED_I8,
+    &ops::packed::depthwise::DEPTHWISE_3X3_PACKED_I8,
+    &ops::packed::taps::DEPTHWISE_TAPS_PACKED_I8,
+    &ops::packed::add::ADD_LINEAR_I8,
+    &ops::packed::split::FULLY_CONNECTED_SPLIT_I8,
     &ops::general_conv::CONV_2D_I16,
     &ops::general_conv::TRANSPOSE_CONV_I8,
     &ops::wide::elementwise::ADD_I16,

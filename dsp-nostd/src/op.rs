@@ -149,6 +149,12 @@ impl<'p> Step<'p> {
         Ok(())
     }
 
+    /// Whether operands `a` and `b` start at the same byte: the step works in place.
+    pub fn starts_together(&self, a: usize, b: usize) -> Result<bool, Fault> {
+        let (a, b) = (self.record(a)?, self.record(b)?);
+        Ok(a.place == b.place && a.offset == b.offset)
+    }
+
     #[inline]
     fn record(&self, i: usize) -> Result<&'p TensorRecord, Fault> {
         let missing = Fault::NoOperand { operand: i as u8 };
@@ -161,6 +167,8 @@ impl<'p> Step<'p> {
 pub type Read2Write<'a, A, B, W> = (&'a [A], &'a [B], &'a mut [W]);
 /// One operand to read and two to write.
 pub type ReadWrite2<'a, R, V, W> = (&'a [R], &'a mut [V], &'a mut [W]);
+/// One operand to read and three to write.
+pub type ReadWrite3<'a, R, U, V, W> = (&'a [R], &'a mut [U], &'a mut [V], &'a mut [W]);
 /// Three operands to write.
 pub type Write3<'a, U, V, W> = (&'a mut [U], &'a mut [V], &'a mut [W]);
 
@@ -256,6 +264,25 @@ impl<'p> Io<'_, 'p> {
     ) -> Result<ReadWrite2<'_, R, V, W>, Fault> {
         let (from, a, b) = self.read_write2_bytes((r, R::ELEM), (v, V::ELEM), (w, W::ELEM))?;
         Ok((typed(from, r)?, typed_mut(a, v)?, typed_mut(b, w)?))
+    }
+
+    /// Operand `r` to read and three operands to write; none may overlap another.
+    #[inline]
+    pub fn read_write3<R: Element, U: Element, V: Element, W: Element>(
+        &mut self,
+        r: usize,
+        u: usize,
+        v: usize,
+        w: usize,
+    ) -> Result<ReadWrite3<'_, R, U, V, W>, Fault> {
+        let to = [(u, U::ELEM), (v, V::ELEM), (w, W::ELEM)];
+        let (from, [a, b, c]) = self.read_write3_bytes((r, R::ELEM), to)?;
+        Ok((
+            typed(from, r)?,
+            typed_mut(a, u)?,
+            typed_mut(b, v)?,
+            typed_mut(c, w)?,
+        ))
     }
 }
 
@@ -388,6 +415,31 @@ impl<'p> Io<'_, 'p> {
             .get_disjoint_mut(ranges)
             .map_err(|_| overlap(w))?;
         Ok((from, a, b))
+    }
+
+    #[inline(never)]
+    fn read_write3_bytes(
+        &mut self,
+        r: Operand,
+        to: [Operand; 3],
+    ) -> Result<(&[u8], [&mut [u8]; 3]), Fault> {
+        let [u, v, w] = to;
+        let ranges = [
+            self.arena_range(u)?,
+            self.arena_range(v)?,
+            self.arena_range(w)?,
+        ];
+        if let Some(table) = self.step.table_bytes(r) {
+            let to = self.arena.get_disjoint_mut(ranges);
+            return Ok((table, to.map_err(|_| overlap(w))?));
+        }
+        let [ru, rv, rw] = ranges;
+        let ranges = [self.arena_range(r)?, ru, rv, rw];
+        let [from, a, b, c] = self
+            .arena
+            .get_disjoint_mut(ranges)
+            .map_err(|_| overlap(w))?;
+        Ok((from, [a, b, c]))
     }
 
     /// Where an operand lies in the arena.

@@ -11,6 +11,7 @@ pub mod general_conv;
 pub mod initial;
 pub mod lstm;
 pub mod mean;
+pub mod packed;
 pub mod pool;
 pub mod quantize;
 pub mod softmax;

@@ -15,6 +15,7 @@ pub const ALL: &[(&str, Compare)] = &[
     ("gather2_27", gather2_27),
     ("gemm2", gemm2),
     ("gemv", gemv),
+    ("gemv_sums", gemv_sums),
     ("depthwise_3x3_lines", lines),
     ("depthwise_3x3_weights", weights),
     ("depthwise_3x3_march", march),
@@ -162,6 +163,18 @@ fn gemv(random: &mut Random) -> Option<bool> {
     let (mut a, mut b) = ([0; 17], [0; 17]);
     int8::gemv(&packed, acts, &mut a)?;
     portable::gemv(&packed, acts, &mut b);
+    Some(a == b)
+}
+
+fn gemv_sums(random: &mut Random) -> Option<bool> {
+    let pairs = 2 * random.from(2, 20);
+    let weights: [u32; 80] = random.fill();
+    let acts: [u32; 40] = random.fill();
+    let (weights, acts) = (weights.get(..2 * pairs)?, acts.get(..pairs)?);
+    let mut a = random.fill::<4>().map(|word| word as i32);
+    let mut b = a;
+    int8::gemv_sums(weights, acts, &mut a)?;
+    portable::gemv_sums(weights, acts, &mut b);
     Some(a == b)
 }
 

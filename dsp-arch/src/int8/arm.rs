@@ -24,6 +24,7 @@ unsafe extern "C" {
     fn oto_arch_gemm2(context: *const usize);
     fn oto_arch_gemm2_relu(context: *const usize);
     fn oto_arch_gemv(context: *const usize);
+    fn oto_arch_gemv_sums(context: *const usize, sums: *mut i32);
     fn oto_arch_dw3_weights(weights: *const Weights3x3, channels: *const Channel, to: *mut u32);
     fn oto_arch_dw3_lines(context: *mut usize);
     fn oto_arch_dw3_march1(context: *const usize);
@@ -111,6 +112,18 @@ pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
     ];
     // SAFETY: as for two windows; there are at least two blocks of two pairs.
     unsafe { oto_arch_gemv(context.as_ptr()) }
+}
+
+#[inline(always)]
+pub(super) fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
+    let context = [
+        weights.as_ptr().addr(),
+        acts.as_ptr().addr(),
+        acts.as_ptr_range().end.addr(),
+        acts.len() / 2,
+    ];
+    // SAFETY: weights hold two words for each pair, of which there are an even number, at least four.
+    unsafe { oto_arch_gemv_sums(context.as_ptr(), sums.as_mut_ptr()) }
 }
 
 #[inline(always)]

@@ -151,7 +151,7 @@ impl Packed<'_> {
     fn groups(&self, pairs: usize) -> Option<usize> {
         let groups = self.channels.len() / 4;
         let words = groups.checked_mul(pairs)?.checked_mul(2)?;
-        let whole = self.channels.len() % 4 == 0 && groups > 0;
+        let whole = self.channels.len().is_multiple_of(4) && groups > 0;
         (whole && words == self.weights.len()).then_some(groups)
     }
 }
@@ -162,7 +162,7 @@ impl Packed<'_> {
 pub fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) -> Option<()> {
     let pairs = acts.len() / 2;
     let groups = packed.groups(pairs)?;
-    if pairs < 2 || acts.len() % 2 != 0 || outputs.iter().any(|o| o.len() < 4 * groups) {
+    if pairs < 2 || !acts.len().is_multiple_of(2) || outputs.iter().any(|o| o.len() < 4 * groups) {
         return None;
     }
     target::gemm2(packed, acts, outputs);
@@ -174,11 +174,29 @@ pub fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) -> Opti
 #[inline]
 pub fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) -> Option<()> {
     let groups = packed.groups(acts.len())?;
-    if acts.len() < 4 || acts.len() % 2 != 0 || output.len() < 4 * groups {
+    if acts.len() < 4 || !acts.len().is_multiple_of(2) || output.len() < 4 * groups {
         return None;
     }
     target::gemv(packed, acts, output);
     Some(())
+}
+
+/// Adds the dot products of one group of four channels with the window in `acts` to `sums`, wrapping. `None`
+/// when the lengths do not fit together, the number of pairs is odd, or there are fewer than four.
+#[inline]
+pub fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) -> Option<()> {
+    let pairs = acts.len();
+    if pairs < 4 || !pairs.is_multiple_of(2) || weights.len() != 2 * pairs {
+        return None;
+    }
+    target::gemv_sums(weights, acts, sums);
+    Some(())
+}
+
+/// What sums of four channels become, as everywhere in this module.
+#[inline]
+pub fn requantise(sums: [i32; 4], channels: &[Channel; 4], sign: Sign) -> [i8; 4] {
+    portable::requantise4(sums.map(|sum| sum.wrapping_shl(1)), channels, sign)
 }
 
 /// A line of a 3 x 3 depthwise convolution and its place in the planes of expanded values.
@@ -340,7 +358,7 @@ pub fn depthwise_taps(
         .checked_add(4)?;
     let written = last.checked_mul(taps.output_step)?.checked_add(4)?;
     let pairs = taps.offsets.len() / 2;
-    let fits = taps.offsets.len() % 2 == 0 && taps.weights.len() == 4 * pairs;
+    let fits = taps.offsets.len().is_multiple_of(2) && taps.weights.len() == 4 * pairs;
     if !fits || read > input.len() || written > output.len() {
         return None;
     }
@@ -364,7 +382,7 @@ pub struct Linear {
 #[inline]
 pub fn add(linear: &Linear, a: &[i8], b: &[i8], output: &mut [i8]) -> Option<()> {
     let n = output.len();
-    if a.len() != n || b.len() != n || n % 4 != 0 || n == 0 {
+    if a.len() != n || b.len() != n || !n.is_multiple_of(4) || n == 0 {
         return None;
     }
     target::add(linear, a, b, output);
@@ -375,7 +393,7 @@ pub fn add(linear: &Linear, a: &[i8], b: &[i8], output: &mut [i8]) -> Option<()>
 #[inline]
 pub fn add_to(linear: &Linear, a: &mut [i8], b: &[i8]) -> Option<()> {
     let n = a.len();
-    if b.len() != n || n % 4 != 0 || n == 0 {
+    if b.len() != n || !n.is_multiple_of(4) || n == 0 {
         return None;
     }
     target::add_to(linear, a, b);

@@ -42,7 +42,7 @@ pub(crate) fn requantise(acc: i32, &[_, multiplier, constant, shift]: &Channel, 
         .wrapping_add(i64::from(t) << 32)
         .wrapping_add(1 << 31);
     let y = ((sum >> 32) as i32).wrapping_shr(shift as u32);
-    y.max(-128).min(127) as i8
+    y.clamp(-128, 127) as i8
 }
 
 fn row(window: &Window<'_>, row: usize, words: usize) -> impl Iterator<Item = [i8; 4]> {
@@ -104,14 +104,20 @@ pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     }
 }
 
-/// One group of four channels of a window whose words are every `step`-th from `acts` on.
+/// Outputs of four channels from their doubled sums.
 #[inline(always)]
-fn group(
-    weights: &[[u32; 2]],
-    acts: impl Iterator<Item = u32>,
-    channels: &[Channel; 4],
-    sign: Sign,
-) -> [i8; 4] {
+pub(super) fn requantise4(doubled: [i32; 4], channels: &[Channel; 4], sign: Sign) -> [i8; 4] {
+    let mut out = [0; 4];
+    for ((out, acc), channel) in out.iter_mut().zip(doubled).zip(channels) {
+        let [bias, ..] = channel;
+        *out = requantise(bias.wrapping_add(acc), channel, sign);
+    }
+    out
+}
+
+/// The sums of both multiplications of a group's four channels.
+#[inline(always)]
+fn dots(weights: &[[u32; 2]], acts: impl Iterator<Item = u32>) -> [i32; 4] {
     let mut sums = [0i32; 4];
     for (&[first, second], x) in weights.iter().zip(acts) {
         let [a, b, c, d] = &mut sums;
@@ -120,19 +126,34 @@ fn group(
         *c = c.wrapping_add(dual(second, x));
         *d = d.wrapping_add(dual(odd(second), x));
     }
-    let [a, b, c, d] = sums;
+    sums
+}
+
+/// One group of four channels of a window.
+#[inline(always)]
+fn group(
+    weights: &[[u32; 2]],
+    acts: impl Iterator<Item = u32>,
+    channels: &[Channel; 4],
+    sign: Sign,
+) -> [i8; 4] {
+    let [a, b, c, d] = dots(weights, acts);
     let doubled = [
         a.wrapping_sub(b) >> 7,
         b.wrapping_shl(1),
         c.wrapping_sub(d) >> 7,
         d.wrapping_shl(1),
     ];
-    let mut out = [0; 4];
-    for ((out, acc), channel) in out.iter_mut().zip(doubled).zip(channels) {
-        let [bias, ..] = channel;
-        *out = requantise(bias.wrapping_add(acc), channel, sign);
+    requantise4(doubled, channels, sign)
+}
+
+/// See [`super::gemv_sums`].
+pub fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
+    let [a, b, c, d] = dots(weights.as_chunks::<2>().0, acts.iter().copied());
+    let found = [a.wrapping_sub(b) >> 8, b, c.wrapping_sub(d) >> 8, d];
+    for (sum, found) in sums.iter_mut().zip(found) {
+        *sum = sum.wrapping_add(found);
     }
-    out
 }
 
 /// See [`super::gemm2`].
@@ -233,11 +254,11 @@ pub fn depthwise_3x3_march(
                     let value = |position: usize| {
                         let word = plane.get(line + position / 2).copied().unwrap_or(0);
                         let [even, odd] = halves(word);
-                        if position % 2 == 0 { even } else { odd }
+                        if position.is_multiple_of(2) { even } else { odd }
                     };
                     let ([w0, even], [odd, w2]) = (halves(low), halves(high));
                     // The middle weight is there twice, as the routine loads it.
-                    let w1 = if first % 2 == 0 { even } else { odd };
+                    let w1 = if first.is_multiple_of(2) { even } else { odd };
                     acc = acc
                         .wrapping_add(value(first) * w0)
                         .wrapping_add(value(first + 1) * w1)
@@ -284,7 +305,7 @@ fn linear(linear: &Linear, a: i8, b: i8) -> i8 {
         .wrapping_mul(fa)
         .wrapping_add(linear.constant)
         .wrapping_add(i32::from(b).wrapping_mul(fb));
-    (sum.wrapping_shr(linear.shift as u32)).max(-128).min(127) as i8
+    sum.wrapping_shr(linear.shift as u32).clamp(-128, 127) as i8
 }
 
 /// See [`super::add`].

@@ -214,6 +214,33 @@ oto_arch_gemv:
   add sp, sp, #16
   pop {r4-r11, pc}
 
+@ void oto_arch_gemv_sums(const context *, sums): adds the dot products of one group.
+@ context: weights, activations, end of activations, blocks of two pairs (at least 2).
+.section .text.oto_arch_gemv_sums, "ax", %progbits
+.global oto_arch_gemv_sums
+.p2align 4
+.thumb_func
+oto_arch_gemv_sums:
+  push {r1, r4-r11, lr}
+  ldr lr, [r0, #12]
+  ldrd r0, r1, [r0]
+  OTO_TAPS1 1
+  sub lr, lr, #1
+1:
+  OTO_TAPS1 0
+  subs lr, lr, #1
+  bne 1b
+  sub r2, r2, r3
+  sub r4, r4, r5
+  ldr r12, [sp]
+  ldm r12, {r6-r9}
+  add r6, r6, r2, asr #8
+  add r7, r7, r3
+  add r8, r8, r4, asr #8
+  add r9, r9, r5
+  stm r12, {r6-r9}
+  pop {r1, r4-r11, pc}
+
 @ Four int8 of each of two windows become four words: (x0 x2) of both, then (x1 x3) of both.
 .macro OTO_WIDEN2
   sxtb16 r4, r6

@@ -1,0 +1,244 @@
+//! `DEPTHWISE_3X3_PACKED_I8`.
+
+use super::{MISFIT, Memory, channels, check_channels, clamp, memory_one, sign};
+use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use otolith_dsp_arch::int8::{self, Channel, DEPTHWISE_3X3_RECORD, Lines, March, Weights3x3};
+use otolith_dsp_nostd::{Fault, Io, Op, Step};
+
+/// 3 x 3 convolution of each channel by itself, of four channels at a time: the numbers of
+/// `DEPTHWISE_CONV_2D_I8`.
+///
+/// Lines of four channels are expanded into the scratch, then outputs are computed along a line, two at a
+/// time. `along` says which way: 0 along a row, 1 along a column; weights are transposed to fit.
+///
+/// Operands: input i8 `[in_h, in_w, channels]`; weights u32 `[channels, 3]`, for each line of the kernel a
+/// word with the bytes `w0 w1 w1 w2`; channels i32, four for each channel; scratch u32 of
+/// [`scratch_len`] words, for all lines or for a ring of three; output i8 `[out_h, out_w,
+/// channels]`, which may start where the input starts.
+///
+/// Source: as for `DEPTHWISE_CONV_2D_I8`.
+pub const DEPTHWISE_3X3_PACKED_I8: Op = Op {
+    code: 0x0231,
+    name: "DEPTHWISE_3X3_PACKED_I8",
+    check,
+    run,
+};
+
+params! {
+    /// Parameters of [`DEPTHWISE_3X3_PACKED_I8`].
+    Params {
+        /// Input height.
+        in_h in 1, MAX_DIM;
+        /// Input width.
+        in_w in 1, MAX_DIM;
+        /// Channels, a multiple of four.
+        channels in 4, MAX_DIM;
+        /// Output height.
+        out_h in 1, MAX_DIM;
+        /// Output width.
+        out_w in 1, MAX_DIM;
+        /// Step of the kernel, both ways.
+        stride in 1, 2;
+        /// Rows of padding above.
+        pad_top in 0, 1;
+        /// Columns of padding at the left.
+        pad_left in 0, 1;
+        /// 0: outputs are computed along a row, 1: along a column. There are at least two that way.
+        along in 0, 1;
+        /// 1 when the scratch holds a ring of three lines, 0 when it holds all.
+        ring in 0, 1;
+        /// Zero point of the input, which padding holds.
+        input_zero_point in I8_MIN, I8_MAX;
+        /// 1 when every negative sum becomes -128.
+        saturates in 0, 1;
+        /// Smallest output.
+        min in I8_MIN, I8_MAX;
+        /// Largest output.
+        max in I8_MIN, I8_MAX;
+    }
+}
+
+/// Sizes along the march (`_m`) and across it, in lines (`_l`).
+#[derive(Clone, Copy)]
+struct Way {
+    in_m: usize,
+    in_l: usize,
+    out_m: usize,
+    out_l: usize,
+    pad_m: usize,
+    pad_l: usize,
+    stride: usize,
+    /// Words of a line in a plane.
+    words: usize,
+    /// Lines that all outputs see.
+    lines: usize,
+}
+
+impl Params {
+    fn way(&self) -> Way {
+        let rows = [self.in_h, self.out_h, self.pad_top].map(size);
+        let columns = [self.in_w, self.out_w, self.pad_left].map(size);
+        let (march, across) = match self.along {
+            0 => (columns, rows),
+            _ => (rows, columns),
+        };
+        let ([in_m, out_m, pad_m], [in_l, out_l, pad_l]) = (march, across);
+        let stride = size(self.stride);
+        Way {
+            in_m,
+            in_l,
+            out_m,
+            out_l,
+            pad_m,
+            pad_l,
+            stride,
+            words: stride * out_m.div_ceil(2) + 1,
+            lines: out_l.saturating_sub(1) * stride + 3,
+        }
+    }
+}
+
+/// Words of scratch for these parameters.
+pub fn scratch_len(p: &Params) -> usize {
+    let way = p.way();
+    let lines = if p.ring == 1 { 4 } else { way.lines };
+    DEPTHWISE_3X3_RECORD.saturating_add(lines.saturating_mul(way.words).saturating_mul(4))
+}
+
+fn check(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(5)?;
+    let p = Params::checked(step)?;
+    let way = p.way();
+    // Padding behind is what the kernel reaches over the end, and never a whole kernel.
+    let axis = |input: usize, output: usize, pad: usize| {
+        let last = (output - 1) * way.stride;
+        last < input + pad && last + 3 <= input + pad + 2
+    };
+    if p.channels % 4 != 0 || way.out_m < 2 {
+        return Err(Fault::BadParam { param: 2 });
+    }
+    if !axis(way.in_m, way.out_m, way.pad_m) || !axis(way.in_l, way.out_l, way.pad_l) {
+        return Err(Fault::BadParam { param: 3 });
+    }
+    expect_count(step.count_of::<i8>(0)?, &[p.in_h, p.in_w, p.channels], 0)?;
+    expect_count(step.table::<u32>(1)?.len(), &[p.channels, 3], 1)?;
+    check_channels(step, 2, size(p.channels))?;
+    if step.count_of_output::<u32>(3)? != scratch_len(&p) {
+        return Err(Fault::WrongLength { operand: 3 });
+    }
+    let output = [p.out_h, p.out_w, p.channels];
+    expect_count(step.count_of_output::<i8>(4)?, &output, 4)?;
+    step.expect_disjoint(0, 3)?;
+    step.expect_disjoint(3, 4)?;
+    if !step.starts_together(0, 4)? {
+        step.expect_disjoint(0, 4)?;
+    }
+    Ok(())
+}
+
+fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
+    let p = Params::decode(io.step.params()?);
+    let weights = io
+        .step
+        .table::<u32>(1)?
+        .as_chunks::<3>()
+        .0
+        .as_chunks::<4>()
+        .0;
+    let channels = channels(&io.step, 2)?.as_chunks::<4>().0;
+    let (mut memory, scratch) = memory_one::<u32>(io, [0, 4], 3)?;
+    depthwise(&p, weights, channels, &mut memory, scratch).ok_or(MISFIT)?;
+    clamp(memory.output(), p.min, p.max);
+    Ok(())
+}
+
+fn depthwise(
+    p: &Params,
+    weights: &[Weights3x3],
+    channels: &[[Channel; 4]],
+    memory: &mut Memory<'_>,
+    scratch: &mut [u32],
+) -> Option<()> {
+    let way = p.way();
+    let (record, planes) = scratch.split_first_chunk_mut::<DEPTHWISE_3X3_RECORD>()?;
+    let n = size(p.channels);
+    let [in_row, out_row] = [p.in_w, p.out_w].map(|w| size(w) * n);
+    let [step, line, out_step, out_line] = match p.along {
+        0 => [n, in_row, n, out_row],
+        _ => [in_row, n, out_row, n],
+    };
+    let kept = if p.ring == 1 { 4 } else { way.lines };
+    let lines = Lines {
+        pixel: step,
+        // The last pixels may be out of every kernel's reach.
+        pixels: way.in_m.min(way.stride * (way.out_m - 1) + 3 - way.pad_m),
+        lead: way.pad_m == 1,
+        words: way.words,
+        padding: p.input_zero_point as i8,
+        line,
+        plane: kept * way.words,
+    };
+    let march = March {
+        lines: [0, way.words, 2 * way.words],
+        words: way.words,
+        plane: lines.plane,
+        stride: way.stride,
+        outputs: way.out_m,
+        count: way.out_l,
+        pixel: out_step,
+        line: out_line,
+        sign: sign(p.saturates),
+    };
+    let padding = i16::from(p.input_zero_point as i8) as u16;
+    let padding = u32::from(padding) << 16 | u32::from(padding);
+    planes.fill(padding);
+    for (block, (weights, channels)) in weights.iter().zip(channels).enumerate() {
+        int8::depthwise_3x3_weights(weights, channels, record);
+        let (at, planes) = (4 * block, &mut *planes);
+        if p.ring == 1 {
+            ring(&way, lines, march, at, memory, planes, record)?;
+        } else {
+            let count = way.in_l.min(way.lines - way.pad_l);
+            let input = memory.input().get(at..)?;
+            int8::depthwise_3x3_lines(&lines, input, count, planes, way.pad_l * way.words)?;
+            let output = memory.output().get_mut(at..)?;
+            int8::depthwise_3x3_march(&march, planes, record, output)?;
+        }
+    }
+    Some(())
+}
+
+/// Line by line, with three lines of the input and one of padding in the planes.
+#[inline(never)]
+fn ring(
+    way: &Way,
+    lines: Lines,
+    march: March,
+    at: usize,
+    memory: &mut Memory<'_>,
+    planes: &mut [u32],
+    record: &[u32; DEPTHWISE_3X3_RECORD],
+) -> Option<()> {
+    let mut march = March { count: 1, ..march };
+    let mut next = 0;
+    for y in 0..way.out_l {
+        let mut places = [3; 3];
+        for (i, place) in places.iter_mut().enumerate() {
+            let line = (y * way.stride + i).checked_sub(way.pad_l);
+            let Some(line) = line.filter(|&line| line < way.in_l) else {
+                continue;
+            };
+            // Each line has the place of the one three before it.
+            *place = line % 3;
+            while next <= line {
+                let input = memory.input().get(at + next * lines.line..)?;
+                int8::depthwise_3x3_lines(&lines, input, 1, planes, next % 3 * way.words)?;
+                next += 1;
+            }
+        }
+        march.lines = places.map(|place| place * way.words);
+        let output = memory.output().get_mut(at + y * march.line..)?;
+        int8::depthwise_3x3_march(&march, planes, record, output)?;
+    }
+    Some(())
+}
