@@ -59,7 +59,10 @@ params! {
 fn check(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(3)?;
     let p = Params::checked(step)?;
-    let a = extent(&[p.batch, p.rows, p.inner], &[p.a_batch, p.a_row, p.a_inner]);
+    let a = extent(
+        &[p.batch, p.rows, p.inner],
+        &[p.a_batch, p.a_row, p.a_inner],
+    );
     if a != Some(step.count_of::<i8>(0)?) {
         return Err(Fault::WrongLength { operand: 0 });
     }

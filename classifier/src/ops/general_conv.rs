@@ -228,7 +228,10 @@ fn run_i16(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let (input, output) = io.read_write::<i16, i16>(0, 5)?;
     convolve(&p, input, weights, output, |channel, sum| {
         let acc = sum.wrapping_add(of_channel(bias, channel));
-        let (q, s) = (of_channel(multipliers, channel), of_channel(shifts, channel));
+        let (q, s) = (
+            of_channel(multipliers, channel),
+            of_channel(shifts, channel),
+        );
         mbqm64(acc, q, i32::from(s)).max(p.min).min(p.max) as i16
     });
     Ok(())
@@ -242,7 +245,10 @@ fn run_i8(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let (input, output) = io.read_write::<i8, i8>(0, 5)?;
     convolve(&p, input, weights, output, |channel, sum| {
         let acc = (sum as i32).wrapping_add(of_channel(bias, channel));
-        let (q, s) = (of_channel(multipliers, channel), of_channel(shifts, channel));
+        let (q, s) = (
+            of_channel(multipliers, channel),
+            of_channel(shifts, channel),
+        );
         let y = mbqm(acc, q, i32::from(s)).wrapping_add(p.output_zero_point);
         y.max(p.min).min(p.max) as i8
     });

@@ -132,7 +132,10 @@ fn run<S: State>(io: &mut Io<'_, '_>) -> Result<(), Fault> {
             for (f, state) in states.by_ref().take(rank) {
                 let weights = row(features, f, n_in).unwrap_or_default();
                 let newest = project(&p, x, weights);
-                push(state, S::wrap(newest.max(S::MIN).min(S::MAX) - p.state_zero_point));
+                push(
+                    state,
+                    S::wrap(newest.max(S::MIN).min(S::MAX) - p.state_zero_point),
+                );
                 let times = row(times, f, memory).unwrap_or_default();
                 for (&s, &w) in state.iter().zip(times) {
                     let s: i32 = s.into();

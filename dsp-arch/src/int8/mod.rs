@@ -134,6 +134,14 @@ pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) -> Option
     Some(())
 }
 
+/// Widens one window of 3 x 3 pixels of three channels for [`gemv`], in the order of [`gather2_27`].
+#[inline]
+pub fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) -> Option<()> {
+    window.holds(3, 9)?;
+    portable::gather1_27(window, acts);
+    Some(())
+}
+
 /// Weights of a layer as dot products, see the module's text.
 #[derive(Clone, Copy, Debug)]
 pub struct Packed<'a> {

@@ -104,6 +104,15 @@ pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     }
 }
 
+/// See [`super::gather1_27`].
+pub fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) {
+    let mut both = [0; TAPS_27];
+    gather2_27([window; 2], &mut both);
+    for (to, &[own, _]) in acts.iter_mut().zip(both.as_chunks::<2>().0) {
+        *to = own;
+    }
+}
+
 /// Outputs of four channels from their doubled sums.
 #[inline(always)]
 pub(super) fn requantise4(doubled: [i32; 4], channels: &[Channel; 4], sign: Sign) -> [i8; 4] {
@@ -148,6 +157,7 @@ fn group(
 }
 
 /// See [`super::gemv_sums`].
+#[inline]
 pub fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
     let [a, b, c, d] = dots(weights.as_chunks::<2>().0, acts.iter().copied());
     let found = [a.wrapping_sub(b) >> 8, b, c.wrapping_sub(d) >> 8, d];
@@ -254,7 +264,11 @@ pub fn depthwise_3x3_march(
                     let value = |position: usize| {
                         let word = plane.get(line + position / 2).copied().unwrap_or(0);
                         let [even, odd] = halves(word);
-                        if position.is_multiple_of(2) { even } else { odd }
+                        if position.is_multiple_of(2) {
+                            even
+                        } else {
+                            odd
+                        }
                     };
                     let ([w0, even], [odd, w2]) = (halves(low), halves(high));
                     // The middle weight is there twice, as the routine loads it.

@@ -80,6 +80,22 @@ pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) 
     }
 }
 
+/// `256 * S_even + S_odd` and `S_odd` of channels 0 and 1 of a group, then of 2 and 3.
+#[inline(always)]
+fn dots(weights: &[[i16; 4]], acts: &[[i16; 2]]) -> [i32; 4] {
+    let (mut first, mut first_odd, mut second, mut second_odd) = (0i32, 0i32, 0i32, 0i32);
+    for (&[a, b, c, d], &[x, y]) in weights.iter().zip(acts) {
+        for (w, v, x) in [(a, c, x), (b, d, y)] {
+            let x = i32::from(x);
+            first = first.wrapping_add(i32::from(w) * x);
+            first_odd = first_odd.wrapping_add(i32::from(w as i8) * x);
+            second = second.wrapping_add(i32::from(v) * x);
+            second_odd = second_odd.wrapping_add(i32::from(v as i8) * x);
+        }
+    }
+    [first, first_odd, second, second_odd]
+}
+
 /// See [`super::gemv`].
 pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
     let (acts, _) = halves(acts).as_chunks::<2>();
@@ -90,19 +106,19 @@ pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
             return;
         };
         weights = rest;
-        let (mut first, mut first_odd, mut second, mut second_odd) = (0i32, 0i32, 0i32, 0i32);
-        for (&[a, b, c, d], &[x, y]) in group.iter().zip(acts) {
-            for (w, v, x) in [(a, c, x), (b, d, y)] {
-                let x = i32::from(x);
-                first = first.wrapping_add(i32::from(w) * x);
-                first_odd = first_odd.wrapping_add(i32::from(w as i8) * x);
-                second = second.wrapping_add(i32::from(v) * x);
-                second_odd = second_odd.wrapping_add(i32::from(v as i8) * x);
-            }
-        }
-        let ([s0, s1], [s2, s3]) = (doubled(first, first_odd), doubled(second, second_odd));
+        let [a, b, c, d] = dots(group, acts);
+        let ([s0, s1], [s2, s3]) = (doubled(a, b), doubled(c, d));
         let [c0, c1, c2, c3] = channels;
         *to = [(s0, c0), (s1, c1), (s2, c2), (s3, c3)].map(|(s, c)| output(s, c, Sign::Matters));
+    }
+}
+
+/// See [`super::gemv_sums`].
+pub(super) fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
+    let [a, b, c, d] = dots(halves(weights).as_chunks().0, halves(acts).as_chunks().0);
+    let found = [a.wrapping_sub(b) >> 8, b, c.wrapping_sub(d) >> 8, d];
+    for (sum, found) in sums.iter_mut().zip(found) {
+        *sum = sum.wrapping_add(found);
     }
 }
 

@@ -110,6 +110,8 @@ macro_rules! compiled {
 }
 
 compiled! {
+    /// See [`crate::int8::gemv_sums`].
+    gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]);
     /// See [`crate::int8::depthwise_taps`].
     depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]);
     /// See [`crate::int8::add`].

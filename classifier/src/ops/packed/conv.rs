@@ -2,6 +2,7 @@
 
 use super::{MISFIT, Memory, channels, check_channels, clamp, memory, sign};
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use otolith_dsp_arch::int8::layer::{self, Memory as _};
 use otolith_dsp_arch::int8::{self, Packed, TAPS_27, Window};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
@@ -171,8 +172,10 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         taps: p.taps(),
     };
     for image in 0..size(p.batch) {
-        let done = layer.image(&mut memory, image, acts, border);
-        done.ok_or(MISFIT)?;
+        if layer::conv(&layer.whole(), image, &mut memory).is_none() {
+            let done = layer.image(&mut memory, image, acts, border);
+            done.ok_or(MISFIT)?;
+        }
     }
     clamp(memory.output(), p.min, p.max);
     Ok(())
@@ -197,6 +200,22 @@ struct Frame {
 }
 
 impl Layer<'_> {
+    /// What a processor needs that does the layer at once.
+    fn whole(&self) -> layer::Conv<'_> {
+        let p = self.p;
+        layer::Conv {
+            packed: self.packed,
+            input: [p.in_h, p.in_w, p.in_c].map(size),
+            output: [p.out_h, p.out_w, p.out_c].map(size),
+            kernel: [p.kernel_h, p.kernel_w].map(size),
+            stride: [p.stride_h, p.stride_w].map(size),
+            pad: [p.pad_top, p.pad_left].map(size),
+            row_bytes: self.row_bytes,
+            nine: p.nine == 1,
+            padding: p.input_zero_point as i8,
+        }
+    }
+
     /// One image of the batch, two pixels at a time.
     fn image(
         &self,
@@ -280,23 +299,18 @@ impl Layer<'_> {
         let (first, second) = patches.split_at_mut_checked(patches.len() / 2)?;
         let a = self.window(image, frame, pixel, first)?;
         let words = self.row_bytes / 4;
-        if n == 1 && self.p.nine == 0 {
-            return int8::gather1(a, self.rows, words, acts.get_mut(..self.taps / 2)?);
+        if n == 1 {
+            let acts = acts.get_mut(..self.taps / 2)?;
+            return match self.p.nine {
+                0 => int8::gather1(a, self.rows, words, acts),
+                _ => int8::gather1_27(a, acts.first_chunk_mut()?),
+            };
         }
-        let b = match n {
-            1 => a,
-            _ => self.window(image, frame, pixel + 1, second)?,
-        };
+        let b = self.window(image, frame, pixel + 1, second)?;
         if self.p.nine == 0 {
             return int8::gather2([a, b], self.rows, words, acts);
         }
-        int8::gather2_27([a, b], acts.first_chunk_mut()?)?;
-        if n == 1 {
-            for i in 0..self.taps / 2 {
-                *acts.get_mut(i)? = *acts.get(2 * i)?;
-            }
-        }
-        Some(())
+        int8::gather2_27([a, b], acts.first_chunk_mut()?)
     }
 
     /// The window of output `pixel`: in the image, or a copy with padding in `patch`.

@@ -130,7 +130,9 @@ mod tests {
     use super::*;
 
     fn table() -> [u16; TABLE] {
-        core::array::from_fn(|i| libm::round(65536.0 / (1.0 + libm::exp(-(i as f64) / 24.0))) as u16)
+        core::array::from_fn(|i| {
+            libm::round(65536.0 / (1.0 + libm::exp(-(i as f64) / 24.0))) as u16
+        })
     }
 
     /// Both functions of Q3.12 numbers, within a few units of f64.
@@ -142,10 +144,16 @@ mod tests {
             let real = f64::from(x) / 4096.0;
             let expected = 32768.0 / (1.0 + libm::exp(-real));
             let got = f64::from(logistic(&table, z));
-            assert!((got - expected).abs() < 12.0, "logistic {real}: {got} {expected}");
+            assert!(
+                (got - expected).abs() < 12.0,
+                "logistic {real}: {got} {expected}"
+            );
             let expected = 32768.0 * libm::tanh(real);
             let got = f64::from(tanh(&table, z));
-            assert!((got - expected).abs() < 24.0, "tanh {real}: {got} {expected}");
+            assert!(
+                (got - expected).abs() < 24.0,
+                "tanh {real}: {got} {expected}"
+            );
         }
     }
 

@@ -87,7 +87,10 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
             *y = e as i16;
         }
         let zeros = sum.leading_zeros();
-        let leading = (sum.wrapping_shl(zeros.saturating_sub(1)).wrapping_add(1 << 13)) >> 14;
+        let leading = (sum
+            .wrapping_shl(zeros.saturating_sub(1))
+            .wrapping_add(1 << 13))
+            >> 14;
         let factor = look_up(reciprocal, narrow(leading - (1 << 15) - (1 << 16)));
         // The largest value gives e = 32767, so that the sum has at least 15 bits.
         let shift = 31u32.saturating_sub(zeros).max(1);
