@@ -1,5 +1,6 @@
 //! Convolution: windows of many pixels side by side, sixteen channels times four of them at once.
 
+use super::depthwise::store;
 use super::requant::Eight;
 use crate::int8::layer::{Conv, Memory};
 use crate::int8::{Channel, Packed, TAPS_27};
@@ -138,26 +139,47 @@ fn window(
     let [kernel_h, kernel_w] = conv.kernel;
     let (y, x) = (oy * conv.stride[0], ox * conv.stride[1]);
     let (columns, column) = columns(conv, x);
+    // Narrow rows are copied together first: a row is widened sixteen bytes at a time.
+    let narrow = conv.row_bytes < 16 && kernel_h * conv.row_bytes <= MAX_TAPS;
     for ky in 0..kernel_h {
         let iy = (y + ky).checked_sub(conv.pad[0]).filter(|&iy| iy < in_h);
         let line = iy.and_then(|iy| image.get((iy * in_w + column) * in_c..));
+        let inside = columns == (0..kernel_w);
         if let Some(line) = line
-            && columns == (0..kernel_w)
+            && inside
+            && !narrow
             && line.len() >= conv.row_bytes.next_multiple_of(16)
         {
             widen(line, conv.row_bytes, to);
             continue;
         }
-        let row = patch.get_mut(..conv.row_bytes).unwrap_or_default();
-        row.fill(conv.padding);
-        let len = columns.len() * in_c;
-        if let Some(from) = line.and_then(|line| line.get(..len))
-            && let Some(to) = row.get_mut(columns.start * in_c..)
-            && let Some(to) = to.get_mut(..len)
+        let at = if narrow { ky * conv.row_bytes } else { 0 };
+        let row = patch.get_mut(at..at + conv.row_bytes).unwrap_or_default();
+        if let Some(line) = line
+            && let Some(line) = line.get(..conv.row_bytes)
+            && inside
         {
-            to.copy_from_slice(from);
+            for (to, four) in row.chunks_mut(4).zip(line.as_chunks::<4>().0) {
+                if let Some(to) = to.first_chunk_mut() {
+                    *to = *four;
+                }
+            }
+        } else {
+            row.fill(conv.padding);
+            let len = columns.len() * in_c;
+            if let Some(from) = line.and_then(|line| line.get(..len))
+                && let Some(to) = row.get_mut(columns.start * in_c..)
+                && let Some(to) = to.get_mut(..len)
+            {
+                to.copy_from_slice(from);
+            }
         }
-        widen(patch, conv.row_bytes, to);
+        if !narrow {
+            widen(patch, conv.row_bytes, to);
+        }
+    }
+    if narrow {
+        widen(patch, kernel_h * conv.row_bytes, to);
     }
 }
 
@@ -286,15 +308,7 @@ unsafe fn product(
             };
             for (i, values) in done.iter().take(n).enumerate() {
                 let at = (pixel + i) * out_c + first;
-                let to = out.get_mut(at..).unwrap_or_default();
-                match to.first_chunk_mut::<CHANNELS>() {
-                    Some(to) if len == CHANNELS => *to = *values,
-                    _ => to
-                        .iter_mut()
-                        .zip(values)
-                        .take(len)
-                        .for_each(|(to, &y)| *to = y),
-                }
+                store(*values, len, out.get_mut(at..).unwrap_or_default());
             }
             pixel += n;
         }
@@ -366,7 +380,7 @@ impl Tile {
     /// `weights` points to two vectors for each word, `acts` to `N` windows.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn run<const N: usize>(&self, acts: *const i32) -> [[i8; CHANNELS]; PIXELS] {
+    unsafe fn run<const N: usize>(&self, acts: *const i32) -> [__m128i; PIXELS] {
         let mut both = [_mm256_setzero_si256(); N];
         let mut low = [_mm256_setzero_si256(); N];
         for i in 0..self.words {
@@ -382,7 +396,7 @@ impl Tile {
                 *low = _mm256_add_epi32(*low, _mm256_madd_epi16(v, x));
             }
         }
-        let mut out = [[0; CHANNELS]; PIXELS];
+        let mut out = [_mm_setzero_si128(); PIXELS];
         for ((out, &both), &low) in out.iter_mut().zip(&both).zip(&low) {
             let even = _mm256_srai_epi32::<7>(_mm256_sub_epi32(both, low));
             let even = self.even.requantise(even);
@@ -396,7 +410,7 @@ impl Tile {
 /// Saturates and puts even and odd channels side by side.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn interleave(even: __m256i, odd: __m256i) -> [i8; CHANNELS] {
+fn interleave(even: __m256i, odd: __m256i) -> __m128i {
     let words = _mm256_packs_epi32(even, odd);
     let bytes = _mm256_packs_epi16(words, words);
     let order = _mm256_setr_epi8(
@@ -405,8 +419,5 @@ fn interleave(even: __m256i, odd: __m256i) -> [i8; CHANNELS] {
     );
     let bytes = _mm256_shuffle_epi8(bytes, order);
     let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
-    let mut out = [0; CHANNELS];
-    // SAFETY: sixteen bytes are written.
-    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), _mm256_castsi256_si128(bytes)) };
-    out
+    _mm256_castsi256_si128(bytes)
 }

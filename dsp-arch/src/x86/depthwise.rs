@@ -7,6 +7,7 @@ use super::requant::Eight;
 use crate::int8::Channel;
 use crate::int8::layer::{Depthwise3x3, Memory};
 use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
 
 /// Channels of a block.
 const CHANNELS: usize = 16;
@@ -15,7 +16,12 @@ const CHANNELS: usize = 16;
 const MAX_LINE: usize = 512;
 
 /// Sixteen channels of a pixel.
-type Pixel = [i16; CHANNELS];
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Pixel([i16; CHANNELS]);
+
+/// A line, with room that keeps neighbouring lines from sharing their places in the cache.
+type Line = [MaybeUninit<Pixel>; MAX_LINE + 6];
 
 /// See [`crate::int8::layer::depthwise_3x3`].
 pub(crate) fn run<M: Memory>(layer: &Depthwise3x3<'_>, memory: &mut M) -> Option<()> {
@@ -32,7 +38,12 @@ pub(crate) fn run<M: Memory>(layer: &Depthwise3x3<'_>, memory: &mut M) -> Option
     if !super::available() || !usual || !fits || !narrow || layer.pad.iter().any(|&p| p > 1) {
         return None;
     }
-    let mut lines = [[[i16::from(layer.padding); CHANNELS]; MAX_LINE]; 3];
+    let padding = MaybeUninit::new(Pixel([i16::from(layer.padding); CHANNELS]));
+    let used = reach(out_w).max(in_w + 2);
+    let mut lines: [Line; 3] = [[MaybeUninit::uninit(); MAX_LINE + 6]; 3];
+    for line in &mut lines {
+        line.get_mut(..used)?.fill(padding);
+    }
     for first in (0..n).step_by(CHANNELS) {
         // SAFETY: the processor has AVX2.
         let block = unsafe { Block::new(layer, first) };
@@ -50,14 +61,18 @@ pub(crate) fn run<M: Memory>(layer: &Depthwise3x3<'_>, memory: &mut M) -> Option
                     Some(from) => unsafe { widen(from, n, line.get_mut(pad_left..)?, in_w) },
                     None => line
                         .get_mut(..reach(out_w))?
-                        .fill([i16::from(layer.padding); CHANNELS]),
+                        .fill(padding),
                 }
                 // What a line of padding left at the left end stays.
                 next += 1;
             }
             let at = oy * out_w * n + first;
             let out = memory.output().get_mut(at..)?;
-            let [a, b, c] = [top, top + 1, top + 2].map(|y| lines.get(y % 3));
+            let [a, b, c] = [top, top + 1, top + 2].map(|y| {
+                let line = lines.get(y % 3)?.get(..used)?;
+                // SAFETY: this part of every line was filled.
+                Some(unsafe { &*(line as *const [MaybeUninit<Pixel>] as *const [Pixel]) })
+            });
             // SAFETY: the processor has AVX2.
             unsafe { block.line([a?, b?, c?], layer.stride, out, n, out_w) };
         }
@@ -67,7 +82,7 @@ pub(crate) fn run<M: Memory>(layer: &Depthwise3x3<'_>, memory: &mut M) -> Option
 
 /// Widens a line's sixteen channels, or as many as there are, `step` bytes from pixel to pixel.
 #[target_feature(enable = "avx2")]
-fn widen(from: &[i8], step: usize, to: &mut [Pixel], pixels: usize) {
+fn widen(from: &[i8], step: usize, to: &mut [MaybeUninit<Pixel>], pixels: usize) {
     for (i, to) in to.iter_mut().take(pixels).enumerate() {
         let from = from.get(i * step..).unwrap_or_default();
         match from.first_chunk::<CHANNELS>() {
@@ -79,9 +94,11 @@ fn widen(from: &[i8], step: usize, to: &mut [Pixel], pixels: usize) {
                 }
             }
             None => {
-                for (to, &x) in to.iter_mut().zip(from) {
+                let mut last = [0; CHANNELS];
+                for (to, &x) in last.iter_mut().zip(from) {
                     *to = i16::from(x);
                 }
+                to.write(Pixel(last));
             }
         }
     }
@@ -101,7 +118,7 @@ impl Block {
     #[target_feature(enable = "avx2")]
     fn new(layer: &Depthwise3x3<'_>, first: usize) -> Self {
         let group = first / 4;
-        let mut taps = [[0i16; CHANNELS]; 10];
+        let mut taps = [Pixel([0; CHANNELS]); 10];
         let weights = layer.weights.get(group..).unwrap_or_default();
         for (channel, lines) in weights.iter().flatten().take(CHANNELS).enumerate() {
             for (i, word) in lines.iter().enumerate() {
@@ -112,7 +129,7 @@ impl Block {
                     } else {
                         3 * i + j
                     };
-                    if let Some(to) = taps.get_mut(tap).and_then(|tap| tap.get_mut(channel)) {
+                    if let Some(to) = taps.get_mut(tap).and_then(|tap| tap.0.get_mut(channel)) {
                         *to = w;
                     }
                 }
@@ -143,7 +160,7 @@ impl Block {
     #[target_feature(enable = "avx2")]
     fn line(
         &self,
-        lines: [&[Pixel; MAX_LINE]; 3],
+        lines: [&[Pixel]; 3],
         stride: usize,
         out: &mut [i8],
         step: usize,
@@ -175,20 +192,35 @@ impl Block {
             let words = _mm256_packs_epi32(low, high);
             let bytes = _mm256_packs_epi16(words, words);
             let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
-            let mut values = [0i8; CHANNELS];
-            // SAFETY: sixteen bytes are written.
-            unsafe {
-                let to = values.as_mut_ptr().cast();
-                _mm_storeu_si128(to, _mm256_castsi256_si128(bytes));
-            }
             let to = out.get_mut(i * step..).unwrap_or_default();
-            match to.first_chunk_mut::<CHANNELS>() {
-                Some(to) if self.channels == CHANNELS => *to = values,
-                _ => {
-                    let values = values.iter().take(self.channels);
-                    to.iter_mut().zip(values).for_each(|(to, &y)| *to = y);
-                }
-            }
+            store(_mm256_castsi256_si128(bytes), self.channels, to);
+        }
+    }
+}
+
+/// Writes the first `n` bytes, a multiple of four.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store(bytes: __m128i, n: usize, to: &mut [i8]) {
+    if let Some(to) = to.first_chunk_mut::<CHANNELS>()
+        && n == CHANNELS
+    {
+        // SAFETY: sixteen bytes are written.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) };
+        return;
+    }
+    let words = [
+        _mm_extract_epi32::<0>(bytes),
+        _mm_extract_epi32::<1>(bytes),
+        _mm_extract_epi32::<2>(bytes),
+        _mm_extract_epi32::<3>(bytes),
+    ];
+    for (i, (word, to)) in words.into_iter().zip(to.chunks_mut(4)).enumerate() {
+        let left = n.saturating_sub(4 * i);
+        let four = word.to_le_bytes().map(|byte| byte as i8);
+        match to.first_chunk_mut::<4>() {
+            Some(to) if left >= 4 => *to = four,
+            _ => to.iter_mut().zip(four).take(left).for_each(|(to, y)| *to = y),
         }
     }
 }
@@ -196,8 +228,8 @@ impl Block {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load(pixel: &Pixel) -> __m256i {
-    // SAFETY: the array has 32 bytes.
-    unsafe { _mm256_loadu_si256(pixel.as_ptr().cast()) }
+    // SAFETY: a pixel has 32 bytes and their alignment.
+    unsafe { _mm256_load_si256(pixel.0.as_ptr().cast()) }
 }
 
 /// Pairs of the numbers of `a` and `b`.
