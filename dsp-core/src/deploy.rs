@@ -20,7 +20,8 @@ choices! {
 }
 
 choices! {
-    /// The processor that estimates and checks are made for. The plan is the same for all.
+    /// The processor that estimates and checks are made for, and that the weights of networks are
+    /// packed for. A plan runs on every processor and gives the same bits.
     pub enum Target {
         /// None in particular.
         Generic = "generic",
@@ -36,6 +37,28 @@ choices! {
         CortexM33 = "cortex-m33",
         /// 32-bit RISC-V with multiply, atomics and compressed instructions.
         Riscv32imac = "riscv32imac",
+    }
+}
+
+/// In which form a network's weights are best for a processor. The outputs are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// As the model has them.
+    Plain,
+    /// Packed for processors that multiply pairs of 16-bit numbers.
+    #[default]
+    Packed,
+}
+
+impl Target {
+    /// The form for this processor.
+    pub fn kernels(self) -> Kernels {
+        match self {
+            Self::Generic | Self::CortexM4f | Self::CortexM7 => Kernels::Packed,
+            Self::CortexM0Plus | Self::CortexM3 | Self::CortexM33 | Self::Riscv32imac => {
+                Kernels::Plain
+            }
+        }
     }
 }
 

@@ -516,6 +516,8 @@ pub struct Head {
     pub name: String,
     /// The network.
     pub model: std::sync::Arc<otolith_tflite::Model>,
+    /// The form of its weights on the device.
+    pub kernels: crate::deploy::Kernels,
     /// Whether the features are the model's int8 input already, integers from -128 to 127. If not,
     /// they are real numbers that are quantised at the input's scale.
     pub codes: bool,

@@ -86,8 +86,7 @@ fn every_record(run: impl Fn(&Model, &[u8]) -> Result<Vec<u8>, String>) {
         let model = Model::from_bytes(&record.model).unwrap_or_else(|e| panic!("{seed}: {e}"));
         let codes = model.operators.iter().map(|op| op.code.to_string());
         let name = codes.collect::<Vec<_>>().join("+");
-        let result =
-            run(&model, &record.inputs).and_then(|found| compare(&found, &record.outputs));
+        let result = run(&model, &record.inputs).and_then(|found| compare(&found, &record.outputs));
         match result {
             Ok(()) => *equal.entry(name).or_default() += 1,
             Err(why) => {
@@ -99,7 +98,11 @@ fn every_record(run: impl Fn(&Model, &[u8]) -> Result<Vec<u8>, String>) {
     }
     println!("equal: {equal:?}");
     for (name, lines) in &failures {
-        println!("{name}: {} failed\n{}", lines.len(), lines[..lines.len().min(5)].join("\n"));
+        println!(
+            "{name}: {} failed\n{}",
+            lines.len(),
+            lines[..lines.len().min(5)].join("\n")
+        );
     }
     let failed: usize = failures.values().map(Vec::len).sum();
     assert_eq!(failed, 0, "of {} models", records.len());

@@ -168,6 +168,7 @@ impl Pipeline {
             graph.head = Some(Head {
                 name: block.id.clone(),
                 model,
+                kernels: deploy.target.kernels(),
                 codes,
                 rows,
                 row_hop: hop_rows,

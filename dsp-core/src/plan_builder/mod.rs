@@ -7,6 +7,7 @@
 mod planner;
 mod strip;
 
+use crate::deploy::Kernels;
 use crate::error::LowerError;
 use bytemuck::{NoUninit, bytes_of};
 use otolith_dsp_nostd::Op;
@@ -196,6 +197,9 @@ pub struct PlanBuilder {
     scores: Option<TensorId>,
     decision: Option<TensorId>,
     formats: Vec<FormatNote>,
+    /// Tensors that may start at the same byte.
+    shares: Vec<(TensorId, TensorId)>,
+    kernels: Kernels,
     notes: PlanNotes,
 }
 
@@ -212,6 +216,8 @@ impl PlanBuilder {
             scores: None,
             decision: None,
             formats: Vec::new(),
+            shares: Vec::new(),
+            kernels: Kernels::default(),
             notes: PlanNotes {
                 name: name.into(),
                 ..PlanNotes::default()
@@ -356,6 +362,22 @@ impl PlanBuilder {
             Section::Window | Section::Frame => self.last_lane().steps[section as usize].push(step),
             Section::Decision => self.decision_steps.push(step),
         }
+    }
+
+    /// States the form in which networks keep their weights.
+    pub fn set_kernels(&mut self, kernels: Kernels) {
+        self.kernels = kernels;
+    }
+
+    /// The form in which networks keep their weights.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    /// States that the last step's operator allows its output `y` to start where its input `x` starts, if
+    /// nobody needs `x` later. Whether it does is the planner's choice.
+    pub fn may_share(&mut self, x: TensorId, y: TensorId) {
+        self.shares.push((x, y));
     }
 
     /// States that `tensor` holds the output of the graph's stage `stage` once the last step so far

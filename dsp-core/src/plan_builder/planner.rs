@@ -20,9 +20,10 @@ pub(super) struct Layout {
     pub(super) arena_len: usize,
 }
 
+/// Bytes that are alive for some steps: a tensor, or several that start at the same byte.
 #[derive(Clone)]
 struct Block {
-    tensor: usize,
+    tensors: Vec<usize>,
     bytes: usize,
     align: usize,
     life: RangeInclusive<usize>,
@@ -37,26 +38,29 @@ pub(super) fn lay_out(plan: &PlanBuilder) -> Layout {
         // Whole words: word-wise kernels may then run over a tensor's end without harm.
         let align = tensor.elem.size().max(4);
         match (&tensor.kind, &lives[index]) {
+            (Kind::Temporary, Life::Steps(life)) => blocks.push(Block {
+                tensors: vec![index],
+                bytes: align_up(tensor.bytes(), 4),
+                align,
+                life: life.clone(),
+            }),
+            (Kind::State, Life::Steps(life)) if is_spent(plan, index) => blocks.push(Block {
+                tensors: vec![index],
+                bytes: align_up(tensor.bytes(), 4),
+                align,
+                // Samples arrive before the first step.
+                life: 0..=*life.end(),
+            }),
             (Kind::State, _) | (Kind::Temporary, Life::Forever) => {
                 state_len = align_up(state_len, align);
                 offsets[index] = state_len as u32;
                 state_len += align_up(tensor.bytes(), 4);
             }
-            (Kind::Temporary, Life::Steps(life)) => blocks.push(Block {
-                tensor: index,
-                bytes: align_up(tensor.bytes(), 4),
-                align,
-                life: life.clone(),
-            }),
             _ => {}
         }
     }
     let state_len = align_up(state_len, ARENA_ALIGN);
-    let (places, temporary_len) = orders(&blocks)
-        .into_iter()
-        .map(|order| place(&order))
-        .min_by_key(|(_, len)| *len)
-        .unwrap_or_default();
+    let (places, temporary_len) = best(&blocks, &shares(plan, &lives));
     for (tensor, offset) in places {
         offsets[tensor] = (state_len + offset) as u32;
     }
@@ -65,6 +69,94 @@ pub(super) fn lay_out(plan: &PlanBuilder) -> Layout {
         state_len,
         arena_len: state_len + temporary_len,
     }
+}
+
+/// Whether `index` is a source window that only the decision section reads and that is filled anew for every
+/// decision: behind its last step its bytes are free.
+fn is_spent(plan: &PlanBuilder, index: usize) -> bool {
+    let [lane] = plan.lanes.as_slice() else {
+        return false;
+    };
+    lane.source
+        .is_some_and(|source| usize::from(source.0) == index)
+        && lane.rows.is_none()
+        && lane.steps.iter().all(Vec::is_empty)
+        && lane.source_prime == 0
+        && lane.source_hop as usize >= plan.tensors[index].count()
+}
+
+/// Pairs of tensors that may start at the same byte: the first one ends with the step that writes the
+/// second.
+fn shares(plan: &PlanBuilder, lives: &[Life]) -> Vec<[usize; 2]> {
+    let start = |id: TensorId| {
+        let index = usize::from(id.0);
+        match plan.tensors[index].kind {
+            Kind::View { of, byte_offset: 0 } => plan.root(of),
+            _ => id,
+        }
+    };
+    let mut pairs = Vec::new();
+    for &(x, y) in &plan.shares {
+        let [x, y] = [start(x), start(y)].map(|id| usize::from(id.0));
+        if let (Life::Steps(a), Life::Steps(b)) = (&lives[x], &lives[y])
+            && a.end() == b.start()
+        {
+            pairs.push([x, y]);
+        }
+    }
+    pairs
+}
+
+type Places = (Vec<(usize, usize)>, usize);
+
+/// The smallest layout found: with all shares, then without those whose loss makes it smaller. A share
+/// that joins a small tensor with a large one keeps the large one's bytes for longer.
+fn best(blocks: &[Block], shares: &[[usize; 2]]) -> Places {
+    let layout = |taken: &[bool]| {
+        let joined = join(blocks, shares, taken);
+        let layouts = orders(&joined).into_iter().map(|order| place(&order));
+        layouts.min_by_key(|(_, len)| *len).unwrap_or_default()
+    };
+    let mut taken = vec![true; shares.len()];
+    let mut best = layout(&taken);
+    loop {
+        let before = best.1;
+        for i in 0..shares.len() {
+            taken[i] = !taken[i];
+            let other = layout(&taken);
+            if other.1 < best.1 {
+                best = other;
+            } else {
+                taken[i] = !taken[i];
+            }
+        }
+        if best.1 == before {
+            return best;
+        }
+    }
+}
+
+/// The blocks, with those joined whose pair is taken.
+fn join(blocks: &[Block], shares: &[[usize; 2]], taken: &[bool]) -> Vec<Block> {
+    let mut joined = blocks.to_vec();
+    for (pair, _) in shares.iter().zip(taken).filter(|(_, taken)| **taken) {
+        let at = |tensor: usize| joined.iter().position(|b| b.tensors.contains(&tensor));
+        let (Some(a), Some(b)) = (at(pair[0]), at(pair[1])) else {
+            continue;
+        };
+        if a == b {
+            continue;
+        }
+        let other = joined[b].clone();
+        let block = &mut joined[a];
+        block.tensors.extend(other.tensors);
+        block.bytes = block.bytes.max(other.bytes);
+        block.align = block.align.max(other.align);
+        let start = *block.life.start().min(other.life.start());
+        block.life = start..=*block.life.end().max(other.life.end());
+        joined.remove(b);
+    }
+    joined
 }
 
 #[derive(Clone)]
@@ -115,7 +207,7 @@ fn orders(blocks: &[Block]) -> Vec<Vec<Block>> {
     // Largest first by each measure in turn; then in the order of the steps.
     let sorted = |measure: &dyn Fn(&Block) -> (usize, usize)| {
         let mut order = blocks.to_vec();
-        order.sort_by_key(|b| (Reverse(measure(b)), *b.life.start(), b.tensor));
+        order.sort_by_key(|b| (Reverse(measure(b)), *b.life.start(), b.tensors[0]));
         order
     };
     let length = |b: &Block| b.life.end() - b.life.start();
@@ -134,7 +226,7 @@ fn orders(blocks: &[Block]) -> Vec<Vec<Block>> {
 }
 
 /// Puts each block at the lowest offset that is free for its whole life.
-fn place(order: &[Block]) -> (Vec<(usize, usize)>, usize) {
+fn place(order: &[Block]) -> Places {
     let mut placed: Vec<(&Block, usize)> = Vec::new();
     let mut len = 0;
     for block in order {
@@ -156,6 +248,8 @@ fn place(order: &[Block]) -> (Vec<(usize, usize)>, usize) {
         len = len.max(offset + block.bytes);
         placed.push((block, offset));
     }
-    let places = placed.iter().map(|(b, offset)| (b.tensor, *offset));
+    let places = placed
+        .iter()
+        .flat_map(|(b, offset)| b.tensors.iter().map(move |&tensor| (tensor, *offset)));
     (places.collect(), len)
 }

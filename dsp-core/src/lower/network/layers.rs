@@ -1,9 +1,13 @@
 //! Layers without a sliding window.
 
 use super::multiplier::{Multiplier, int8_clamp};
-use super::windows::{Weighted, int32, only_int8, shapes};
-use super::{Lowering, single_scale};
+use super::packed::Conv;
+use super::windows::{Weighted, int8, int32, only_int8, shapes};
+use super::{Kernels, Lowering, single_scale};
+use otolith_classifier::ops::packed::add::ADD_LINEAR_I8;
+use otolith_classifier::ops::packed::{self, conv};
 use otolith_classifier::ops::{add, fully_connected, mean, quantize, softmax};
+use otolith_classifier::requant::mbqm;
 use otolith_tflite::{Activation, DType, Operator, Tensor};
 
 /// Parameters of the operators between floats and integers.
@@ -15,6 +19,9 @@ pub(super) fn float_bits((scale, zero_point): (f32, i32)) -> [u32; quantize::Flo
     }
     .encode()
 }
+
+/// Inputs beyond which a fully connected layer of one row is summed in parts.
+const LONG: usize = 1024;
 
 impl Lowering<'_, '_> {
     pub(super) fn fully_connected(
@@ -52,7 +59,7 @@ impl Lowering<'_, '_> {
             channels: n_out,
             inner: n_in,
         };
-        let tables = self.tables(name, &layer)?;
+        let requant = self.requantisation(&layer)?;
         let zero_points = weights.quant.as_ref().map_or(&[][..], |q| &q.zero_points);
         let weights_zero_point = match zero_points {
             &[z] if (-128..=127).contains(&z) => z as i32,
@@ -65,13 +72,28 @@ impl Lowering<'_, '_> {
             n_out: n_out as i32,
             input_zero_point: single_scale(input)?.1,
             weights_zero_point,
-            output_zero_point: tables.output_zero_point,
-            min: tables.min,
-            max: tables.max,
+            output_zero_point: requant.output_zero_point,
+            min: requant.min,
+            max: requant.max,
         };
         let x = self.input(op, 0)?;
+        if weights_zero_point == 0 && self.kernels == Kernels::Packed {
+            let weights = int8(weights)?;
+            let conv = Conv {
+                p: pixels(&params),
+                weights: &weights,
+            };
+            // Long sums may overflow in one part, and would need a long scratch.
+            if rows == 1
+                && n_in > LONG
+                && self.packed_split(name, [x, y], &layer, &requant, &weights)
+                || self.packed_conv(name, [x, y], &layer, &requant, conv)
+            {
+                return Ok(());
+            }
+        }
         let w = self.weights(name, weights)?;
-        let [bias, multipliers, shifts] = tables.operands;
+        let [bias, multipliers, shifts] = self.tables(name, &requant);
         let operands = [x, w, bias, multipliers, shifts, y];
         self.step(
             &fully_connected::FULLY_CONNECTED_I8,
@@ -133,8 +155,13 @@ impl Lowering<'_, '_> {
             min,
             max,
         };
+        let same = [a, b].iter().all(|t| t.n_elements() == output.n_elements());
+        let linear = linear_sum(&params).filter(|_| same);
         let (a, b) = (self.input(op, 0)?, self.input(op, 1)?);
-        self.step(&add::ADD_I8, name, &[a, b, y], &params.encode());
+        match linear {
+            Some(p) => self.step_in_place(&ADD_LINEAR_I8, name, &[a, b, y], &p.encode()),
+            None => self.step(&add::ADD_I8, name, &[a, b, y], &params.encode()),
+        }
         Ok(())
     }
 
@@ -294,6 +321,98 @@ fn requantize(input: &Tensor, output: &Tensor) -> Result<Vec<u32>, String> {
         shift,
     };
     Ok(params.encode().to_vec())
+}
+
+/// A fully connected layer as a convolution of one pixel: each row of the input is one.
+fn pixels(p: &fully_connected::Params) -> conv::Params {
+    conv::Params {
+        batch: 1,
+        in_h: p.rows,
+        in_w: 1,
+        in_c: p.n_in,
+        out_h: p.rows,
+        out_w: 1,
+        out_c: p.n_out,
+        kernel_h: 1,
+        kernel_w: 1,
+        stride_h: 1,
+        stride_w: 1,
+        pad_top: 0,
+        pad_left: 0,
+        row_bytes: 0,
+        nine: 0,
+        input_zero_point: p.input_zero_point,
+        saturates: 0,
+        min: p.min,
+        max: p.max,
+    }
+}
+
+/// The same sum with one multiplication for each input, if one is found that agrees for all 65,536 pairs
+/// of inputs.
+fn linear_sum(p: &add::Params) -> Option<packed::add::Params> {
+    let factor = |q: i32, shift: i32| f64::from(q) * libm::ldexp(1.0, shift - 31);
+    let out =
+        factor(p.output_multiplier, p.output_shift) * libm::ldexp(1.0, add::LEFT_SHIFT as i32);
+    let a_real = factor(p.a_multiplier, p.a_shift) * out;
+    let b_real = factor(p.b_multiplier, p.b_shift) * out;
+    // What the operator computes, without the clamp.
+    let scaled =
+        |x: i32, zero: i32, q: i32, shift: i32| mbqm((x - zero) << add::LEFT_SHIFT, q, shift);
+    let a: Vec<i32> = (-128..128)
+        .map(|x| scaled(x, p.a_zero_point, p.a_multiplier, p.a_shift))
+        .collect();
+    let b: Vec<i32> = (-128..128)
+        .map(|x| scaled(x, p.b_zero_point, p.b_multiplier, p.b_shift))
+        .collect();
+    let outputs: Vec<i64> = a
+        .iter()
+        .flat_map(|a| b.iter().map(move |b| a + b))
+        .map(|sum| {
+            let y = mbqm(sum, p.output_multiplier, p.output_shift) + p.output_zero_point;
+            i64::from(y.clamp(-128, 127))
+        })
+        .collect();
+    for shift in (12..=23).rev() {
+        let centre = [a_real, b_real].map(|real| libm::round(libm::ldexp(real, shift)) as i64);
+        if centre.iter().any(|&m| m + 2 > 1 << 22) {
+            continue;
+        }
+        for (da, db) in (-2..=2).flat_map(|da| (-2..=2).map(move |db| (da, db))) {
+            let factors = [centre[0] + da, centre[1] + db];
+            if let Some(constant) = constant_of(&outputs, factors, shift) {
+                return Some(packed::add::Params {
+                    a_factor: factors[0] as i32,
+                    b_factor: factors[1] as i32,
+                    constant,
+                    shift,
+                    min: p.min,
+                    max: p.max,
+                });
+            }
+        }
+    }
+    None
+}
+
+/// A constant with which `(a * factors[0] + b * factors[1] + constant) >> shift`, saturated, gives all outputs.
+fn constant_of(outputs: &[i64], factors: [i64; 2], shift: i32) -> Option<i32> {
+    let (mut low, mut high) = (-(1i64 << 30), 1i64 << 30);
+    for (a, row) in (-128..128).zip(outputs.chunks(256)) {
+        for (b, &y) in (-128..128).zip(row) {
+            let sum = a * factors[0] + b * factors[1];
+            if y > -128 {
+                low = low.max((y << shift) - sum);
+            }
+            if y < 127 {
+                high = high.min(((y + 1) << shift) - 1 - sum);
+            }
+        }
+        if low > high {
+            return None;
+        }
+    }
+    Some(((low + high) / 2) as i32)
 }
 
 /// Dimensions of a sum, adjacent ones merged, with the strides of both inputs.

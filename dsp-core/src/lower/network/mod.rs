@@ -7,8 +7,10 @@
 
 mod layers;
 mod multiplier;
+mod packed;
 mod windows;
 
+use crate::deploy::Kernels;
 use crate::error::LowerError;
 use crate::graph::Head;
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
@@ -53,7 +55,20 @@ pub fn unsupported(model: &Model) -> Vec<Unsupported> {
 /// [`LowerError`] lists every operator that is not supported. Inputs must be of one type, and so
 /// must outputs.
 pub fn network_plan(name: &str, model: &Model) -> Result<PlanBytes, LowerError> {
+    network_plan_for(name, model, Kernels::default())
+}
+
+/// [`network_plan`] with weights in the form of `kernels`.
+///
+/// # Errors
+/// Those of [`network_plan`].
+pub fn network_plan_for(
+    name: &str,
+    model: &Model,
+    kernels: Kernels,
+) -> Result<PlanBytes, LowerError> {
     let mut plan = PlanBuilder::new(name, Numeric::Fixed);
+    plan.set_kernels(kernels);
     let inputs = declare_inputs(&mut plan, model)?;
     let section = Section::Decision;
     if let &[index] = model.outputs.as_slice() {
@@ -105,6 +120,7 @@ pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Resu
     let name = &head.name;
     let fault = |why: String| LowerError::new(name.clone(), why);
     let model = &*head.model;
+    plan.set_kernels(head.kernels);
     let ([_], &[output]) = (model.inputs.as_slice(), model.outputs.as_slice()) else {
         let (i, o) = (model.inputs.len(), model.outputs.len());
         return Err(fault(format!(
@@ -376,6 +392,8 @@ struct Lowering<'m, 'b> {
     borrowed: Vec<bool>,
     /// Where a tensor of the model must end, if somebody waits for it in a certain place.
     places: Vec<Option<TensorId>>,
+    /// The form of weights.
+    kernels: Kernels,
 }
 
 impl<'m, 'b> Lowering<'m, 'b> {
@@ -384,6 +402,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
         for &index in &model.inputs {
             borrowed[index] = true;
         }
+        let kernels = plan.kernels();
         Self {
             plan,
             section,
@@ -392,6 +411,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
             tensors: vec![None; model.tensors.len()],
             borrowed,
             places: vec![None; model.tensors.len()],
+            kernels,
         }
     }
 
@@ -511,6 +531,14 @@ impl<'m, 'b> Lowering<'m, 'b> {
     /// Appends a step of this network.
     fn step(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
         self.plan.step(self.section, op, name, tensors, params);
+    }
+
+    /// [`step`](Self::step) with an operator whose last operand may start where the first one does.
+    fn step_in_place(&mut self, op: &'static Op, name: &str, tensors: &[TensorId], params: &[u32]) {
+        self.step(op, name, tensors, params);
+        if let (Some(&x), Some(&y)) = (tensors.first(), tensors.last()) {
+            self.plan.may_share(x, y);
+        }
     }
 
     /// Index of input `i` of an operator.

@@ -59,7 +59,9 @@ impl Channels {
             let (q, shift) = requant.multiplier(c);
             let output = |acc: i64| {
                 let scaled = mbqm(acc as i32, q, shift);
-                scaled.saturating_add(requant.output_zero_point).clamp(-128, 127)
+                scaled
+                    .saturating_add(requant.output_zero_point)
+                    .clamp(-128, 127)
             };
             let (low, high) = (bias + low, bias + high);
             // The reference's sums fit 32 bits, which was proven before.
@@ -200,13 +202,21 @@ impl super::Lowering<'_, '_> {
         p.nine = i32::from(nine);
         p.saturates = i32::from(channels.saturates);
         let single = [p.out_h, p.out_w] == [1; 2] && !nine;
-        let w = self.plan.table(&format!("{name}.weights"), &[words.len()], &words);
+        let w = self
+            .plan
+            .table(&format!("{name}.weights"), &[words.len()], &words);
         let records = channels.words();
-        let c = self.plan.table(&format!("{name}.channels"), &[records.len()], &records);
+        let c = self
+            .plan
+            .table(&format!("{name}.channels"), &[records.len()], &records);
         let acts_len = if single { packed_taps / 2 } else { packed_taps };
-        let acts = self.plan.tensor(&format!("{name}.activations"), Elem::U32, &[acts_len]);
+        let acts = self
+            .plan
+            .tensor(&format!("{name}.activations"), Elem::U32, &[acts_len]);
         let border = border_len(&p);
-        let border = self.plan.tensor(&format!("{name}.border"), Elem::I8, &[border]);
+        let border = self
+            .plan
+            .tensor(&format!("{name}.border"), Elem::I8, &[border]);
         let operands = [x, w, c, acts, border, y];
         let op = &conv::CONV_2D_PACKED_I8;
         let pointwise = [p.kernel_h, p.kernel_w, p.stride_h, p.stride_w, p.batch] == [1; 5]
@@ -238,10 +248,16 @@ impl super::Lowering<'_, '_> {
         let Some(words) = dot_words(&channels, &order, n_out, PART, weight) else {
             return false;
         };
-        let w = self.plan.table(&format!("{name}.weights"), &[words.len()], &words);
+        let w = self
+            .plan
+            .table(&format!("{name}.weights"), &[words.len()], &words);
         let records = channels.words();
-        let c = self.plan.table(&format!("{name}.channels"), &[records.len()], &records);
-        let acts = self.plan.tensor(&format!("{name}.activations"), Elem::U32, &[PART / 2]);
+        let c = self
+            .plan
+            .table(&format!("{name}.channels"), &[records.len()], &records);
+        let acts = self
+            .plan
+            .tensor(&format!("{name}.activations"), Elem::U32, &[PART / 2]);
         let p = split::Params {
             n_in: n_in as i32,
             n_out: n_out as i32,
@@ -298,7 +314,9 @@ impl super::Lowering<'_, '_> {
             }
             let [w, c] = tables(self, &words);
             let scratch = depthwise::scratch_len(&march);
-            let scratch = self.plan.tensor(&format!("{name}.planes"), Elem::U32, &[scratch]);
+            let scratch = self
+                .plan
+                .tensor(&format!("{name}.planes"), Elem::U32, &[scratch]);
             let op = &depthwise::DEPTHWISE_3X3_PACKED_I8;
             self.step_in_place(op, name, &[x, w, c, scratch, y], &march.encode());
             return true;
@@ -319,8 +337,12 @@ impl super::Lowering<'_, '_> {
             }
         }
         let [w, c] = tables(self, &words);
-        let tables = self.plan.tensor(&format!("{name}.taps"), Elem::U32, &[8, pairs]);
-        let window = self.plan.tensor(&format!("{name}.window"), Elem::I8, &[8, pairs]);
+        let tables = self
+            .plan
+            .tensor(&format!("{name}.taps"), Elem::U32, &[8, pairs]);
+        let window = self
+            .plan
+            .tensor(&format!("{name}.window"), Elem::I8, &[8, pairs]);
         let op = &taps::DEPTHWISE_TAPS_PACKED_I8;
         self.step(op, name, &[x, w, c, tables, window, y], &p.encode());
         true

@@ -1,9 +1,10 @@
 //! Layers with a sliding window: convolutions and poolings.
 
 use super::multiplier::{Multiplier, int8_clamp};
-use super::{Lowering, single_scale};
+use super::packed::Conv;
+use super::{Kernels, Lowering, single_scale};
 use crate::plan_builder::TensorId;
-use otolith_classifier::ops::{conv, depthwise, pool};
+use otolith_classifier::ops::{conv, depthwise, packed, pool};
 use otolith_dsp_nostd::format::Elem;
 use otolith_tflite::{Activation, DType, Operator, Options, Padding, Tensor};
 
@@ -65,12 +66,23 @@ pub(super) fn constant<'t>(tensor: &'t Tensor, what: &str) -> Result<&'t [u8], S
         .ok_or_else(|| format!("the {what} are not constant"))
 }
 
-/// The tables of a layer's requantisation: bias, multipliers, shifts.
-pub(super) struct Tables {
-    pub(super) operands: [TensorId; 3],
+/// What turns the sums of a layer into its outputs.
+pub(super) struct Requantisation {
+    pub(super) bias: Vec<i32>,
+    /// One for each channel, or one for all.
+    multipliers: Vec<Multiplier>,
+    pub(super) input_zero_point: i32,
     pub(super) output_zero_point: i32,
     pub(super) min: i32,
     pub(super) max: i32,
+}
+
+impl Requantisation {
+    /// The multiplier of channel `c`, as `q * 2^(shift - 31)`.
+    pub(super) fn multiplier(&self, c: usize) -> (i32, i32) {
+        let Multiplier { q, shift } = self.multipliers[c % self.multipliers.len()];
+        (q, shift)
+    }
 }
 
 /// What a layer with weights multiplies, for its tables.
@@ -87,7 +99,7 @@ pub(super) struct Weighted<'t> {
 }
 
 impl Lowering<'_, '_> {
-    pub(super) fn tables(&mut self, name: &str, layer: &Weighted<'_>) -> Result<Tables, String> {
+    pub(super) fn requantisation(&self, layer: &Weighted<'_>) -> Result<Requantisation, String> {
         let (input_scale, input_zero_point) = single_scale(layer.input)?;
         let (output_scale, output_zero_point) = single_scale(layer.output)?;
         let (min, max) =
@@ -121,20 +133,28 @@ impl Lowering<'_, '_> {
             })
             .collect::<Option<Vec<_>>>()
             .ok_or("the output's scale is too small for its input's and weights'")?;
-        let q: Vec<i32> = multipliers.iter().map(|m| m.q).collect();
-        let shifts: Vec<i8> = multipliers.iter().map(|m| m.shift as i8).collect();
-        let n = [q.len()];
-        Ok(Tables {
-            operands: [
-                self.plan
-                    .table(&format!("{name}.bias"), &[bias.len()], &bias),
-                self.plan.table(&format!("{name}.multipliers"), &n, &q),
-                self.plan.table(&format!("{name}.shifts"), &n, &shifts),
-            ],
+        Ok(Requantisation {
+            bias,
+            multipliers,
+            input_zero_point,
             output_zero_point,
             min,
             max,
         })
+    }
+
+    /// The tables of the operators on plain weights: bias, multipliers, shifts.
+    pub(super) fn tables(&mut self, name: &str, requant: &Requantisation) -> [TensorId; 3] {
+        let multipliers = &requant.multipliers;
+        let q: Vec<i32> = multipliers.iter().map(|m| m.q).collect();
+        let shifts: Vec<i8> = multipliers.iter().map(|m| m.shift as i8).collect();
+        let (n, bias) = ([q.len()], &requant.bias);
+        let plan = &mut self.plan;
+        [
+            plan.table(&format!("{name}.bias"), &[bias.len()], bias),
+            plan.table(&format!("{name}.multipliers"), &n, &q),
+            plan.table(&format!("{name}.shifts"), &n, &shifts),
+        ]
     }
 
     /// Fails when some input could make the 32-bit accumulator of a channel overflow.
@@ -168,10 +188,7 @@ impl Lowering<'_, '_> {
     }
 
     pub(super) fn weights(&mut self, name: &str, tensor: &Tensor) -> Result<TensorId, String> {
-        let values: Vec<i8> = constant(tensor, "weights")?
-            .iter()
-            .map(|&b| b as i8)
-            .collect();
+        let values = int8(tensor)?;
         Ok(self
             .plan
             .table(&format!("{name}.weights"), &tensor.shape, &values))
@@ -223,7 +240,7 @@ impl Lowering<'_, '_> {
             channels: out_c,
             inner: kernel_h * kernel_w * group_c,
         };
-        let tables = self.tables(name, &layer)?;
+        let requant = self.requantisation(&layer)?;
         let params = conv::Params {
             batch: batch as i32,
             in_h: in_h as i32,
@@ -242,33 +259,50 @@ impl Lowering<'_, '_> {
             pad_left: pad(padding, [in_w, out_w], kernel_w, stride_w, dilation_w)?,
             groups: (in_c / group_c) as i32,
             input_zero_point: single_scale(input)?.1,
-            output_zero_point: tables.output_zero_point,
-            min: tables.min,
-            max: tables.max,
+            output_zero_point: requant.output_zero_point,
+            min: requant.min,
+            max: requant.max,
         };
         let x = self.input(op, 0)?;
-        let w = self.weights(name, weights)?;
-        self.conv_step(name, &params, [x, w, y], &tables);
+        let filters = int8(weights)?;
+        self.conv_step(name, [x, y], &layer, &requant, &params, &filters);
         Ok(())
     }
 
-    /// Appends a convolution of `input` with `weights` into `output`.
+    /// Appends a convolution of `x` with `filters`, output channels outermost, into `y`.
     fn conv_step(
         &mut self,
         name: &str,
+        [x, y]: [TensorId; 2],
+        layer: &Weighted<'_>,
+        requant: &Requantisation,
         params: &conv::Params,
-        [input, weights, output]: [TensorId; 3],
-        tables: &Tables,
+        filters: &[i8],
     ) {
-        let window = (params.kernel_h * params.kernel_w * (params.in_c / params.groups)) as usize;
+        let plain = [params.groups, params.dilation_h, params.dilation_w] == [1; 3];
+        if plain && self.kernels == Kernels::Packed {
+            let conv = Conv {
+                p: packed_conv(params),
+                weights: filters,
+            };
+            if self.packed_conv(name, [x, y], layer, requant, conv) {
+                return;
+            }
+        }
+        let shape = [params.out_c, params.kernel_h, params.kernel_w];
+        let [out_c, kernel_h, kernel_w] = shape.map(|d| d as usize);
+        let group_c = (params.in_c / params.groups) as usize;
+        let window = kernel_h * kernel_w * group_c;
         let pixels = (params.out_h * params.out_w) as usize;
         let windows = (SCRATCH_LEN / window).clamp(1, conv::MAX_WINDOWS.min(pixels));
+        let shape = [out_c, kernel_h, kernel_w, group_c];
+        let w = self.plan.table(&format!("{name}.weights"), &shape, filters);
+        let [bias, multipliers, shifts] = self.tables(name, requant);
         let scratch_name = format!("{name}.windows");
         let scratch = self
             .plan
             .tensor(&scratch_name, Elem::I16, &[windows, window]);
-        let [bias, multipliers, shifts] = tables.operands;
-        let operands = [input, weights, bias, multipliers, shifts, scratch, output];
+        let operands = [x, w, bias, multipliers, shifts, scratch, y];
         self.step(&conv::CONV_2D_I8, name, &operands, &params.encode());
     }
 
@@ -315,7 +349,7 @@ impl Lowering<'_, '_> {
             channels: out_c,
             inner: 1,
         };
-        let tables = self.tables(name, &layer)?;
+        let requant = self.requantisation(&layer)?;
         let params = depthwise::Params {
             batch: batch as i32,
             in_h: in_h as i32,
@@ -333,50 +367,35 @@ impl Lowering<'_, '_> {
             pad_top: pad(padding, [in_h, out_h], kernel_h, stride_h, dilation_h)?,
             pad_left: pad(padding, [in_w, out_w], kernel_w, stride_w, dilation_w)?,
             input_zero_point: single_scale(input)?.1,
-            output_zero_point: tables.output_zero_point,
-            min: tables.min,
-            max: tables.max,
+            output_zero_point: requant.output_zero_point,
+            min: requant.min,
+            max: requant.max,
         };
         let x = self.input(op, 0)?;
+        let values = int8(weights)?;
         if in_c == 1 {
             // With one input channel it is a plain convolution, whose kernel is several times
             // faster: only the order of the weights differs.
             let taps = kernel_h * kernel_w;
-            let values = constant(weights, "weights")?;
             let filters: Vec<i8> = (0..out_c * taps)
-                .map(|i| values[(i % taps) * out_c + i / taps] as i8)
+                .map(|i| values[(i % taps) * out_c + i / taps])
                 .collect();
-            let shape = [out_c, kernel_h, kernel_w, 1];
-            let w = self
-                .plan
-                .table(&format!("{name}.weights"), &shape, &filters);
-            let params = conv::Params {
-                batch: params.batch,
-                in_h: params.in_h,
-                in_w: params.in_w,
-                in_c: 1,
-                out_h: params.out_h,
-                out_w: params.out_w,
-                out_c: out_c as i32,
-                kernel_h: params.kernel_h,
-                kernel_w: params.kernel_w,
-                stride_h: params.stride_h,
-                stride_w: params.stride_w,
-                dilation_h: params.dilation_h,
-                dilation_w: params.dilation_w,
-                pad_top: params.pad_top,
-                pad_left: params.pad_left,
-                groups: 1,
-                input_zero_point: params.input_zero_point,
-                output_zero_point: params.output_zero_point,
-                min: params.min,
-                max: params.max,
+            let layer = Weighted {
+                inner: taps,
+                ..layer
             };
-            self.conv_step(name, &params, [x, w, y], &tables);
+            let params = conv_of_one_channel(&params);
+            self.conv_step(name, [x, y], &layer, &requant, &params, &filters);
             return Ok(());
         }
+        if self.kernels == Kernels::Packed && batch == 1 && out_c == in_c {
+            let p = packed_taps(&params);
+            if self.packed_depthwise(name, [x, y], &layer, &requant, &p, &values) {
+                return Ok(());
+            }
+        }
         let w = self.weights(name, weights)?;
-        let [bias, multipliers, shifts] = tables.operands;
+        let [bias, multipliers, shifts] = self.tables(name, &requant);
         let operands = [x, w, bias, multipliers, shifts, y];
         self.step(
             &depthwise::DEPTHWISE_CONV_2D_I8,
@@ -444,6 +463,85 @@ impl Lowering<'_, '_> {
         self.step(kernel, name, &[x, y], &params.encode());
         Ok(())
     }
+}
+
+/// A depthwise convolution of one channel as a convolution.
+fn conv_of_one_channel(p: &depthwise::Params) -> conv::Params {
+    conv::Params {
+        batch: p.batch,
+        in_h: p.in_h,
+        in_w: p.in_w,
+        in_c: 1,
+        out_h: p.out_h,
+        out_w: p.out_w,
+        out_c: p.multiplier,
+        kernel_h: p.kernel_h,
+        kernel_w: p.kernel_w,
+        stride_h: p.stride_h,
+        stride_w: p.stride_w,
+        dilation_h: p.dilation_h,
+        dilation_w: p.dilation_w,
+        pad_top: p.pad_top,
+        pad_left: p.pad_left,
+        groups: 1,
+        input_zero_point: p.input_zero_point,
+        output_zero_point: p.output_zero_point,
+        min: p.min,
+        max: p.max,
+    }
+}
+
+/// The sizes of a convolution for the packed operator; how it is packed is filled in later.
+fn packed_conv(p: &conv::Params) -> packed::conv::Params {
+    packed::conv::Params {
+        batch: p.batch,
+        in_h: p.in_h,
+        in_w: p.in_w,
+        in_c: p.in_c,
+        out_h: p.out_h,
+        out_w: p.out_w,
+        out_c: p.out_c,
+        kernel_h: p.kernel_h,
+        kernel_w: p.kernel_w,
+        stride_h: p.stride_h,
+        stride_w: p.stride_w,
+        pad_top: p.pad_top,
+        pad_left: p.pad_left,
+        row_bytes: 0,
+        nine: 0,
+        input_zero_point: p.input_zero_point,
+        saturates: 0,
+        min: p.min,
+        max: p.max,
+    }
+}
+
+/// The sizes of a depthwise convolution for the packed operators.
+fn packed_taps(p: &depthwise::Params) -> packed::taps::Params {
+    packed::taps::Params {
+        in_h: p.in_h,
+        in_w: p.in_w,
+        channels: p.in_c,
+        out_h: p.out_h,
+        out_w: p.out_w,
+        kernel_h: p.kernel_h,
+        kernel_w: p.kernel_w,
+        stride_h: p.stride_h,
+        stride_w: p.stride_w,
+        dilation_h: p.dilation_h,
+        dilation_w: p.dilation_w,
+        pad_top: p.pad_top,
+        pad_left: p.pad_left,
+        input_zero_point: p.input_zero_point,
+        min: p.min,
+        max: p.max,
+    }
+}
+
+/// The values of an int8 constant.
+pub(super) fn int8(weights: &Tensor) -> Result<Vec<i8>, String> {
+    let values = constant(weights, "weights")?.iter();
+    Ok(values.map(|&b| b as i8).collect())
 }
 
 pub(super) fn shapes(tensors: &[&Tensor]) -> String {
