@@ -18,6 +18,8 @@ const MAX_WEIGHTS: usize = MAX_TAPS;
 /// Words of windows that are widened before they are multiplied; a row may write 7 words further.
 const MAX_ACTS: usize = 8192;
 const SLACK: usize = 8;
+/// Bytes up to which an image is copied into its padding first, so that all windows lie inside.
+const MAX_FRAME: usize = 32768;
 const _: () = assert!(MAX_ACTS >= PIXELS * MAX_TAPS / 2);
 
 type Acts = [MaybeUninit<u32>; MAX_ACTS + SLACK];
@@ -43,6 +45,8 @@ pub(crate) fn run<M: Memory>(conv: &Conv<'_>, image: usize, memory: &mut M) -> O
     let outputs = first..first.checked_add(pixels.checked_mul(out_c)?)?;
     memory.output().get(outputs.clone())?;
 
+    let mut frame = [MaybeUninit::uninit(); MAX_FRAME];
+    let framed = pad(conv, memory.input().get(inputs.clone())?, &mut frame);
     let mut acts: Acts = [MaybeUninit::uninit(); MAX_ACTS + SLACK];
     let mut unpacked: Unpacked = [MaybeUninit::uninit(); MAX_WEIGHTS];
     let tiles = pixels.div_ceil(tile);
@@ -51,9 +55,12 @@ pub(crate) fn run<M: Memory>(conv: &Conv<'_>, image: usize, memory: &mut M) -> O
         let number = if out_c > in_c { tiles - 1 - step } else { step };
         let from = number * tile;
         let n = (pixels - from).min(tile);
-        let input = memory.input().get(inputs.clone())?;
+        let (shape, input) = match &framed {
+            Some((shape, image)) => (shape, *image),
+            None => (conv, memory.input().get(inputs.clone())?),
+        };
         // SAFETY: the processor has AVX2.
-        unsafe { gather(conv, input, from, n, &mut acts) };
+        unsafe { gather(shape, input, from, n, &mut acts) };
         let out = memory.output().get_mut(outputs.clone())?;
         let out = out.get_mut(from * out_c..(from + n) * out_c)?;
         // SAFETY: the processor has AVX2; `gather` wrote `n` windows of `words` words.
@@ -82,6 +89,48 @@ fn taps(conv: &Conv<'_>) -> Option<usize> {
     let [pad_top, pad_left] = conv.pad;
     let padded = pad_top < kernel_h && pad_left < kernel_w;
     (whole && fits && tables && padded && in_w > 0).then_some(taps)
+}
+
+/// A copy of the image in its padding, and the convolution on it without padding; `None` when windows
+/// are single pixels or the copy is too long.
+fn pad<'f, 'c>(
+    conv: &Conv<'c>,
+    image: &[i8],
+    frame: &'f mut [MaybeUninit<i8>; MAX_FRAME],
+) -> Option<(Conv<'c>, &'f [i8])> {
+    let [_, in_w, in_c] = conv.input;
+    let [out_h, out_w, _] = conv.output;
+    let [pad_top, pad_left] = conv.pad;
+    let reach = |i: usize, outputs: usize| {
+        let last = outputs.checked_sub(1)?.checked_mul(conv.stride[i])?;
+        last.checked_add(conv.kernel[i])
+    };
+    let (h, w) = (reach(0, out_h)?, reach(1, out_w)?);
+    let line = w.checked_mul(in_c)?;
+    // Rows are read sixteen bytes at a time.
+    let len = h.checked_mul(line)?.checked_add(conv.row_bytes + 16)?;
+    if conv.kernel == [1; 2] || len > MAX_FRAME || in_w * in_c == 0 {
+        return None;
+    }
+    let frame = frame.get_mut(..len)?;
+    frame.fill(MaybeUninit::new(conv.padding));
+    // SAFETY: these bytes were written just now.
+    let frame = unsafe { &mut *(frame as *mut [MaybeUninit<i8>] as *mut [i8]) };
+    let rows = image.chunks_exact(in_w * in_c);
+    for (from, to) in rows.zip(frame.chunks_exact_mut(line).take(h).skip(pad_top)) {
+        // The last columns may be out of every window's reach.
+        let to = to.get_mut(pad_left * in_c..).unwrap_or_default();
+        let n = to.len().min(from.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..n), from.get(..n)) {
+            to.copy_from_slice(from);
+        }
+    }
+    let shape = Conv {
+        input: [h, w, in_c],
+        pad: [0; 2],
+        ..*conv
+    };
+    Some((shape, frame))
 }
 
 /// Widens the windows of `n` pixels from output pixel `from` on.
