@@ -188,8 +188,16 @@ fn window(
     let [kernel_h, kernel_w] = conv.kernel;
     let (y, x) = (oy * conv.stride[0], ox * conv.stride[1]);
     let (columns, column) = columns(conv, x);
-    // Narrow rows are copied together first: a row is widened sixteen bytes at a time.
+    // Narrow rows are brought together first: they are widened sixteen bytes at a time.
     let narrow = conv.row_bytes < 16 && kernel_h * conv.row_bytes <= MAX_TAPS;
+    let inside = y >= conv.pad[0] && y + kernel_h <= in_h + conv.pad[0];
+    if narrow && inside && columns == (0..kernel_w) {
+        let start = ((y - conv.pad[0]) * in_w + column) * in_c;
+        let rest = image.get(start..).unwrap_or_default();
+        if rest.len() >= (kernel_h - 1) * in_w * in_c + conv.row_bytes {
+            return narrow_window(rest, in_w * in_c, kernel_h, conv.row_bytes / 4, to);
+        }
+    }
     for ky in 0..kernel_h {
         let iy = (y + ky).checked_sub(conv.pad[0]).filter(|&iy| iy < in_h);
         let line = iy.and_then(|iy| image.get((iy * in_w + column) * in_c..));
@@ -232,6 +240,37 @@ fn window(
     }
 }
 
+/// Widens `rows` rows of one to three words, `stride` bytes apart. Four words meet in a register: a load
+/// that spans several stores would wait for all of them.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn narrow_window(
+    bytes: &[i8],
+    stride: usize,
+    rows: usize,
+    words: usize,
+    to: &mut &mut [MaybeUninit<u32>],
+) {
+    let (mut row, mut word) = (0, 0);
+    let mut next = || {
+        let four = bytes.get(row * stride + 4 * word..);
+        let four = four.and_then(|four| four.first_chunk::<4>());
+        word += 1;
+        if word == words {
+            (row, word) = (row + 1, 0);
+        }
+        four.map_or(0, |four| i32::from_le_bytes(four.map(|x| x as u8)))
+    };
+    let mut left = rows * words;
+    while left > 0 {
+        // Behind the last row there may be other bytes, which nothing takes.
+        let four = _mm_setr_epi32(next(), next(), next(), next());
+        let used = left.min(4);
+        widen_16(four, 4 * used, to);
+        left -= used;
+    }
+}
+
 /// A window of 3 x 3 pixels of three channels, its taps as [`crate::int8::gather2_27`] leaves
 /// them.
 #[inline]
@@ -245,6 +284,16 @@ fn window_27(
     let [in_h, in_w, _] = conv.input;
     let (y, x) = (oy * conv.stride[0], ox * conv.stride[1]);
     let (columns, column) = columns(conv, x);
+    // Through registers: a load that spans several stores would wait for all of them.
+    let line = |ky: usize| image.get(((y + ky).wrapping_sub(conv.pad[0]) * in_w + column) * 3..);
+    let inside = columns == (0..3) && y >= conv.pad[0] && y + 3 <= in_h + conv.pad[0];
+    if inside
+        && let [Some(a), Some(b), Some(c)] = [line(0), line(1), line(2)]
+        && let [Some(a), Some(b), Some(c)] = [a, b, c].map(|row| row.first_chunk::<9>())
+    {
+        nine_words([a, b, c], to);
+        return;
+    }
     let mut rows = [[conv.padding; 9]; 3];
     for (ky, row) in rows.iter_mut().enumerate() {
         let iy = (y + ky).checked_sub(conv.pad[0]).filter(|&iy| iy < in_h);
@@ -260,27 +309,29 @@ fn window_27(
             row.copy_from_slice(line);
         }
     }
-    let [a, b, c] = rows;
-    let mut patch = [0; 32];
-    for (to, from) in patch.chunks_exact_mut(8).zip([&a, &b, &c]) {
-        if let (Some(to), Some(from)) = (to.first_chunk_mut::<8>(), from.first_chunk::<8>()) {
-            *to = *from;
-        }
-    }
-    if let ([_, _, _, last], _) = patch.as_chunks_mut::<8>()
-        && let Some(last) = last.first_chunk_mut::<4>()
-    {
-        *last = [a[8], c[8], b[8], 0];
-    }
-    widen(&patch, TAPS_27, to);
+    let [a, b, c] = &rows;
+    nine_words([a, b, c], to);
 }
 
-/// Widens `len` bytes, a multiple of four, to the front of `to`, of which they are taken off: of each
-/// four bytes first 0 and 2, then 1 and 3.
+/// Widens three rows of nine bytes: the first eight of each row, then the ninth ones.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn nine_words(rows: [&[i8; 9]; 3], to: &mut &mut [MaybeUninit<u32>]) {
+    let [(a, a9), (b, b9), (c, c9)] = rows.map(|row| {
+        let &[b0, b1, b2, b3, b4, b5, b6, b7, ninth] = row;
+        let eight = [b0, b1, b2, b3, b4, b5, b6, b7].map(|x| x as u8);
+        (i64::from_le_bytes(eight), ninth)
+    });
+    // Widening takes 0 and 2, then 1 and 3.
+    let last = u32::from_le_bytes([a9, c9, b9, 0].map(|x| x as u8));
+    widen_16(_mm_set_epi64x(b, a), 16, to);
+    widen_16(_mm_set_epi64x(i64::from(last), c), TAPS_27 - 16, to);
+}
+
+/// Widens `len` bytes, a multiple of four, to the front of `to`, of which they are taken off.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn widen(from: &[i8], len: usize, to: &mut &mut [MaybeUninit<u32>]) {
-    let order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
     let mut left = len;
     let mut at = 0;
     while left > 0 {
@@ -295,21 +346,27 @@ fn widen(from: &[i8], len: usize, to: &mut &mut [MaybeUninit<u32>]) {
                 &last
             }
         };
-        let Some(eight) = to.first_chunk_mut::<8>() else {
-            return;
-        };
-        // SAFETY: sixteen bytes are read and eight words written.
-        unsafe {
-            let bytes = _mm_loadu_si128(sixteen.as_ptr().cast());
-            let wide = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(bytes, order));
-            _mm256_storeu_si256(eight.as_mut_ptr().cast(), wide);
-        }
         let used = left.min(16);
-        let words = core::mem::take(to);
-        *to = words.get_mut(used / 2..).unwrap_or_default();
+        // SAFETY: sixteen bytes are read.
+        let bytes = unsafe { _mm_loadu_si128(sixteen.as_ptr().cast()) };
+        widen_16(bytes, used, to);
         at += used;
         left -= used;
     }
+}
+
+/// Widens the first `used` of sixteen bytes: of each four first 0 and 2, then 1 and 3.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn widen_16(bytes: __m128i, used: usize, to: &mut &mut [MaybeUninit<u32>]) {
+    let order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+    let wide = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(bytes, order));
+    let words = core::mem::take(to);
+    if let Some(eight) = words.first_chunk_mut::<8>() {
+        // SAFETY: eight words are written.
+        unsafe { _mm256_storeu_si256(eight.as_mut_ptr().cast(), wide) };
+    }
+    *to = words.get_mut(used / 2..).unwrap_or_default();
 }
 
 /// All channels of the windows in `acts`, of `words` words each, as many as `out` has pixels.

@@ -59,9 +59,7 @@ pub(crate) fn run<M: Memory>(layer: &Depthwise3x3<'_>, memory: &mut M) -> Option
                 match from {
                     // SAFETY: the processor has AVX2.
                     Some(from) => unsafe { widen(from, n, line.get_mut(pad_left..)?, in_w) },
-                    None => line
-                        .get_mut(..reach(out_w))?
-                        .fill(padding),
+                    None => line.get_mut(..reach(out_w))?.fill(padding),
                 }
                 // What a line of padding left at the left end stays.
                 next += 1;
@@ -220,7 +218,11 @@ pub(super) fn store(bytes: __m128i, n: usize, to: &mut [i8]) {
         let four = word.to_le_bytes().map(|byte| byte as i8);
         match to.first_chunk_mut::<4>() {
             Some(to) if left >= 4 => *to = four,
-            _ => to.iter_mut().zip(four).take(left).for_each(|(to, y)| *to = y),
+            _ => to
+                .iter_mut()
+                .zip(four)
+                .take(left)
+                .for_each(|(to, y)| *to = y),
         }
     }
 }
