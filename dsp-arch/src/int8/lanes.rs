@@ -160,8 +160,5 @@ pub(super) fn depthwise_3x3_march(
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
 ) {
-    match march.stride {
-        1 => march_by::<1>(march, planes, record, output, requantise),
-        _ => march_by::<2>(march, planes, record, output, requantise),
-    }
+    march_by(march, planes, record, output, requantise);
 }

@@ -133,6 +133,19 @@ macro_rules! gemv {
     }};
 }
 
+/// Sums of the first group of channels.
+macro_rules! gemv_sums {
+    ($kernels:ident, $layer:expr) => {{
+        let layer: &Layer = $layer;
+        let mut acts = std::vec![0; 2 * layer.rows * layer.words];
+        let [window, _] = layer.windows();
+        $kernels::gather1(window, layer.rows, layer.words, &mut acts);
+        let mut sums = [1, -2, 3, -4];
+        $kernels::gemv_sums(&layer.weights[..2 * acts.len()], &acts, &mut sums);
+        sums
+    }};
+}
+
 macro_rules! gemm2_27 {
     ($kernels:ident, $layer:expr) => {{
         let layer: &Layer = $layer;
@@ -158,6 +171,9 @@ proptest! {
         let twin = gemv!(portable, &layer);
         prop_assert_eq!(&gemv!(scalar, &layer), &twin);
         prop_assert_eq!(&gemv!(target, &layer), &twin);
+        let twin = gemv_sums!(portable, &layer);
+        prop_assert_eq!(gemv_sums!(scalar, &layer), twin);
+        prop_assert_eq!(gemv_sums!(target, &layer), twin);
     }
 
     #[test]
