@@ -6,6 +6,8 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`broadcast`] | two tensors combined element by element |
+//! | [`functions`] | exponential, reciprocal, logarithm, inverse root in fixed point |
 //! | [`ops`] | the operators, one file each: parameters, check, kernel |
 //! | [`requant`] | the TFLite rounding law: the one home of its fixed-point primitives |
 //!
@@ -19,7 +21,6 @@
 //! | 0x0205 | `ADD_I8` | `ops/add.rs` |
 //! | 0x0206 | `MEAN_I8` | `ops/mean.rs` |
 //! | 0x0207 | `SOFTMAX_I8` | `ops/softmax.rs` |
-//! | 0x0208 | `COPY_I8` | `ops/copy.rs` |
 //! | 0x0210 | `QUANTIZE_F32_I8` | `ops/quantize.rs` |
 //! | 0x0211 | `QUANTIZE_I8_I8` | `ops/quantize.rs` |
 //! | 0x0212 | `QUANTIZE_I16_I8` | `ops/quantize.rs` |
@@ -32,6 +33,28 @@
 //! | 0x0232 | `DEPTHWISE_TAPS_PACKED_I8` | `ops/packed/taps.rs` |
 //! | 0x0233 | `ADD_LINEAR_I8` | `ops/packed/add.rs` |
 //! | 0x0234 | `FULLY_CONNECTED_SPLIT_I8` | `ops/packed/split.rs` |
+//! | 0x0250 | `LOOKUP_I8` | `ops/lookup.rs` |
+//! | 0x0251 | `SUB_I8` | `ops/difference.rs` |
+//! | 0x0252 | `SQUARED_DIFFERENCE_I8` | `ops/difference.rs` |
+//! | 0x0253 | `MUL_I8` | `ops/mul.rs` |
+//! | 0x0254 | `PRELU_I8` | `ops/mul.rs` |
+//! | 0x0255 | `MAXIMUM_I8` | `ops/extremum.rs` |
+//! | 0x0256 | `MINIMUM_I8` | `ops/extremum.rs` |
+//! | 0x0258 | `REDUCE_MAX_I8` | `ops/reduce.rs` |
+//! | 0x0259 | `REDUCE_MIN_I8` | `ops/reduce.rs` |
+//! | 0x025a | `ARG_MAX_I8` | `ops/reduce.rs` |
+//! | 0x025b | `ARG_MIN_I8` | `ops/reduce.rs` |
+//! | 0x025c | `L2_NORMALIZATION_I8` | `ops/l2_normalization.rs` |
+//! | 0x025d | `LOG_SOFTMAX_I8` | `ops/log_softmax.rs` |
+//! | 0x0260 | `STRIDED_COPY_8` | `ops/strided_copy.rs` |
+//! | 0x0261 | `STRIDED_COPY_16` | `ops/strided_copy.rs` |
+//! | 0x0262 | `STRIDED_COPY_32` | `ops/strided_copy.rs` |
+//! | 0x0263 | `FILL_8` | `ops/strided_copy.rs` |
+//! | 0x0264 | `FILL_16` | `ops/strided_copy.rs` |
+//! | 0x0268 | `GATHER_8` | `ops/gather.rs` |
+//! | 0x0269 | `GATHER_16` | `ops/gather.rs` |
+//! | 0x026a | `GATHER_32` | `ops/gather.rs` |
+//! | 0x026c | `RESIZE_BILINEAR_I8` | `ops/resize.rs` |
 //! | 0x0290 | `CONV_2D_I16` | `ops/general_conv.rs` |
 //! | 0x0291 | `TRANSPOSE_CONV_I8` | `ops/general_conv.rs` |
 //! | 0x0292 | `ADD_I16` | `ops/wide/elementwise.rs` |
@@ -73,6 +96,8 @@
 
 #[macro_use]
 mod params;
+pub mod broadcast;
+pub mod functions;
 mod odometer;
 pub mod ops;
 pub mod requant;
@@ -91,7 +116,6 @@ pub const ALL: &[&Op] = &[
     &ops::add::ADD_I8,
     &ops::mean::MEAN_I8,
     &ops::softmax::SOFTMAX_I8,
-    &ops::copy::COPY_I8,
     &ops::quantize::QUANTIZE_F32_I8,
     &ops::quantize::QUANTIZE_I8_I8,
     &ops::quantize::QUANTIZE_I16_I8,
@@ -104,6 +128,28 @@ pub const ALL: &[&Op] = &[
     &ops::packed::taps::DEPTHWISE_TAPS_PACKED_I8,
     &ops::packed::add::ADD_LINEAR_I8,
     &ops::packed::split::FULLY_CONNECTED_SPLIT_I8,
+    &ops::lookup::LOOKUP_I8,
+    &ops::difference::SUB_I8,
+    &ops::difference::SQUARED_DIFFERENCE_I8,
+    &ops::mul::MUL_I8,
+    &ops::mul::PRELU_I8,
+    &ops::extremum::MAXIMUM_I8,
+    &ops::extremum::MINIMUM_I8,
+    &ops::reduce::REDUCE_MAX_I8,
+    &ops::reduce::REDUCE_MIN_I8,
+    &ops::reduce::ARG_MAX_I8,
+    &ops::reduce::ARG_MIN_I8,
+    &ops::l2_normalization::L2_NORMALIZATION_I8,
+    &ops::log_softmax::LOG_SOFTMAX_I8,
+    &ops::strided_copy::STRIDED_COPY_8,
+    &ops::strided_copy::STRIDED_COPY_16,
+    &ops::strided_copy::STRIDED_COPY_32,
+    &ops::strided_copy::FILL_8,
+    &ops::strided_copy::FILL_16,
+    &ops::gather::GATHER_8,
+    &ops::gather::GATHER_16,
+    &ops::gather::GATHER_32,
+    &ops::resize::RESIZE_BILINEAR_I8,
     &ops::general_conv::CONV_2D_I16,
     &ops::general_conv::TRANSPOSE_CONV_I8,
     &ops::wide::elementwise::ADD_I16,

@@ -1,6 +1,8 @@
 //! Counting through the positions of a strided view.
 
 /// Visits all index tuples of `dims` in C order and keeps the offset `sum(index * stride)`.
+///
+/// Offsets wrap: a negative stride is its two's complement.
 pub(crate) struct Odometer<const N: usize> {
     dims: [usize; N],
     strides: [usize; N],
@@ -30,11 +32,11 @@ impl<const N: usize> Odometer<N> {
         let axes = self.index.iter_mut().zip(&self.dims).zip(&self.strides);
         for ((index, &dim), &stride) in axes.rev() {
             *index += 1;
-            self.offset += stride;
+            self.offset = self.offset.wrapping_add(stride);
             if *index < dim {
                 return;
             }
-            self.offset -= stride * *index;
+            self.offset = self.offset.wrapping_sub(stride.wrapping_mul(*index));
             *index = 0;
         }
     }

@@ -36,10 +36,20 @@ macro_rules! params {
             }
 
             /// The parameters of a step, each within its range.
+            // Operators with parameters of two kinds take them apart and need only `within`.
+            #[allow(dead_code)]
             fn checked(
                 step: &otolith_dsp_nostd::Step<'_>,
             ) -> Result<Self, otolith_dsp_nostd::Fault> {
-                let params = Self::decode(step.params()?);
+                Self::within(step.all_params())
+            }
+
+            /// The parameters in `words`, each within its range.
+            fn within(words: &[u32]) -> Result<Self, otolith_dsp_nostd::Fault> {
+                let bad = otolith_dsp_nostd::Fault::BadParam {
+                    param: Self::WORDS as u8,
+                };
+                let params = Self::decode(words.try_into().map_err(|_| bad)?);
                 $crate::params::in_range(&[$((params.$field, $lo, $hi)),*])?;
                 Ok(params)
             }

@@ -155,6 +155,16 @@ impl<'p> Step<'p> {
         Ok(a.place == b.place && a.offset == b.offset)
     }
 
+    /// Fails when operands `a` and `b` share bytes, but do not start at the same one.
+    /// Element-wise kernels ask for this, for operands of one length: their output may lie
+    /// exactly over an input.
+    pub fn expect_in_place_or_disjoint(&self, a: usize, b: usize) -> Result<(), Fault> {
+        if self.starts_together(a, b)? {
+            return Ok(());
+        }
+        self.expect_disjoint(a, b)
+    }
+
     #[inline]
     fn record(&self, i: usize) -> Result<&'p TensorRecord, Fault> {
         let missing = Fault::NoOperand { operand: i as u8 };

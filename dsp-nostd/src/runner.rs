@@ -223,6 +223,17 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// Takes int32 values for a plan whose input is `i32`, such as a bare network.
+    ///
+    /// # Errors
+    /// [`Fault::WrongSampleType`] when the plan's input is not `i32`.
+    pub fn push_i32(&mut self, values: &[i32]) -> Result<Pushed, Fault> {
+        match self.source_elem(0)? {
+            Elem::I32 => self.push(0, values, each(|x| x), &mut Unobserved),
+            _ => Err(Fault::WrongSampleType),
+        }
+    }
+
     /// The features of the last event, as elements of type `T`.
     ///
     /// For a plan that ends with features they are what the event announced. `None` when the

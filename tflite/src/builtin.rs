@@ -14,14 +14,22 @@ impl BuiltinOp {
     pub const ADD: Self = Self(0);
     /// Average over a window.
     pub const AVERAGE_POOL_2D: Self = Self(1);
+    /// Tensors one behind the other along an axis.
+    pub const CONCATENATION: Self = Self(2);
     /// Convolution.
     pub const CONV_2D: Self = Self(3);
     /// Convolution of each channel by itself.
     pub const DEPTHWISE_CONV_2D: Self = Self(4);
+    /// Channels spread over blocks of pixels.
+    pub const DEPTH_TO_SPACE: Self = Self(5);
     /// Integers to floats.
     pub const DEQUANTIZE: Self = Self(6);
+    /// The next integer below.
+    pub const FLOOR: Self = Self(8);
     /// Matrix times vector.
     pub const FULLY_CONNECTED: Self = Self(9);
+    /// Rows scaled to length 1.
+    pub const L2_NORMALIZATION: Self = Self(11);
     /// `1 / (1 + exp(-x))`.
     pub const LOGISTIC: Self = Self(14);
     /// Largest value of a window.
@@ -36,14 +44,24 @@ impl BuiltinOp {
     pub const RELU6: Self = Self(21);
     /// Same data, other shape.
     pub const RESHAPE: Self = Self(22);
+    /// Image of another size, interpolated.
+    pub const RESIZE_BILINEAR: Self = Self(23);
     /// Normalised exponentials.
     pub const SOFTMAX: Self = Self(25);
+    /// Blocks of pixels gathered into channels.
+    pub const SPACE_TO_DEPTH: Self = Self(26);
     /// Two filters in turn: over features, then over time.
     pub const SVDF: Self = Self(27);
     /// Hyperbolic tangent.
     pub const TANH: Self = Self(28);
     /// An operator that is named by a string.
     pub const CUSTOM: Self = Self(32);
+    /// Borders of zeros.
+    pub const PAD: Self = Self(34);
+    /// Slices picked by index.
+    pub const GATHER: Self = Self(36);
+    /// Axes in another order.
+    pub const TRANSPOSE: Self = Self(39);
     /// Average over axes.
     pub const MEAN: Self = Self(40);
     /// Element-wise difference with broadcasting.
@@ -52,24 +70,94 @@ impl BuiltinOp {
     pub const SQUEEZE: Self = Self(43);
     /// Long short-term memory over a sequence.
     pub const UNIDIRECTIONAL_SEQUENCE_LSTM: Self = Self(44);
+    /// Part of a tensor, by first and last index and step.
+    pub const STRIDED_SLICE: Self = Self(45);
+    /// `exp(x)`.
+    pub const EXP: Self = Self(47);
+    /// Equal parts along an axis.
+    pub const SPLIT: Self = Self(49);
+    /// Logarithm of the normalised exponentials.
+    pub const LOG_SOFTMAX: Self = Self(50);
+    /// A rectifier whose slope for negative values is a tensor.
+    pub const PRELU: Self = Self(54);
+    /// The larger of two elements.
+    pub const MAXIMUM: Self = Self(55);
+    /// Index of the largest element.
+    pub const ARG_MAX: Self = Self(56);
+    /// The smaller of two elements.
+    pub const MINIMUM: Self = Self(57);
+    /// `-x`.
+    pub const NEG: Self = Self(59);
+    /// Borders of a given value.
+    pub const PADV2: Self = Self(60);
+    /// Part of a tensor, by first index and size.
+    pub const SLICE: Self = Self(65);
+    /// `sin(x)`.
+    pub const SIN: Self = Self(66);
     /// Convolution whose input is spread by the stride.
     pub const TRANSPOSE_CONV: Self = Self(67);
+    /// A tensor repeated along its axes.
+    pub const TILE: Self = Self(69);
     /// Adds a dimension of size one.
     pub const EXPAND_DIMS: Self = Self(70);
+    /// `ln(x)`.
+    pub const LOG: Self = Self(73);
+    /// Sum over axes.
+    pub const SUM: Self = Self(74);
+    /// Square root.
+    pub const SQRT: Self = Self(75);
+    /// `1 / sqrt(x)`.
+    pub const RSQRT: Self = Self(76);
+    /// Index of the smallest element.
+    pub const ARG_MIN: Self = Self(79);
+    /// Largest element over axes.
+    pub const REDUCE_MAX: Self = Self(82);
+    /// Tensors stacked along a new axis.
+    pub const PACK: Self = Self(83);
+    /// Slices of a tensor along an axis, which disappears.
+    pub const UNPACK: Self = Self(88);
+    /// Smallest element over axes.
+    pub const REDUCE_MIN: Self = Self(89);
+    /// `x * x`.
+    pub const SQUARE: Self = Self(92);
+    /// Image of another size, of the nearest pixels.
+    pub const RESIZE_NEAREST_NEIGHBOR: Self = Self(97);
     /// A rectifier with a slope on either side.
     pub const LEAKY_RELU: Self = Self(98);
+    /// `(a - b) * (a - b)` with broadcasting.
+    pub const SQUARED_DIFFERENCE: Self = Self(99);
+    /// Borders that mirror the tensor.
+    pub const MIRROR_PAD: Self = Self(100);
+    /// `|x|`.
+    pub const ABS: Self = Self(101);
+    /// Parts of given sizes along an axis.
+    pub const SPLIT_V: Self = Self(102);
+    /// The next integer above.
+    pub const CEIL: Self = Self(104);
+    /// Axes that run backwards.
+    pub const REVERSE_V2: Self = Self(105);
+    /// `cos(x)`.
+    pub const COS: Self = Self(108);
+    /// `x`, or `exp(x) - 1` below 0.
+    pub const ELU: Self = Self(111);
     /// Floats to integers, or integers to another scale.
     pub const QUANTIZE: Self = Self(114);
+    /// `x * min(max(x + 3, 0), 6) / 6`.
+    pub const HARD_SWISH: Self = Self(117);
     /// Matrix products.
     pub const BATCH_MATMUL: Self = Self(126);
     /// Runs another subgraph before the first run.
     pub const CALL_ONCE: Self = Self(129);
+    /// A tensor repeated to another shape.
+    pub const BROADCAST_TO: Self = Self(130);
     /// Names a variable.
     pub const VAR_HANDLE: Self = Self(142);
     /// The value of a variable.
     pub const READ_VARIABLE: Self = Self(143);
     /// Gives a variable a value.
     pub const ASSIGN_VARIABLE: Self = Self(144);
+    /// `x` times the normal distribution function of x.
+    pub const GELU: Self = Self(150);
 
     /// The schema's name, or `None` for a code that the schema does not define.
     pub fn name(self) -> Option<&'static str> {

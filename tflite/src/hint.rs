@@ -2,8 +2,8 @@
 
 use crate::{BuiltinOp, OpCode};
 
-const RECURRENT: &str = "recurrent layers are not run yet: use a convolutional model (Conv1D, SeparableConv1D or \
-     DepthwiseConv2D over a window of frames)";
+const RECURRENT: &str = "this recurrent layer is not run: use keras.layers.LSTM, which the converter turns into one operator, or \
+     a convolutional model (Conv1D, SeparableConv1D or DepthwiseConv2D over a window of frames)";
 const FLOAT_ISLAND: &str = "this function stays outside the network: compute it in the feature pipeline, or train \
      the model without it";
 const DYNAMIC: &str = "control flow and tables are not run: export a plain feed-forward model with a fixed batch of 1";
@@ -23,58 +23,36 @@ pub fn hint(code: &OpCode) -> &'static str {
         }
     };
     match op.name().unwrap_or("") {
-        "RELU" | "RELU6" | "RELU_N1_TO_1" | "RELU_0_TO_1" => {
-            "put the ReLU directly after a convolution, dense or add layer so that the converter fuses it"
+        "RELU_0_TO_1" => "use ReLU or ReLU6 as activation",
+        "DIV" | "POW" | "FLOOR_DIV" | "FLOOR_MOD" | "ATAN2" => {
+            "multiply by a constant instead, or do the division in the feature block"
         }
-        "LOGISTIC" => {
-            "end the model with Dense(2, softmax) instead of Dense(1, sigmoid); inside the model use ReLU"
+        "LESS" | "GREATER" | "GREATER_EQUAL" | "LESS_EQUAL" | "EQUAL" | "NOT_EQUAL" | "SELECT"
+        | "SELECT_V2" | "LOGICAL_AND" | "LOGICAL_OR" | "LOGICAL_NOT" | "WHERE" => {
+            "comparisons are not run: use Maximum, Minimum or ReLU, and compare scores in the decide block"
         }
-        "TANH" | "ELU" | "GELU" | "HARD_SWISH" | "LEAKY_RELU" | "PRELU" | "LOG_SOFTMAX" => {
-            "use ReLU or ReLU6 as activation, and softmax at the end"
+        "GATHER_ND" | "SCATTER_ND" | "ONE_HOT" | "EMBEDDING_LOOKUP" | "REVERSE_SEQUENCE" => {
+            "use Gather with constant indices, or Reshape and slices"
         }
-        "PAD" | "PADV2" | "MIRROR_PAD" => {
-            "use padding=\"same\" or \"valid\" in the convolution instead of ZeroPadding or padding=\"causal\""
+        "SHAPE" | "RANK" | "FILL" | "RANGE" | "ZEROS_LIKE" => {
+            "give the model a fixed input shape (batch_size=1), so that the converter computes shapes itself"
         }
-        "CONCATENATION" | "PACK" | "UNPACK" | "SPLIT" | "SPLIT_V" => {
-            "use Add instead of Concatenate, and a single input and branch where possible"
+        "REDUCE_PROD" | "REDUCE_ANY" | "REDUCE_ALL" | "CUMSUM" | "L2_POOL_2D" => {
+            "use GlobalAveragePooling, AveragePooling, MaxPooling, or sum, mean, max and min"
         }
-        "STRIDED_SLICE" | "SLICE" | "GATHER" | "GATHER_ND" | "TRANSPOSE" | "TILE"
-        | "BROADCAST_TO" | "SHAPE" => {
-            "give the model a fixed input shape (batch_size=1) in the layout that its first layer needs, and use \
-             Reshape with constants instead of slicing or permuting"
-        }
-        "MUL" | "SUB" | "DIV" | "MAXIMUM" | "MINIMUM" | "SQUARED_DIFFERENCE" => {
-            "let the converter fold BatchNormalization into the layer before it (no activation between them), and do \
-             normalisation in the feature block"
-        }
-        "SUM" | "REDUCE_MAX" | "REDUCE_MIN" | "REDUCE_PROD" | "L2_POOL_2D" => {
-            "use GlobalAveragePooling, AveragePooling or MaxPooling instead"
-        }
-        "ARG_MAX" | "ARG_MIN" | "TOPK_V2" | "CAST" => {
-            "remove it from the model: the decide block picks the label from the scores"
-        }
-        "RESIZE_BILINEAR"
-        | "RESIZE_NEAREST_NEIGHBOR"
-        | "DEPTH_TO_SPACE"
-        | "SPACE_TO_DEPTH"
-        | "TRANSPOSE_CONV" => "upsampling is not run: classify at the resolution of the features",
+        "TOPK_V2" => "remove it from the model: the decide block picks the label from the scores",
+        "CAST" => "remove it from the model, and convert with inference_input_type=tf.int8",
         "SPACE_TO_BATCH_ND" | "BATCH_TO_SPACE_ND" => {
             "the converter split a dilated convolution: convert with TensorFlow 2.16 or newer, or use dilation_rate=1"
         }
         "LSTM"
         | "RNN"
-        | "UNIDIRECTIONAL_SEQUENCE_LSTM"
         | "UNIDIRECTIONAL_SEQUENCE_RNN"
         | "BIDIRECTIONAL_SEQUENCE_LSTM"
-        | "BIDIRECTIONAL_SEQUENCE_RNN"
-        | "SVDF" => RECURRENT,
-        "IF" | "WHILE" | "CALL" | "CALL_ONCE" | "VAR_HANDLE" | "READ_VARIABLE"
-        | "ASSIGN_VARIABLE" | "HASHTABLE" | "HASHTABLE_FIND" | "HASHTABLE_LOOKUP" => DYNAMIC,
-        "ABS" | "EXP" | "LOG" | "SIN" | "COS" | "SQRT" | "RSQRT" | "SQUARE" | "POW" | "NEG"
-        | "FLOOR" | "ROUND" | "CEIL" | "RFFT2D" | "COMPLEX_ABS" | "L2_NORMALIZATION" => {
-            FLOAT_ISLAND
-        }
-        "BATCH_MATMUL" => "attention is not run: use Dense or convolution layers",
+        | "BIDIRECTIONAL_SEQUENCE_RNN" => RECURRENT,
+        "IF" | "WHILE" | "CALL" | "HASHTABLE" | "HASHTABLE_FIND" | "HASHTABLE_LOOKUP" => DYNAMIC,
+        "EXP" | "LOG" | "SIN" | "COS" | "SQRT" | "SQUARE" | "NEG" | "FLOOR" | "CEIL" | "ROUND"
+        | "SIGN" | "RFFT2D" | "COMPLEX_ABS" => FLOAT_ISLAND,
         _ if op == BuiltinOp::CUSTOM => DYNAMIC,
         _ => {
             "convert with full int8 quantisation (a representative data set and TFLITE_BUILTINS_INT8), and build the \

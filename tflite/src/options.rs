@@ -173,12 +173,68 @@ pub enum Options {
         /// subgraph.
         name: String,
     },
+    /// `CONCATENATION`.
+    Concatenation {
+        /// Axis along which the inputs lie; below 0 it counts from the last.
+        axis: i32,
+        /// Fused activation.
+        activation: Activation,
+    },
+    /// `PACK` and `UNPACK`.
+    Pack {
+        /// The axis that appears or disappears; below 0 it counts from the last.
+        axis: i32,
+    },
+    /// `GATHER`.
+    Gather {
+        /// The axis that the indices count along; below 0 it counts from the last.
+        axis: i32,
+        /// Leading dimensions that input and indices share.
+        batch_dims: i32,
+    },
+    /// `STRIDED_SLICE`. Bit i of a mask belongs to entry i of begin, end and strides.
+    StridedSlice {
+        /// The slice begins at the axis' first element.
+        begin_mask: i32,
+        /// The slice ends at the axis' last element.
+        end_mask: i32,
+        /// The entry stands for as many whole axes as are left.
+        ellipsis_mask: i32,
+        /// The entry adds an axis of size 1.
+        new_axis_mask: i32,
+        /// The axis disappears; its slice is one element.
+        shrink_axis_mask: i32,
+        /// Ends count from the begins.
+        offset: bool,
+    },
+    /// `SPACE_TO_DEPTH` and `DEPTH_TO_SPACE`.
+    Blocks {
+        /// Height and width of a block, at least 1.
+        size: usize,
+    },
+    /// `RESIZE_BILINEAR` and `RESIZE_NEAREST_NEIGHBOR`.
+    Resize {
+        /// The corner pixels of both images lie on each other.
+        align_corners: bool,
+        /// Pixels lie at half coordinates.
+        half_pixel_centers: bool,
+    },
+    /// `MIRROR_PAD`.
+    MirrorPad {
+        /// The border repeats the outermost element.
+        symmetric: bool,
+    },
+    /// `GELU`.
+    Gelu {
+        /// By the formula with the hyperbolic tangent.
+        approximate: bool,
+    },
     /// `RESHAPE`.
     Reshape {
         /// The new shape as declared, with at most one -1; empty if it comes as an input.
         new_shape: Vec<i32>,
     },
-    /// `MEAN`.
+    /// `MEAN`, `SUM`, `REDUCE_MAX` and `REDUCE_MIN`.
     Reducer {
         /// The output keeps reduced dimensions with size 1.
         keep_dims: bool,
@@ -267,7 +323,18 @@ impl Options {
             BuiltinOp::SOFTMAX => 9,
             BuiltinOp::ADD => 11,
             BuiltinOp::RESHAPE => 17,
-            BuiltinOp::MEAN => 27,
+            BuiltinOp::MEAN | BuiltinOp::SUM | BuiltinOp::REDUCE_MAX | BuiltinOp::REDUCE_MIN => 27,
+            BuiltinOp::CONCATENATION => 10,
+            BuiltinOp::RESIZE_BILINEAR => 15,
+            BuiltinOp::SPACE_TO_DEPTH => 19,
+            BuiltinOp::GATHER => 23,
+            BuiltinOp::STRIDED_SLICE => 32,
+            BuiltinOp::PACK => 59,
+            BuiltinOp::UNPACK => 64,
+            BuiltinOp::RESIZE_NEAREST_NEIGHBOR => 74,
+            BuiltinOp::MIRROR_PAD => 77,
+            BuiltinOp::DEPTH_TO_SPACE => 94,
+            BuiltinOp::GELU => 116,
             BuiltinOp::SVDF => 6,
             BuiltinOp::MUL => 21,
             BuiltinOp::SUB => 28,
@@ -380,6 +447,42 @@ impl Options {
                     table.string(0, "container")?,
                     table.string(1, "shared_name")?
                 ),
+            },
+            BuiltinOp::CONCATENATION => Options::Concatenation {
+                axis: table.i32(0, 0, "axis")?,
+                activation: activation(&table, 1)?,
+            },
+            BuiltinOp::PACK | BuiltinOp::UNPACK => Options::Pack {
+                axis: table.i32(1, 0, "axis")?,
+            },
+            BuiltinOp::GATHER => Options::Gather {
+                axis: table.i32(0, 0, "axis")?,
+                batch_dims: table.i32(1, 0, "batch_dims")?,
+            },
+            BuiltinOp::STRIDED_SLICE => Options::StridedSlice {
+                begin_mask: table.i32(0, 0, "begin_mask")?,
+                end_mask: table.i32(1, 0, "end_mask")?,
+                ellipsis_mask: table.i32(2, 0, "ellipsis_mask")?,
+                new_axis_mask: table.i32(3, 0, "new_axis_mask")?,
+                shrink_axis_mask: table.i32(4, 0, "shrink_axis_mask")?,
+                offset: table.u8(5, 0, "offset")? != 0,
+            },
+            BuiltinOp::SPACE_TO_DEPTH | BuiltinOp::DEPTH_TO_SPACE => Options::Blocks {
+                size: positive(&table, 0, 0, "block_size")?,
+            },
+            BuiltinOp::RESIZE_BILINEAR => Options::Resize {
+                align_corners: table.u8(2, 0, "align_corners")? != 0,
+                half_pixel_centers: table.u8(3, 0, "half_pixel_centers")? != 0,
+            },
+            BuiltinOp::RESIZE_NEAREST_NEIGHBOR => Options::Resize {
+                align_corners: table.u8(0, 0, "align_corners")? != 0,
+                half_pixel_centers: table.u8(1, 0, "half_pixel_centers")? != 0,
+            },
+            BuiltinOp::MIRROR_PAD => Options::MirrorPad {
+                symmetric: table.u8(0, 0, "mode")? != 0,
+            },
+            BuiltinOp::GELU => Options::Gelu {
+                approximate: table.u8(0, 0, "approximate")? != 0,
             },
             BuiltinOp::RESHAPE => Options::Reshape {
                 new_shape: table.i32s(0, "new_shape")?,

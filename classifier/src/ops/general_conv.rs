@@ -8,7 +8,7 @@ use super::check_requant;
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
 use crate::requant::{mbqm, mbqm64};
 use crate::window::{pairs, row};
-use otolith_dsp_nostd::format::Element;
+use otolith_dsp_nostd::format::{Elem, Element};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Convolution of int16 activations with int8 weights, plain or grouped, of an input that may be
@@ -19,12 +19,15 @@ use otolith_dsp_nostd::{Fault, Io, Op, Step};
 /// likewise, `n_i = in_c / groups` and `g = o / (out_c / groups)`. Taps outside the input, and
 /// those where a division leaves a rest, are left out. Both zero points are 0.
 ///
+/// With a bias of 32 bits the accumulator has 32 bits too, which wrap, and
+/// [`mbqm`](crate::requant::mbqm) takes the place of `mbqm64`, as in the reference.
+///
 /// Lowering writes CONV_2D, DEPTHWISE_CONV_2D (as many groups as input channels),
 /// FULLY_CONNECTED (a kernel of one pixel) and TRANSPOSE_CONV of int16 as this operator.
 ///
 /// Operands: input i16 `[batch, in_h, in_w, in_c]`; weights i8 `[out_c, kernel_h, kernel_w, n_i]`;
-/// bias i64 `[out_c]`; multipliers i32, from 0 to 32767, and shifts i8, from -31 to 14, both
-/// `[out_c]` or `[1]`; output i16 `[batch, out_h, out_w, out_c]`. Source: TFLite's
+/// bias `[out_c]`, i64 with multipliers i32 from 0 to 32767 and shifts i8 from -31 to 14, or i32
+/// with multipliers from 0 and shifts from -31 to 30; both `[out_c]` or `[1]`; output i16 `[batch, out_h, out_w, out_c]`. Source: TFLite's
 /// `reference_integer_ops::ConvPerChannel` for int16.
 pub const CONV_2D_I16: Op = Op {
     code: 0x0290,
@@ -163,13 +166,16 @@ impl Params {
     }
 }
 
-/// Checks bias i64, multipliers and shifts at operands 2 to 4.
+/// Checks bias, multipliers and shifts at operands 2 to 4.
 fn check_requant_wide(step: &Step<'_>) -> Result<(), Fault> {
     let p = Params::checked(step)?;
     if p.input_zero_point != 0 || p.output_zero_point != 0 {
         return Err(Fault::BadParam { param: 18 });
     }
     let channels = size(p.out_c);
+    if step.tensor(2)?.elem == Elem::I32 {
+        return check_requant(step, 2, channels);
+    }
     let multipliers = step.table::<i32>(3)?;
     let shifts = step.table::<i8>(4)?;
     if step.table::<i64>(2)?.len() != channels {
@@ -223,9 +229,24 @@ fn of_channel<T: Copy + Default>(table: &[T], channel: usize) -> T {
 fn run_i16(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let p = Params::decode(io.step.params()?);
     let weights = io.step.table::<i8>(1)?;
-    let bias = io.step.table::<i64>(2)?;
     let (multipliers, shifts) = (io.step.table::<i32>(3)?, io.step.table::<i8>(4)?);
+    let narrow = io.step.table::<i32>(2);
+    let bias = match narrow {
+        Ok(_) => &[],
+        Err(_) => io.step.table::<i64>(2)?,
+    };
     let (input, output) = io.read_write::<i16, i16>(0, 5)?;
+    if let Ok(bias) = narrow {
+        convolve(&p, input, weights, output, |channel, sum| {
+            let acc = (sum as i32).wrapping_add(of_channel(bias, channel));
+            let (q, s) = (
+                of_channel(multipliers, channel),
+                of_channel(shifts, channel),
+            );
+            mbqm(acc, q, i32::from(s)).max(p.min).min(p.max) as i16
+        });
+        return Ok(());
+    }
     convolve(&p, input, weights, output, |channel, sum| {
         let acc = sum.wrapping_add(of_channel(bias, channel));
         let (q, s) = (

@@ -1,6 +1,7 @@
 //! `SOFTMAX_I8` and `SOFTMAX_I8_I16`.
 
 use super::Activation;
+use crate::functions::{exp_of_negative, one_over_one_plus};
 use crate::params::{MAX_COUNT, expect_count, size};
 use crate::requant::{rounding_divide_by_pot, srdhm};
 use crate::window::pairs;
@@ -71,7 +72,7 @@ fn softmax<Y: Activation>(p: &Params, x: &[i8], y: &mut [Y]) {
     let exp = |x: i8| {
         let d = i32::from(x) - max;
         let scaled = srdhm(d.wrapping_shl(p.shift as u32), p.multiplier);
-        (d >= p.diff_min).then(|| exp_of_negative(scaled))
+        (d >= p.diff_min).then(|| exp_of_negative::<5>(scaled))
     };
     // Q12.19
     let sum = x.iter().filter_map(|&x| exp(x)).fold(0i32, |sum, e| {
@@ -91,69 +92,4 @@ fn softmax<Y: Activation>(p: &Params, x: &[i8], y: &mut [Y]) {
             None => Y::narrow(Y::MIN),
         };
     }
-}
-
-/// `exp(a)` in Q0.31 for `a <= 0` in Q5.26.
-///
-/// `a = r - k/4` with `r` in `[-1/4, 0)`; the polynomial gives `exp(r)`, then each bit of `k`
-/// multiplies by its power of e.
-fn exp_of_negative(a: i32) -> i32 {
-    if a == 0 {
-        return i32::MAX;
-    }
-    const QUARTER: i32 = 1 << 24;
-    // exp(-2^k) in Q0.31 for k = -2..=4; bit 26 + k of the remainder selects it.
-    const FACTORS: [i32; 7] = [
-        1_672_461_947,
-        1_302_514_674,
-        790_015_084,
-        290_630_308,
-        39_332_535,
-        720_401,
-        242,
-    ];
-    let fraction = (a & (QUARTER - 1)) - QUARTER;
-    let remainder = fraction.wrapping_sub(a);
-    let mut result = exp_of_minus_quarter_to_zero(fraction << 5);
-    for (bit, &factor) in FACTORS.iter().enumerate() {
-        if remainder & (QUARTER << bit) != 0 {
-            result = srdhm(result, factor);
-        }
-    }
-    result
-}
-
-/// `exp(a)` for `a` in `[-1/4, 0)`, all in Q0.31: the series of fourth order about -1/8.
-fn exp_of_minus_quarter_to_zero(a: i32) -> i32 {
-    const EXP_OF_MINUS_EIGHTH: i32 = 1_895_147_668;
-    const THIRD: i32 = 715_827_883;
-    let x = a + (1 << 28);
-    let x2 = srdhm(x, x);
-    let x3 = srdhm(x2, x);
-    let x4 = srdhm(x2, x2);
-    let x4_over_4 = rounding_divide_by_pot(x4, 2);
-    let higher = rounding_divide_by_pot(srdhm(x4_over_4 + x3, THIRD) + x2, 1);
-    EXP_OF_MINUS_EIGHTH + srdhm(EXP_OF_MINUS_EIGHTH, x + higher)
-}
-
-/// `1 / (1 + x)` for `x` in `[0, 1)`, both in Q0.31, by Newton's division on `(1 + x) / 2`.
-fn one_over_one_plus(x: i32) -> i32 {
-    // In Q2.29.
-    const C_48_17: i32 = 1_515_870_810;
-    const C_MINUS_32_17: i32 = -1_010_580_540;
-    const ONE: i32 = 1 << 29;
-    // x is not negative, so that rounding half away from zero is rounding half up.
-    let half = ((i64::from(x) + i64::from(i32::MAX) + 1) / 2) as i32;
-    let mut y = C_48_17.wrapping_add(srdhm(half, C_MINUS_32_17));
-    for _ in 0..3 {
-        let correction = srdhm(y, ONE.wrapping_sub(srdhm(half, y)));
-        y = y.wrapping_add(saturating_shl(correction, 2));
-    }
-    saturating_shl(y, 1)
-}
-
-/// `x * 2^n`, saturating.
-fn saturating_shl(x: i32, n: u32) -> i32 {
-    let wide = i64::from(x) << n;
-    wide.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
 }

@@ -660,7 +660,7 @@ impl PlanBuilder {
     }
 
     /// The tensor whose bytes `id` looks at, through any number of views.
-    fn root(&self, id: TensorId) -> TensorId {
+    pub(crate) fn root(&self, id: TensorId) -> TensorId {
         match self.tensors[usize::from(id.0)].kind {
             Kind::View { of, .. } => self.root(of),
             _ => id,

@@ -88,18 +88,21 @@ fn is_spent(plan: &PlanBuilder, index: usize) -> bool {
 /// Pairs of tensors that may start at the same byte: the first one ends with the step that writes the
 /// second.
 fn shares(plan: &PlanBuilder, lives: &[Life]) -> Vec<[usize; 2]> {
-    let start = |id: TensorId| {
-        let index = usize::from(id.0);
-        match plan.tensors[index].kind {
-            Kind::View { of, byte_offset: 0 } => plan.root(of),
-            _ => id,
+    // A view that starts where its tensor starts stands for the tensor, through any number of views.
+    let start = |mut id: TensorId| {
+        while let Kind::View { of, byte_offset: 0 } = plan.tensors[usize::from(id.0)].kind {
+            id = of;
         }
+        id
     };
     let mut pairs = Vec::new();
     for &(x, y) in &plan.shares {
         let [x, y] = [start(x), start(y)].map(|id| usize::from(id.0));
+        // An output can lie over one input only.
+        let free = pairs.iter().all(|pair: &[usize; 2]| pair[1] != y);
         if let (Life::Steps(a), Life::Steps(b)) = (&lives[x], &lives[y])
             && a.end() == b.start()
+            && free
         {
             pairs.push([x, y]);
         }

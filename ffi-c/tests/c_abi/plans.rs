@@ -1,7 +1,7 @@
 //! Plans for the tests, and their C files.
 
 use crate::toolchain::crate_dir;
-use otolith_classifier::ops::{copy, decide, quantize};
+use otolith_classifier::ops::{decide, quantize, strided_copy};
 use otolith_dsp_core::Pipeline;
 use otolith_dsp_core::emit::emit_c;
 use otolith_dsp_core::graph::{
@@ -95,10 +95,10 @@ pub(crate) fn bytes() -> PlanBytes {
     let copy = plan.tensor("copy", Elem::I8, &[8]);
     plan.step(
         Section::Decision,
-        &copy::COPY_I8,
+        &strided_copy::STRIDED_COPY_8,
         "copy",
         &[source, copy],
-        &[],
+        &[1, 1, 1, 1, 1, 8, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1],
     );
     plan.features(copy, &[8]);
     plan.finish().unwrap()

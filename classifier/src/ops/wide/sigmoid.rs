@@ -2,7 +2,8 @@
 
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
-/// Entries of the table: `round(65536 / (1 + exp(-i / 24)))` for entry `i`.
+/// Entries of the table: with `f(x) = 65536 / (1 + exp(-x / 24))`, entry `i` is `round(f(i) +
+/// (f(i + 1/2) - (f(i) + f(i + 1)) / 2) / 2)`, and the last one 65535.
 pub const TABLE: usize = 256;
 
 /// Logistic function of int16: `y / 32768 = 1 / (1 + exp(-x * scale))`.
@@ -129,6 +130,7 @@ fn run(io: &mut Io<'_, '_>, function: impl Fn(&[u16], i32) -> i16) -> Result<(),
 mod tests {
     use super::*;
 
+    /// The function without the correction for interpolation.
     fn table() -> [u16; TABLE] {
         core::array::from_fn(|i| {
             libm::round(65536.0 / (1.0 + libm::exp(-(i as f64) / 24.0))) as u16

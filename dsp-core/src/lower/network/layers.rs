@@ -168,7 +168,13 @@ impl Lowering<'_, '_> {
     pub(super) fn mean(&mut self, name: &str, op: &Operator) -> Result<(), String> {
         let (input, axes, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
         let y = self.new_output(op)?;
-        only_int8(&[input, output])?;
+        let (kernel, most) = match (input.dtype, output.dtype) {
+            (DType::I16, DType::I16) => (&mean::MEAN_I16, 1 << 15),
+            _ => (&mean::MEAN_I8, 1 << 23),
+        };
+        if input.dtype != DType::I16 || output.dtype != DType::I16 {
+            only_int8(&[input, output])?;
+        }
         let axes = int32(axes, axes.n_elements())?;
         let rank = input.shape.len();
         let mut reduced = vec![false; rank];
@@ -184,10 +190,9 @@ impl Lowering<'_, '_> {
         if output.n_elements() != kept {
             return Err(shapes(&[input, output]));
         }
-        if n > 1 << 23 {
+        if n > most {
             return Err(format!(
-                "the mean of {n} elements, allowed are at most {}",
-                1 << 23
+                "the mean of {n} elements, allowed are at most {most}"
             ));
         }
         let (input_scale, input_zero_point) = single_scale(input)?;
@@ -215,19 +220,32 @@ impl Lowering<'_, '_> {
             shift: shift - more as i32,
         };
         let x = self.input(op, 0)?;
-        self.step(&mean::MEAN_I8, name, &[x, y], &params.encode());
+        self.step(kernel, name, &[x, y], &params.encode());
         Ok(())
     }
 
     pub(super) fn softmax(&mut self, name: &str, op: &Operator, beta: f32) -> Result<(), String> {
         let (input, output) = (self.tensor(op, 0)?, self.result(op));
         let y = self.new_output(op)?;
-        only_int8(&[input, output])?;
+        if input.dtype == DType::I16 {
+            return self.softmax_i16(name, op, beta, y);
+        }
+        let wide = output.dtype == DType::I16;
+        only_int8(&[input])?;
+        if !wide {
+            only_int8(&[output])?;
+        }
         if input.shape != output.shape {
             return Err(shapes(&[input, output]));
         }
         let found = single_scale(output)?;
-        if found != (1.0 / 256.0, -128) {
+        if wide && (found.1 != -32768 || !near(found.0, 1.0 / 65536.0)) {
+            return Err(format!(
+                "its output has scale {} and zero point {}, allowed is 1/65536 and -32768",
+                found.0, found.1
+            ));
+        }
+        if !wide && found != (1.0 / 256.0, -128) {
             return Err(format!(
                 "its output has scale {} and zero point {}, allowed is 1/256 and -128",
                 found.0, found.1
@@ -255,7 +273,11 @@ impl Lowering<'_, '_> {
             diff_min: (-libm::floor(31.0 * libm::ldexp(1.0, 26 - shift))).max(-255.0) as i32,
         };
         let x = self.input(op, 0)?;
-        self.step(&softmax::SOFTMAX_I8, name, &[x, y], &params.encode());
+        let kernel = match wide {
+            true => &softmax::SOFTMAX_I8_I16,
+            false => &softmax::SOFTMAX_I8,
+        };
+        self.step(kernel, name, &[x, y], &params.encode());
         Ok(())
     }
 
@@ -282,6 +304,12 @@ impl Lowering<'_, '_> {
             (DType::I8, DType::I8) => (&quantize::QUANTIZE_I8_I8, requantize(input, output)?),
             (DType::I16, DType::I8) => (&quantize::QUANTIZE_I16_I8, requantize(input, output)?),
             (DType::I8, DType::U8) => (&quantize::QUANTIZE_I8_U8, requantize(input, output)?),
+            (DType::I16, DType::I16) => (&quantize::QUANTIZE_I16_I16, requantize(input, output)?),
+            (DType::I16, DType::I32) => (&quantize::QUANTIZE_I16_I32, requantize(input, output)?),
+            (DType::I32, DType::I16) => (&quantize::QUANTIZE_I32_I16, requantize(input, output)?),
+            (DType::I8, DType::I16) => (&quantize::QUANTIZE_I8_I16, requantize(input, output)?),
+            (DType::I8, DType::I32) => (&quantize::QUANTIZE_I8_I32, requantize(input, output)?),
+            (DType::I32, DType::I8) => (&quantize::QUANTIZE_I32_I8, requantize(input, output)?),
             (from, to) => {
                 return Err(format!(
                     "{from} to {to} is not run: convert with full int8 quantisation and \
@@ -306,11 +334,15 @@ impl Lowering<'_, '_> {
     }
 }
 
+/// Whether a scale is within a thousandth of the one that an operator needs.
+pub(super) fn near(found: f32, allowed: f32) -> bool {
+    (found - allowed).abs() <= 0.001 * allowed
+}
+
 fn requantize(input: &Tensor, output: &Tensor) -> Result<Vec<u32>, String> {
     let (input_scale, input_zero_point) = single_scale(input)?;
     let (output_scale, output_zero_point) = single_scale(output)?;
-    // The reference divides in f32 here.
-    let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale / output_scale));
+    let Multiplier { q, shift } = Multiplier::new(f64::from(input_scale) / f64::from(output_scale));
     if shift > 30 {
         return Err("the output's scale is too small for its input's".into());
     }
@@ -416,15 +448,15 @@ fn constant_of(outputs: &[i64], factors: [i64; 2], shift: i32) -> Option<i32> {
 }
 
 /// Dimensions of a sum, adjacent ones merged, with the strides of both inputs.
-struct Broadcast {
-    dims: [i32; 5],
-    a: [i32; 5],
-    b: [i32; 5],
+pub(super) struct Broadcast {
+    pub(super) dims: [i32; 5],
+    pub(super) a: [i32; 5],
+    pub(super) b: [i32; 5],
 }
 
 impl Broadcast {
     /// numpy's rule: shapes are aligned at their last dimension, and sizes are equal or 1.
-    fn new(a: &[usize], b: &[usize], output: &[usize]) -> Option<Self> {
+    pub(super) fn new(a: &[usize], b: &[usize], output: &[usize]) -> Option<Self> {
         let rank = output.len().max(1);
         let aligned = |shape: &[usize]| -> Option<Vec<usize>> {
             let missing = rank.checked_sub(shape.len())?;
@@ -474,11 +506,14 @@ impl Broadcast {
 }
 
 /// `(size, stride)` of an axis, or of adjacent axes taken together.
-type Axis = (i32, i32);
+pub(super) type Axis = (i32, i32);
+
+/// Three kept and three reduced axes.
+pub(super) type ReducedAxes = ([Axis; 3], [Axis; 3]);
 
 /// Adjacent axes of the same kind merged: kept ones and reduced ones, outermost first, filled up
 /// with axes of size 1; `None` when there are more than three of a kind.
-fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<([Axis; 3], [Axis; 3])> {
+pub(super) fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<ReducedAxes> {
     let mut groups: [Vec<Axis>; 2] = [Vec::new(), Vec::new()];
     let mut stride = 1;
     let mut last = None;

@@ -5,9 +5,19 @@
 //! Operators and number formats are those of `docs/NUMERICS.md`, equal byte for byte to the
 //! TFLite Micro reference kernels.
 
+mod elementwise;
+mod general_conv;
 mod layers;
+mod lookup;
+mod matmul;
+mod movement;
 mod multiplier;
 mod packed;
+mod recurrent;
+mod reduce;
+mod resize;
+mod variables;
+mod wide;
 mod windows;
 
 use crate::deploy::Kernels;
@@ -15,11 +25,16 @@ use crate::error::LowerError;
 use crate::graph::Head;
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use layers::float_bits;
+use lookup::Island;
 use multiplier::Multiplier;
-use otolith_classifier::ops::{copy, decide, quantize};
+use otolith_classifier::ops::{decide, quantize};
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
-use otolith_tflite::{BuiltinOp, DType, Model, OpCode, Operator, Options, Tensor, hint};
+use otolith_tflite::{
+    Activation, BuiltinOp, DType, Model, OpCode, Operator, Options, Tensor, hint,
+};
+use std::collections::BTreeMap;
+use variables::Variable;
 
 /// An operator of a model that no plan can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +57,32 @@ pub fn unsupported(model: &Model) -> Vec<Unsupported> {
         return Vec::new();
     };
     let mut lowering = Lowering::new(&mut plan, Section::Decision, "", model);
-    for (&index, input) in model.inputs.iter().zip(inputs) {
+    for (&index, input) in source_inputs(model).iter().zip(inputs) {
         lowering.tensors[index] = Some(input);
     }
     lowering.operators(&model.outputs)
+}
+
+/// The inputs that a plan takes, in the order of the graph's: all but those that only state the
+/// output shape of a TRANSPOSE_CONV, on whose values nothing depends.
+pub fn source_inputs(model: &Model) -> Vec<usize> {
+    let transpose = OpCode::Builtin(BuiltinOp::TRANSPOSE_CONV);
+    let states_shape = |input: usize| {
+        let mut uses = model.operators.iter().flat_map(|op| {
+            let inputs = op.inputs.iter().enumerate();
+            inputs.map(move |(position, &index)| (op, position, index))
+        });
+        let of_shape = |(op, position, index): (&Operator, usize, Option<usize>)| {
+            index != Some(input) || (op.code == transpose && position == 0)
+        };
+        let used = model
+            .operators
+            .iter()
+            .any(|op| op.inputs.contains(&Some(input)));
+        used && !model.outputs.contains(&input) && uses.all(of_shape)
+    };
+    let inputs = model.inputs.iter().copied();
+    inputs.filter(|&input| !states_shape(input)).collect()
 }
 
 /// A plan that runs `model` alone: its source is the inputs, one behind the other in the order of
@@ -246,13 +283,14 @@ fn add_decide(
 
 /// Declares the source for all inputs of the model and returns a view of each.
 fn declare_inputs(plan: &mut PlanBuilder, model: &Model) -> Result<Vec<TensorId>, LowerError> {
-    let tensors: Vec<&Tensor> = model.inputs.iter().map(|&i| &model.tensors[i]).collect();
-    let dtype = tensors[0].dtype;
-    let allowed = matches!(dtype, DType::I8 | DType::I16 | DType::F32);
+    let inputs = source_inputs(model);
+    let tensors: Vec<&Tensor> = inputs.iter().map(|&i| &model.tensors[i]).collect();
+    let dtype = tensors.first().map_or(DType::I8, |t| t.dtype);
+    let allowed = matches!(dtype, DType::I8 | DType::I16 | DType::I32 | DType::F32);
     if !allowed || tensors.iter().any(|t| t.dtype != dtype) {
         let found: Vec<String> = tensors.iter().map(|t| t.dtype.to_string()).collect();
         let why = format!(
-            "the inputs are {}: allowed are int8, int16 or float32, the same for all; convert \
+            "the inputs are {}: allowed are int8, int16, int32 or float32, the same for all; convert \
              with inference_input_type=tf.int8",
             found.join(", ")
         );
@@ -392,6 +430,18 @@ struct Lowering<'m, 'b> {
     borrowed: Vec<bool>,
     /// Where a tensor of the model must end, if somebody waits for it in a certain place.
     places: Vec<Option<TensorId>>,
+    /// Whether each tensor of the model may stay a function of an int8 tensor.
+    inside: Vec<bool>,
+    /// Those functions.
+    islands: Vec<Option<Island>>,
+    /// The tables of lookups so far, which layers share.
+    lookups: Vec<(Vec<i8>, TensorId)>,
+    /// The table of the logistic function, once a layer needs it.
+    sigmoid_table: Option<TensorId>,
+    /// Names of variables by the tensor of their handle.
+    handles: BTreeMap<usize, String>,
+    /// Variables by name.
+    variables: BTreeMap<String, Variable>,
     /// The form of weights.
     kernels: Kernels,
 }
@@ -411,6 +461,12 @@ impl<'m, 'b> Lowering<'m, 'b> {
             tensors: vec![None; model.tensors.len()],
             borrowed,
             places: vec![None; model.tensors.len()],
+            inside: lookup::islands(model),
+            islands: vec![None; model.tensors.len()],
+            lookups: Vec::new(),
+            sigmoid_table: None,
+            handles: BTreeMap::new(),
+            variables: BTreeMap::new(),
             kernels,
         }
     }
@@ -418,13 +474,14 @@ impl<'m, 'b> Lowering<'m, 'b> {
     fn inputs(&mut self, inputs: &[TensorId]) -> Result<(), LowerError> {
         let model = self.model;
         let fault = |why: String| Err(LowerError::new(self.name, why));
-        if inputs.len() != model.inputs.len() {
-            let (need, got) = (model.inputs.len(), inputs.len());
+        let model_inputs = source_inputs(model);
+        if inputs.len() != model_inputs.len() {
+            let (need, got) = (model_inputs.len(), inputs.len());
             return fault(format!(
                 "the model has {need} inputs, the pipeline gives {got}"
             ));
         }
-        for (&index, &input) in model.inputs.iter().zip(inputs) {
+        for (&index, &input) in model_inputs.iter().zip(inputs) {
             let tensor = &model.tensors[index];
             let got: usize = self.plan.shape(input).iter().product();
             let shape = self.plan.shape(input).to_vec();
@@ -467,8 +524,12 @@ impl<'m, 'b> Lowering<'m, 'b> {
         for &index in outputs {
             needed[index] = true;
         }
+        // Operators that assign variables have no outputs; the next run needs what they do.
+        let runs = |op: &Operator, needed: &[bool]| {
+            op.outputs.is_empty() || op.outputs.iter().any(|&o| needed[o])
+        };
         for op in model.operators.iter().rev() {
-            if op.outputs.iter().any(|&o| needed[o]) {
+            if runs(op, &needed) {
                 for &input in op.inputs.iter().flatten() {
                     needed[input] = true;
                 }
@@ -476,7 +537,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
         }
         let mut faults = Vec::new();
         for (index, op) in model.operators.iter().enumerate() {
-            if !op.outputs.iter().any(|&o| needed[o]) {
+            if !runs(op, &needed) {
                 continue;
             }
             if let Err(why) = self.operator(index, op) {
@@ -498,7 +559,21 @@ impl<'m, 'b> Lowering<'m, 'b> {
             return Err(hint(&op.code).into());
         };
         let name = format!("{}.{index}.{}", self.name, op.code);
+        if self.fold(&name, op, *code)? {
+            return Ok(());
+        }
+        if let Some(done) = self.wide(&name, *code, op) {
+            return done;
+        }
         match (*code, &op.options) {
+            (BuiltinOp::TRANSPOSE_CONV, _) => self.transpose_conv(&name, op),
+            (BuiltinOp::BATCH_MATMUL, _) => self.batch_matmul(&name, op),
+            (BuiltinOp::SVDF, _) => self.svdf(&name, op),
+            (BuiltinOp::UNIDIRECTIONAL_SEQUENCE_LSTM, _) => self.lstm(&name, op),
+            (BuiltinOp::VAR_HANDLE, _) => self.var_handle(op),
+            (BuiltinOp::READ_VARIABLE, _) => self.read_variable(&name, index, op),
+            (BuiltinOp::ASSIGN_VARIABLE, _) => self.assign_variable(&name, op),
+            (BuiltinOp::CALL_ONCE, _) => self.call_once(&name, op),
             (BuiltinOp::CONV_2D, options @ Options::Conv2D { .. }) => {
                 self.conv_2d(&name, op, options)
             }
@@ -524,7 +599,72 @@ impl<'m, 'b> Lowering<'m, 'b> {
             (BuiltinOp::RESHAPE | BuiltinOp::SQUEEZE | BuiltinOp::EXPAND_DIMS, _) => {
                 self.reshape(op)
             }
-            _ => Err(hint(&op.code).into()),
+            _ => self.int8_operator(&name, op, *code),
+        }
+    }
+
+    /// Operators without weights or windows.
+    fn int8_operator(&mut self, name: &str, op: &Operator, code: BuiltinOp) -> Result<(), String> {
+        match (code, &op.options) {
+            (BuiltinOp::SUB, &Options::Sub { activation }) => {
+                self.difference(name, op, activation, false)
+            }
+            (BuiltinOp::SQUARED_DIFFERENCE, _) => self.difference(name, op, Activation::None, true),
+            (BuiltinOp::MUL, &Options::Mul { activation }) => self.mul(name, op, activation),
+            (BuiltinOp::PRELU, _) => self.prelu(name, op),
+            (BuiltinOp::MAXIMUM, _) => self.larger(name, op, false),
+            (BuiltinOp::MINIMUM, _) => self.larger(name, op, true),
+            (BuiltinOp::SUM, _) => self.sum(name, op),
+            (BuiltinOp::REDUCE_MAX, _) => self.extremum(name, op, false),
+            (BuiltinOp::REDUCE_MIN, _) => self.extremum(name, op, true),
+            (BuiltinOp::ARG_MAX | BuiltinOp::ARG_MIN, _) => self.arg(name, op, code),
+            (BuiltinOp::L2_NORMALIZATION, _) => self.l2_normalization(name, op),
+            (BuiltinOp::LOG_SOFTMAX, _) => self.log_softmax(name, op),
+            (BuiltinOp::TRANSPOSE, _) => self.transpose(name, op),
+            (BuiltinOp::SLICE, _) => self.slice(name, op),
+            (BuiltinOp::STRIDED_SLICE, options) => self.strided_slice(name, op, options),
+            (BuiltinOp::SPLIT, _) => self.split_at(name, op, [1, 0]),
+            (BuiltinOp::SPLIT_V, _) => self.split_at(name, op, [0, 2]),
+            (BuiltinOp::UNPACK, &Options::Pack { axis }) => self.split(name, op, 0, axis),
+            (
+                BuiltinOp::CONCATENATION,
+                &Options::Concatenation {
+                    axis,
+                    activation: Activation::None,
+                },
+            )
+            | (BuiltinOp::PACK, &Options::Pack { axis }) => self.join(name, op, axis),
+            (BuiltinOp::PAD | BuiltinOp::PADV2, _) => self.pad(name, op),
+            (BuiltinOp::MIRROR_PAD, &Options::MirrorPad { symmetric }) => {
+                self.mirror_pad(name, op, symmetric)
+            }
+            (BuiltinOp::GATHER, &Options::Gather { axis, batch_dims }) => {
+                self.gather(name, op, axis, batch_dims)
+            }
+            (BuiltinOp::BROADCAST_TO, _) => self.broadcast_to(name, op),
+            (BuiltinOp::TILE, _) => self.tile(name, op),
+            (BuiltinOp::REVERSE_V2, _) => self.reverse(name, op),
+            (BuiltinOp::SPACE_TO_DEPTH, &Options::Blocks { size }) => {
+                self.blocks(name, op, size, false)
+            }
+            (BuiltinOp::DEPTH_TO_SPACE, &Options::Blocks { size }) => {
+                self.blocks(name, op, size, true)
+            }
+            (
+                BuiltinOp::RESIZE_NEAREST_NEIGHBOR,
+                &Options::Resize {
+                    align_corners,
+                    half_pixel_centers,
+                },
+            ) => self.resize_nearest(name, op, align_corners, half_pixel_centers),
+            (
+                BuiltinOp::RESIZE_BILINEAR,
+                &Options::Resize {
+                    align_corners,
+                    half_pixel_centers,
+                },
+            ) => self.resize_bilinear(name, op, align_corners, half_pixel_centers),
+            _ => self.unary(name, op, code),
         }
     }
 
@@ -568,6 +708,14 @@ impl<'m, 'b> Lowering<'m, 'b> {
         match &tensor.data {
             Some(data) if tensor.dtype == DType::I8 => {
                 let values: Vec<i8> = data.iter().map(|&b| b as i8).collect();
+                let id = self.plan.table(&tensor.name, &tensor.shape, &values);
+                self.tensors[index] = Some(id);
+                self.borrowed[index] = true;
+                Ok(id)
+            }
+            Some(data) if tensor.dtype == DType::I16 => {
+                let values = data.as_chunks::<2>().0.iter();
+                let values: Vec<i16> = values.map(|&b| i16::from_le_bytes(b)).collect();
                 let id = self.plan.table(&tensor.name, &tensor.shape, &values);
                 self.tensors[index] = Some(id);
                 self.borrowed[index] = true;
@@ -620,15 +768,15 @@ impl<'m, 'b> Lowering<'m, 'b> {
         if there && !self.borrowed[index] {
             return Ok(id);
         }
-        if tensor.dtype != DType::I8 {
-            let why = format!("an input of {} that is also an output", tensor.dtype);
-            return Err(LowerError::new(name, why));
-        }
         let copy = match place {
             Some(place) => place,
-            None => self.plan.tensor(&tensor.name, Elem::I8, &tensor.shape),
+            None => {
+                let elem = self.plan.elem(id);
+                self.plan.tensor(&tensor.name, elem, &tensor.shape)
+            }
         };
-        self.step(&copy::COPY_I8, &name, &[id, copy], &[]);
+        self.strided_copy(&name, (id, 0), (copy, 0), &[(tensor.n_elements(), 1, 1)])
+            .map_err(|why| LowerError::new(name, why))?;
         Ok(copy)
     }
 }

@@ -36,7 +36,17 @@ pub(super) fn int8_clamp(
     scale: f32,
     zero_point: i32,
 ) -> Option<(i32, i32)> {
-    let (lowest, highest) = (i32::from(i8::MIN), i32::from(i8::MAX));
+    let limits = (i32::from(i8::MIN), i32::from(i8::MAX));
+    clamp(activation, limits, scale, zero_point)
+}
+
+/// The clamp of a fused activation on an output with the limits of its type.
+pub(super) fn clamp(
+    activation: Activation,
+    (lowest, highest): (i32, i32),
+    scale: f32,
+    zero_point: i32,
+) -> Option<(i32, i32)> {
     let quantized = |real: f32| zero_point.saturating_add(libm::roundf(real / scale) as i32);
     Some(match activation {
         Activation::None => (lowest, highest),

@@ -1,6 +1,6 @@
 //! Layers with a sliding window: convolutions and poolings.
 
-use super::multiplier::{Multiplier, int8_clamp};
+use super::multiplier::{Multiplier, clamp, int8_clamp};
 use super::packed::Conv;
 use super::{Kernels, Lowering, single_scale};
 use crate::plan_builder::TensorId;
@@ -14,7 +14,7 @@ const SCRATCH_LEN: usize = 1024;
 
 /// Elements before the input that a window needs along one axis, after checking that the output
 /// has the size that the padding gives.
-fn pad(
+pub(super) fn pad(
     padding: Padding,
     [input, output]: [usize; 2],
     kernel: usize,
@@ -41,7 +41,7 @@ fn pad(
 }
 
 /// The four dimensions of an image tensor.
-fn image(tensor: &Tensor) -> Result<[usize; 4], String> {
+pub(super) fn image(tensor: &Tensor) -> Result<[usize; 4], String> {
     tensor.shape.as_slice().try_into().map_err(|_| {
         let (name, shape) = (&tensor.name, &tensor.shape);
         format!("tensor \"{name}\" has shape {shape:?}, allowed are 4 dimensions")
@@ -426,7 +426,10 @@ impl Lowering<'_, '_> {
         };
         let (input, output) = (self.tensor(op, 0)?, self.result(op));
         let y = self.new_output(op)?;
-        only_int8(&[input, output])?;
+        let wide = input.dtype == DType::I16 && output.dtype == DType::I16;
+        if !wide {
+            only_int8(&[input, output])?;
+        }
         let [batch, in_h, in_w, channels] = image(input)?;
         let [out_batch, out_h, out_w, out_c] = image(output)?;
         if out_batch != batch || out_c != channels {
@@ -436,7 +439,8 @@ impl Lowering<'_, '_> {
         if single_scale(input)? != (scale, zero_point) {
             return Err("its input and output have different scales, allowed is the same".into());
         }
-        let (low, high) = int8_clamp(activation, scale, zero_point)
+        let limits = if wide { (-32768, 32767) } else { (-128, 127) };
+        let (low, high) = clamp(activation, limits, scale, zero_point)
             .ok_or_else(|| format!("the fused activation {activation:?} is not run: use ReLU"))?;
         let params = pool::Params {
             batch: batch as i32,
@@ -455,10 +459,11 @@ impl Lowering<'_, '_> {
             max: high,
         };
         let x = self.input(op, 0)?;
-        let kernel = if max {
-            &pool::MAX_POOL_2D_I8
-        } else {
-            &pool::AVERAGE_POOL_2D_I8
+        let kernel = match (max, wide) {
+            (true, false) => &pool::MAX_POOL_2D_I8,
+            (false, false) => &pool::AVERAGE_POOL_2D_I8,
+            (true, true) => &pool::MAX_POOL_2D_I16,
+            (false, true) => &pool::AVERAGE_POOL_2D_I16,
         };
         self.step(kernel, name, &[x, y], &params.encode());
         Ok(())
@@ -549,7 +554,7 @@ pub(super) fn shapes(tensors: &[&Tensor]) -> String {
     format!("the shapes {} do not fit together", list.join(", "))
 }
 
-fn no_weight_zero_points(weights: &Tensor) -> Result<(), String> {
+pub(super) fn no_weight_zero_points(weights: &Tensor) -> Result<(), String> {
     let zero_points = weights.quant.iter().flat_map(|q| &q.zero_points);
     match zero_points.into_iter().find(|&&z| z != 0) {
         None => Ok(()),
