@@ -2,7 +2,7 @@
 //!
 //! Where plain Rust vectorises well it is the twin's, compiled for AVX2.
 
-use super::requant::Eight;
+use super::requant::{Eight, load};
 use crate::int8::{Channel, Linear, Packed, Sign, Taps, portable};
 use core::arch::x86_64::*;
 
@@ -21,71 +21,108 @@ pub(crate) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
     }
 }
 
-/// Two groups of four channels at once, four pairs of taps at once.
+/// Four groups of four channels at once, four pairs of taps at once.
 #[target_feature(enable = "avx2")]
 fn gemv_avx2(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
     let group_words = 2 * acts.len();
     let mut weights = packed.weights;
-    for (channels, out) in packed.channels.chunks(8).zip(output.chunks_mut(8)) {
-        let (own, rest) = weights.split_at(weights.len().min(2 * group_words));
-        weights = rest;
-        let (first, second) = own.split_at(own.len().min(group_words));
-        let order = [0, 2, 1, 3, 4, 6, 5, 7];
-        let at = |i: usize| -> Option<&Channel> { channels.get(i) };
-        let parameters = Eight::new(order.map(at), Sign::Matters);
-        let sums = _mm256_set_m128i(group(second, acts), group(first, acts));
-        let y = parameters.requantise(sums);
-        let words = _mm256_packs_epi32(y, y);
-        let bytes = _mm256_packs_epi16(words, words);
-        let mut values = [[0i8; 4]; 8];
-        // SAFETY: 32 bytes are written.
-        unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), bytes) };
-        let [[a0, a2, a1, a3], _, _, _, [b0, b2, b1, b3], ..] = values;
-        for (out, y) in out.iter_mut().zip([a0, a1, a2, a3, b0, b1, b2, b3]) {
-            *out = y;
+    for (channels, out) in packed.channels.chunks(16).zip(output.chunks_mut(16)) {
+        let mut groups: [&[u32]; 4] = [&[]; 4];
+        for group in groups.iter_mut().take(channels.len() / 4) {
+            let (own, rest) = weights.split_at(weights.len().min(group_words));
+            (*group, weights) = (own, rest);
+        }
+        let sums = dots(groups, acts);
+        for (i, (sums, out)) in sums.into_iter().zip(out.chunks_mut(8)).enumerate() {
+            let order = [0, 2, 1, 3, 4, 6, 5, 7];
+            let at = |lane: usize| -> Option<&Channel> { channels.get(8 * i + lane) };
+            let y = Eight::new(order.map(at), Sign::Matters).requantise(sums);
+            let words = _mm256_packs_epi32(y, y);
+            let bytes = _mm256_packs_epi16(words, words);
+            let mut values = [[0i8; 4]; 8];
+            // SAFETY: 32 bytes are written.
+            unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), bytes) };
+            let [[a0, a2, a1, a3], _, _, _, [b0, b2, b1, b3], ..] = values;
+            for (out, y) in out.iter_mut().zip([a0, a1, a2, a3, b0, b1, b2, b3]) {
+                *out = y;
+            }
         }
     }
 }
 
-/// Doubled sums of channels 0, 2, 1 and 3 of a group.
+/// Most vectors whose `256 * S_odd` a lane holds: each adds two products of at most 256 * 2^14.
+const MAX_VECTORS: usize = 255;
+
+/// Doubled sums of channels 0, 2, 1 and 3 of each group, two groups in a vector. Groups may be absent.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn group(weights: &[u32], acts: &[u32]) -> __m128i {
+fn dots(groups: [&[u32]; 4], acts: &[u32]) -> [__m256i; 2] {
     let twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
-    let (mut both, mut low) = (_mm256_setzero_si256(), _mm256_setzero_si256());
-    let ((weights, last_weights), (acts, last_acts)) =
-        (weights.as_chunks::<8>(), acts.as_chunks::<4>());
-    let mut add = |w: &[u32; 8], x: &[u32; 4]| {
-        // SAFETY: 32 and 16 bytes are read.
-        let (w, x) = unsafe {
-            let x = _mm_loadu_si128(x.as_ptr().cast());
-            (_mm256_loadu_si256(w.as_ptr().cast()), x)
-        };
-        let x = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(x), twice);
-        let v = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w));
-        both = _mm256_add_epi32(both, _mm256_madd_epi16(w, x));
-        low = _mm256_add_epi32(low, _mm256_madd_epi16(v, x));
-    };
-    for (w, x) in weights.iter().zip(acts) {
-        add(w, x);
+    let zero = _mm256_setzero_si256();
+    let (mut both, mut odd) = ([zero; 4], [zero; 4]);
+    // An absent group is another one once more; its sums are not used.
+    let [first, ..] = groups;
+    let groups = groups.map(|group| if group.is_empty() { first } else { group });
+    if groups.iter().any(|group| group.len() != 2 * acts.len()) {
+        return [zero; 2];
     }
-    let (mut w, mut x) = ([0; 8], [0; 4]);
-    w.iter_mut().zip(last_weights).for_each(|(to, &w)| *to = w);
-    x.iter_mut().zip(last_acts).for_each(|(to, &x)| *to = x);
-    if !last_weights.is_empty() {
-        add(&w, &x);
+    let whole = acts.len() / 4;
+    let mut from = 0;
+    while from < whole {
+        let to = whole.min(from + MAX_VECTORS);
+        let mut low = [zero; 4];
+        for i in from..to {
+            // SAFETY: there are `whole` times four words, and twice as many weights.
+            let x = unsafe { _mm_loadu_si128(acts.as_ptr().add(4 * i).cast()) };
+            let x = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(x), twice);
+            for ((group, both), low) in groups.iter().zip(&mut both).zip(&mut low) {
+                // SAFETY: as above.
+                let w = unsafe { _mm256_loadu_si256(group.as_ptr().add(8 * i).cast()) };
+                *both = _mm256_add_epi32(*both, _mm256_madd_epi16(w, x));
+                // The lower bytes in the upper place are 256 times the odd weights.
+                let v = _mm256_slli_epi16::<8>(w);
+                *low = _mm256_add_epi32(*low, _mm256_madd_epi16(v, x));
+            }
+        }
+        for (odd, low) in odd.iter_mut().zip(low) {
+            *odd = _mm256_add_epi32(*odd, _mm256_srai_epi32::<8>(low));
+        }
+        from = to;
+    }
+    let last_acts = acts.get(4 * whole..).unwrap_or_default();
+    if !last_acts.is_empty() {
+        let mut x = [0; 8];
+        for (to, &x) in x.as_chunks_mut::<2>().0.iter_mut().zip(last_acts) {
+            *to = [x as i32; 2];
+        }
+        for ((group, both), odd) in groups.iter().zip(&mut both).zip(&mut odd) {
+            let mut w = [0; 8];
+            let rest = group.get(8 * whole..).unwrap_or_default();
+            w.iter_mut().zip(rest).for_each(|(to, &w)| *to = w as i32);
+            let (w, x) = (load(&w), load(&x));
+            let v = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w));
+            *both = _mm256_add_epi32(*both, _mm256_madd_epi16(w, x));
+            *odd = _mm256_add_epi32(*odd, _mm256_madd_epi16(v, x));
+        }
     }
     let fold = |sums: __m256i| {
-        _mm_add_epi32(
+        let four = _mm_add_epi32(
             _mm256_castsi256_si128(sums),
             _mm256_extracti128_si256::<1>(sums),
-        )
+        );
+        _mm_add_epi32(four, _mm_unpackhi_epi64(four, four))
     };
-    let (both, low) = (fold(both), fold(low));
-    let sums = |x: __m128i| _mm_add_epi32(x, _mm_unpackhi_epi64(x, x));
-    let (both, low) = (sums(both), sums(low));
-    let even = _mm_srai_epi32::<7>(_mm_sub_epi32(both, low));
-    _mm_unpacklo_epi64(even, _mm_slli_epi32::<1>(low))
+    let group = |both: __m256i, odd: __m256i| {
+        let (both, odd) = (fold(both), fold(odd));
+        let even = _mm_srai_epi32::<7>(_mm_sub_epi32(both, odd));
+        _mm_unpacklo_epi64(even, _mm_slli_epi32::<1>(odd))
+    };
+    let [a, b, c, d] = both;
+    let [e, f, g, h] = odd;
+    [
+        _mm256_set_m128i(group(b, f), group(a, e)),
+        _mm256_set_m128i(group(d, h), group(c, g)),
+    ]
 }
 
 /// Runs a twin's body as it is compiled for AVX2, where the processor has that.
