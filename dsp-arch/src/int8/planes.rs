@@ -46,33 +46,43 @@ pub(super) fn depthwise_3x3_lines(
     at: usize,
 ) {
     let padding = i16::from(lines.padding);
-    let step = lines.pixel.max(1);
-    for channel in 0..4 {
-        let plane = planes
-            .get_mut(channel * lines.plane + at..)
-            .unwrap_or_default();
-        let mut plane = halves_mut(plane);
-        let mut from = input.get(channel..).unwrap_or_default();
-        for _ in 0..count {
-            let Some((line, rest)) = plane.split_at_mut_checked(2 * lines.words) else {
+    let halves_of = |plane: usize| plane * lines.plane + at;
+    let mut from = input;
+    for i in 0..count {
+        let len = 2 * lines.words;
+        let mut cells: [&mut [i16]; 4] = Default::default();
+        // The four planes' parts of this line, taken off one behind the other.
+        let mut rest = &mut *planes;
+        let mut taken = 0;
+        for (plane, cells) in cells.iter_mut().enumerate() {
+            let start = halves_of(plane) + i * lines.words;
+            let Some((_, behind)) = rest.split_at_mut_checked(start - taken) else {
                 return;
             };
-            plane = rest;
-            let mut to = line.iter_mut();
-            if lines.lead
-                && let Some(first) = to.next()
-            {
-                *first = padding;
-            }
-            let values = from.iter().step_by(step).take(lines.pixels);
-            for (&x, to) in values.zip(&mut to) {
-                *to = i16::from(x);
-            }
-            // What the pixels did not reach; the iterator gave one cell more than it took.
-            let used = lines.pixels + usize::from(lines.lead);
-            line.get_mut(used..).unwrap_or_default().fill(padding);
-            from = from.get(lines.line..).unwrap_or_default();
+            let Some((own, behind)) = behind.split_at_mut_checked(lines.words) else {
+                return;
+            };
+            *cells = halves_mut(own);
+            rest = behind;
+            taken = start + lines.words;
         }
+        let [a, b, c, d] = cells;
+        let lead = usize::from(lines.lead).min(len);
+        let used = lines.pixels.saturating_add(lead).min(len);
+        for line in [&mut *a, &mut *b, &mut *c, &mut *d] {
+            line.get_mut(..lead).unwrap_or_default().fill(padding);
+            line.get_mut(used..).unwrap_or_default().fill(padding);
+        }
+        let [a, b, c, d] = [a, b, c, d].map(|line| line.get_mut(lead..used).unwrap_or_default());
+        let mut pixel = from;
+        for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
+            let Some(&[w, x, y, z]) = pixel.first_chunk() else {
+                break;
+            };
+            (*a, *b, *c, *d) = (w.into(), x.into(), y.into(), z.into());
+            pixel = pixel.get(lines.pixel..).unwrap_or_default();
+        }
+        from = from.get(lines.line..).unwrap_or_default();
     }
 }
 
