@@ -171,14 +171,15 @@ mod tests {
 
     const ONE: f64 = 2147483648.0;
 
+    // The series ends after the fourth power: its remainder is at most exp(-1/8) / 8^5 / 120.
     #[test]
     fn exponentials_are_close_to_the_real_ones() {
         for i in 0..4000 {
             let a = -(i * 134_217);
             let (four, five) = (exp_of_negative::<4>(a), exp_of_negative::<5>(a));
             let of = |bits: i32| libm::exp(f64::from(a) / libm::exp2(f64::from(31 - bits)));
-            assert!((f64::from(four) / ONE - of(4)).abs() < 1e-7, "{a}");
-            assert!((f64::from(five) / ONE - of(5)).abs() < 1e-7, "{a}");
+            assert!((f64::from(four) / ONE - of(4)).abs() < 3e-7, "{a}");
+            assert!((f64::from(five) / ONE - of(5)).abs() < 3e-7, "{a}");
         }
     }
 

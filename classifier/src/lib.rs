@@ -79,6 +79,17 @@
 //! | 0x02a5 | `BATCH_MATMUL_I8` | `ops/batch_matmul.rs` |
 //! | 0x02a6 | `INITIAL_VALUE` | `ops/initial.rs` |
 //! | 0x02a7 | `SOFTMAX_I8_I16` | `ops/softmax.rs` |
+//! | 0x02c0 | `TREES_I32` | `ops/tree.rs` |
+//! | 0x02c1 | `TREES_F32` | `ops/tree.rs` |
+//! | 0x02c2 | `LINEAR_I32` | `ops/linear.rs` |
+//! | 0x02c3 | `TO_FIXED_F32_I32` | `ops/linear.rs` |
+//! | 0x02c4 | `SOFTMAX_I32` | `ops/linear.rs` |
+//! | 0x02c5 | `LOGISTIC_I32` | `ops/linear.rs` |
+//! | 0x02c6 | `SQUARED_DISTANCES_I32` | `ops/anomaly.rs` |
+//! | 0x02c7 | `SQUARED_DISTANCES_F32` | `ops/anomaly.rs` |
+//! | 0x02c8 | `NEAREST_I64` | `ops/anomaly.rs` |
+//! | 0x02c9 | `MIXTURE_I64` | `ops/anomaly.rs` |
+//! | 0x02ca | `DECIDE_I32` | `ops/decide.rs` |
 //!
 //! `RESHAPE` needs no operator: lowering gives the same bytes another shape.
 //!
@@ -174,4 +185,15 @@ pub const ALL: &[&Op] = &[
     &ops::batch_matmul::BATCH_MATMUL_I8,
     &ops::initial::INITIAL_VALUE,
     &ops::softmax::SOFTMAX_I8_I16,
+    &ops::tree::TREES_I32,
+    &ops::tree::TREES_F32,
+    &ops::linear::LINEAR_I32,
+    &ops::linear::TO_FIXED_F32_I32,
+    &ops::linear::SOFTMAX_I32,
+    &ops::linear::LOGISTIC_I32,
+    &ops::anomaly::SQUARED_DISTANCES_I32,
+    &ops::anomaly::SQUARED_DISTANCES_F32,
+    &ops::anomaly::NEAREST_I64,
+    &ops::anomaly::MIXTURE_I64,
+    &ops::decide::DECIDE_I32,
 ];

@@ -133,7 +133,7 @@ fn wrong_usage_ends_with_2() {
         (&["check"], "required arguments"),
         (&["check", "absent.toml"], "absent.toml"),
         (&["check", "p.toml", "--set", "n_mels"], "no FIELD=VALUE"),
-        (&["run", "p.toml", "data"], "no classifier block"),
+        (&["run", "p.toml", "data"], "no classifier or anomaly block"),
         (
             &["features", "p.toml", "data", "-o", "x.mat"],
             "Expected .npy, .npz or .csv",

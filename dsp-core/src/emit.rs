@@ -225,6 +225,10 @@ impl C<'_> {
             "/* Labels, in the order of the scores. */".into(),
             format!("#define {p}_N_LABELS {}u", self.n_scores),
         ];
+        if let Some(scale) = self.notes.score_scale {
+            lines.push("/* Real value of one unit of a score, which is no probability. */".into());
+            lines.push(format!("#define {p}_SCORE_SCALE {scale:e}"));
+        }
         if !self.notes.labels.is_empty() {
             lines.push(format!("enum {}_label {{", self.name));
             let mut used = Identifiers::default();

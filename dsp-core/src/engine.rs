@@ -3,6 +3,7 @@
 //! `reference` and `host` compute features with the [executor](crate::executor) and run the
 //! classifier as a plan of its own; `f32` and `fixed` run the device's plan, bit for bit.
 
+mod decide;
 mod device;
 mod trace;
 mod values;
@@ -10,9 +11,10 @@ mod values;
 use crate::deploy::{Deploy, DeviceNumeric, Precision};
 use crate::error::{EngineError, LowerError};
 use crate::executor::{Executor, GraphError, Real, Samples, condition};
-use crate::graph::{Graph, Mode};
+use crate::graph::{Graph, HeadModel, Mode};
 use crate::lower;
 use crate::plan_builder::PlanBytes;
+use decide::Decider;
 use device::{Device, classification, run_plan};
 use otolith_dsp_nostd::Op;
 use std::sync::LazyLock;
@@ -100,7 +102,8 @@ pub struct Features {
 pub struct Classification {
     /// Samples of the recording that were heard, at most its length.
     pub samples: u64,
-    /// Average score of each label, 0 to 1.
+    /// Average score of each label: from 0 to 1 for a classifier, at least 0 for an anomaly score,
+    /// any number for a regression.
     pub scores: Vec<f32>,
     /// The label that was decided for and its score, if any.
     pub decision: Option<(usize, f32)>,
@@ -112,7 +115,7 @@ pub struct Engine {
     graph: Graph,
     pad_tail: bool,
     front: Front,
-    /// The classifier alone, fed with rows, for the executor's features.
+    /// The network alone, fed with rows, for the executor's features.
     head: Option<PlanBytes>,
 }
 
@@ -137,7 +140,8 @@ impl Engine {
             Numeric::F32 => Front::Device(Device::new(graph, None)?),
             Numeric::Fixed(precision) => Front::Device(Device::new(graph, Some(precision))?),
         };
-        let head = match (&front, &graph.head) {
+        let network = graph.head.as_ref().and_then(|head| head.model.network());
+        let head = match (&front, network) {
             (Front::Device(_), _) | (_, None) => None,
             (_, Some(_)) => Some(lower::lower_head(graph)?),
         };
@@ -233,6 +237,10 @@ impl Engine {
             return Err(EngineError::NoClassifier);
         };
         let head_rows = head.rows;
+        let score_scale = head
+            .model
+            .estimator()
+            .map_or(1.0 / 32768.0, |estimator| estimator.score_scale());
         let heard = self.heard(inputs)?;
         let Some(first) = heard.iter().find(|heard| heard.input == 0) else {
             return Err(EngineError::Inputs { found: 0, need: 1 });
@@ -245,32 +253,50 @@ impl Engine {
             let plan = device.whole(&self.graph, moments)?;
             run_plan(&plan, &padded_inputs(&heard), |runner, event| {
                 let heard = runner.clock() / axes as u64;
-                said.push(classification(runner, event, heard.min(total)));
+                let heard = heard.min(total);
+                said.push(classification(runner, event, heard, score_scale));
             })?;
         } else {
             let features = self.features_of(inputs)?;
-            let head = self.head.clone().ok_or(EngineError::NoClassifier)?;
-            let row_len = features.row_len as u64;
+            let row_len = features.row_len;
             let framing = &self.graph.first().framing;
-            let mut decisions = 0usize;
-            let values = features.values.to_f32();
-            run_plan(
-                &head,
-                &[(Samples::from(values.as_slice()), 0)],
-                |runner, event| {
-                    let heard = match self.mode() {
-                        Mode::Stream => {
-                            let rows = runner.clock() / row_len;
-                            let last = (rows.max(1) - 1) as usize * framing.hop;
-                            (last + framing.frame_len).saturating_add_signed(framing.start)
-                                * self.graph.first().decimation()
-                        }
-                        _ => spans.get(decisions).map_or(0, |&(_, end)| end),
+            // Samples that were heard when so many rows made this decision.
+            let heard = |rows: usize, decision: usize| {
+                let samples = match self.mode() {
+                    Mode::Stream => {
+                        let last = (rows.max(1) - 1) * framing.hop;
+                        (last + framing.frame_len).saturating_add_signed(framing.start)
+                            * self.graph.first().decimation()
+                    }
+                    _ => spans.get(decision).map_or(0, |&(_, end)| end),
+                };
+                (samples as u64).min(total)
+            };
+            match self.graph.head.as_ref().map(|head| (head, &head.model)) {
+                Some((head, HeadModel::Estimator(estimator))) => {
+                    let mut decider = Decider::new(head, estimator);
+                    let hop = match self.mode() {
+                        Mode::Stream => head.row_hop,
+                        Mode::Window { .. } | Mode::Clip => head.rows,
                     };
-                    decisions += 1;
-                    said.push(classification(runner, event, (heard as u64).min(total)));
-                },
-            )?;
+                    let values = features.values.to_f64();
+                    let windows = values.windows(head.rows * row_len);
+                    for (i, x) in windows.step_by(hop * row_len).enumerate() {
+                        let samples = heard(head.rows + i * hop, i);
+                        said.push(decider.classify(x, samples));
+                    }
+                }
+                _ => {
+                    let head = self.head.clone().ok_or(EngineError::NoClassifier)?;
+                    let values = features.values.to_f32();
+                    let values = Samples::from(values.as_slice());
+                    run_plan(&head, &[(values, 0)], |runner, event| {
+                        let rows = runner.clock() as usize / row_len;
+                        let samples = heard(rows, said.len());
+                        said.push(classification(runner, event, samples, score_scale));
+                    })?;
+                }
+            }
         }
         if said.is_empty() {
             let framing = &self.graph.first().framing;

@@ -14,6 +14,7 @@
 //! | [`graph`] | what a pipeline computes, over real numbers |
 //! | [`engine`] | one way to run a graph over recordings in any numeric |
 //! | [`executor`] | runs a graph on the host |
+//! | [`estimator`] | trees, linear models and anomaly scores, from JSON |
 //! | [`lower`], [`plan_builder`] | turn a graph into a plan for the device |
 //! | [`emit`] | plans as C source |
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ pub mod deploy;
 pub mod emit;
 pub mod engine;
 mod error;
+pub mod estimator;
 pub mod executor;
 pub mod explain;
 pub mod graph;

@@ -3,7 +3,8 @@
 
 use otolith_classifier::ALL;
 use otolith_dsp_core::lower::network::network_plan;
-use otolith_dsp_nostd::{Event, Plan, Runner};
+use otolith_dsp_core::plan_builder::PlanNotes;
+use otolith_dsp_nostd::{Event, Plan, PlanInfo, Runner};
 use otolith_fixtures::Array;
 use otolith_tflite::Model;
 
@@ -47,8 +48,33 @@ fn a_running_sum() {
     run("sum");
 }
 
+/// A window of rows that starts at the zero point, as in streaming models.
+#[test]
+fn a_ring_of_rows() {
+    run("ring");
+}
+
 /// A value that is read before the variable is assigned and used after it.
 #[test]
 fn the_value_from_before_an_assignment() {
     run("old");
+}
+
+/// The ring's window is written into its variable at once; `old` needs the value from before, and
+/// what it assigns is an input.
+#[test]
+fn only_values_that_outlive_their_variable_are_copied() {
+    let old = ["old.2.READ_VARIABLE", "old.3.ASSIGN_VARIABLE"];
+    for (name, copies) in [("ring", &[][..]), ("old", &old)] {
+        let path = otolith_fixtures::root().join("fixtures/golden/variables");
+        let bytes = std::fs::read(path.join(name).with_extension("tflite")).unwrap();
+        let model = Model::from_bytes(&bytes).unwrap();
+        let plan = network_plan(name, &model).unwrap();
+        let info = PlanInfo::from_bytes(&plan).unwrap().info();
+        // The part is filled up with zeros.
+        let end = info.iter().rposition(|&b| b != 0).unwrap();
+        let notes: PlanNotes = serde_json::from_slice(&info[..=end]).unwrap();
+        let steps = notes.steps.iter().filter(|s| s.ends_with("_VARIABLE"));
+        assert_eq!(steps.collect::<Vec<_>>(), copies);
+    }
 }

@@ -199,6 +199,43 @@ fn gestures_are_told_apart() {
     }
 }
 
+#[test]
+fn a_forest_in_integers_tells_activities_apart_as_in_floats() {
+    let folder = root().join("fixtures/golden/heads");
+    let text = std::fs::read_to_string(folder.join("manifest.json")).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let golden = &manifest["files"]["activity.json"];
+    let golden = golden["accuracy_percent"].as_f64().expect("a number");
+
+    let features = std::fs::read_to_string(root().join("examples/activity/activity.toml"));
+    let head = "[[block]]\nid = \"activity\"\ntype = \"classifier\"\nmodel = \"activity.json\"\n";
+    let text = features.expect("a pipeline of the project") + "\n" + head;
+    let pipeline = Pipeline::from_toml(&text, &folder, &[]).expect("valid");
+    let labels = &pipeline.graph().head.as_ref().expect("a classifier").labels;
+    let recordings = recordings("imu-har", &pipeline);
+    if recordings.is_empty() {
+        return;
+    }
+    for (name, numeric) in NUMERICS {
+        let mut engine = Engine::new(pipeline.graph(), numeric, false).expect("a plan");
+        let (mut right, mut windows) = (0, 0);
+        for recording in &recordings {
+            let said = engine.classify(recording.samples.as_slice());
+            for said in said.expect("a window") {
+                let (label, _) = said.decision.expect("without a threshold");
+                windows += 1;
+                right += usize::from(labels[label] == recording.label);
+            }
+        }
+        let percent = 100.0 * f64::from(right as u32) / f64::from(windows as u32);
+        println!("imu-har, forest, {name}: {percent:.2} % of {windows} windows ({golden:.2} %)");
+        assert!(
+            (percent - golden).abs() <= 0.5,
+            "{name}: {percent} {golden}"
+        );
+    }
+}
+
 /// Every feature of every channel, at the rate and range of a folder of the shared data.
 fn everything(data: &str) -> Pipeline {
     let (example, triads) = match data {

@@ -397,7 +397,7 @@ fn lstm_follows_its_real_equations() {
         op,
         &p.encode(),
         times * cells,
-        &[x.clone()],
+        std::slice::from_ref(&x),
         |plan, x, y| {
             let w = plan.table("weights", &[w.len()], &w);
             let r = plan.table("recurrent", &[r.len()], &r);

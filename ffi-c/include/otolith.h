@@ -361,6 +361,17 @@ extern const oto_op OTO_OP_UNIDIRECTIONAL_SEQUENCE_LSTM_I8;
 extern const oto_op OTO_OP_BATCH_MATMUL_I8;
 extern const oto_op OTO_OP_INITIAL_VALUE;
 extern const oto_op OTO_OP_SOFTMAX_I8_I16;
+extern const oto_op OTO_OP_TREES_I32;
+extern const oto_op OTO_OP_TREES_F32;
+extern const oto_op OTO_OP_LINEAR_I32;
+extern const oto_op OTO_OP_TO_FIXED_F32_I32;
+extern const oto_op OTO_OP_SOFTMAX_I32;
+extern const oto_op OTO_OP_LOGISTIC_I32;
+extern const oto_op OTO_OP_SQUARED_DISTANCES_I32;
+extern const oto_op OTO_OP_SQUARED_DISTANCES_F32;
+extern const oto_op OTO_OP_NEAREST_I64;
+extern const oto_op OTO_OP_MIXTURE_I64;
+extern const oto_op OTO_OP_DECIDE_I32;
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
 

@@ -251,4 +251,15 @@ export! {
     OTO_OP_BATCH_MATMUL_I8 = net::batch_matmul::BATCH_MATMUL_I8;
     OTO_OP_INITIAL_VALUE = net::initial::INITIAL_VALUE;
     OTO_OP_SOFTMAX_I8_I16 = net::softmax::SOFTMAX_I8_I16;
+    OTO_OP_TREES_I32 = net::tree::TREES_I32;
+    OTO_OP_TREES_F32 = net::tree::TREES_F32;
+    OTO_OP_LINEAR_I32 = net::linear::LINEAR_I32;
+    OTO_OP_TO_FIXED_F32_I32 = net::linear::TO_FIXED_F32_I32;
+    OTO_OP_SOFTMAX_I32 = net::linear::SOFTMAX_I32;
+    OTO_OP_LOGISTIC_I32 = net::linear::LOGISTIC_I32;
+    OTO_OP_SQUARED_DISTANCES_I32 = net::anomaly::SQUARED_DISTANCES_I32;
+    OTO_OP_SQUARED_DISTANCES_F32 = net::anomaly::SQUARED_DISTANCES_F32;
+    OTO_OP_NEAREST_I64 = net::anomaly::NEAREST_I64;
+    OTO_OP_MIXTURE_I64 = net::anomaly::MIXTURE_I64;
+    OTO_OP_DECIDE_I32 = net::decide::DECIDE_I32;
 }

@@ -97,7 +97,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
                 });
                 let scaled = mbqm(sum, p.multiplier, p.shift);
                 let scaled = scaled.wrapping_add(p.output_zero_point);
-                *y = scaled.max(I8_MIN).min(I8_MAX) as i8;
+                *y = scaled.clamp(I8_MIN, I8_MAX) as i8;
             }
         }
     }

@@ -1,7 +1,8 @@
-//! `DECIDE_I8`.
+//! `DECIDE_I8`, `DECIDE_I32`.
 
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, SHIFT_MIN, expect_count, size};
 use crate::requant::mbqm;
+use otolith_dsp_nostd::format::Element;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// From the scores of each classification to decisions: average, threshold, refractory time.
@@ -54,14 +55,19 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(6)?;
     let p = Params::checked(step)?;
     expect_count(step.count_of::<i8>(0)?, &[p.labels], 0)?;
+    expect_count(step.count_of_output::<i8>(2)?, &[p.average, p.labels], 2)?;
+    check_decision(step, p.labels)
+}
+
+/// Checks what both operators have: everything but input and ring.
+fn check_decision(step: &Step<'_>, labels: i32) -> Result<(), Fault> {
     let fires = step.table::<i8>(1)?;
-    expect_count(fires.len(), &[p.labels], 1)?;
+    expect_count(fires.len(), &[labels], 1)?;
     if fires.iter().any(|&f| f != 0 && f != 1) {
         return Err(Fault::BadTable { operand: 1 });
     }
-    expect_count(step.count_of_output::<i8>(2)?, &[p.average, p.labels], 2)?;
     expect_count(step.count_of_output::<i32>(3)?, &[4], 3)?;
-    expect_count(step.count_of_output::<i16>(4)?, &[p.labels], 4)?;
+    expect_count(step.count_of_output::<i16>(4)?, &[labels], 4)?;
     expect_count(step.count_of_output::<i32>(5)?, &[2], 5)?;
     for a in [0, 2, 3, 4, 5] {
         for b in [2, 3, 4, 5] {
@@ -75,6 +81,73 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let p = Params::decode(io.step.params()?);
+    let rule = Rule {
+        labels: p.labels,
+        average: p.average,
+        threshold: p.threshold,
+        refractory: p.refractory,
+    };
+    decide::<i8>(
+        io,
+        &rule,
+        |&q| i32::from(q) - p.zero_point,
+        |sum, k| quotient(mbqm(sum, p.multiplier, p.shift), k).clamp(0, 32768),
+    )
+}
+
+/// [`DECIDE_I8`] for scores in `i32`, whatever their unit: no zero point and no multiplier.
+///
+/// `p[i] = clamp(round(sum over the k of x[i] / k), 0, 65535)`, where each `x[i]` is first clamped
+/// to that range; everything else is the law of [`DECIDE_I8`].
+///
+/// Operands: input i32 `[labels]`; fires i8 table `[labels]`, each 0 or 1; ring i32 state
+/// `[average * labels]`; counters i32 state `[4]`; scores i16 `[labels]`; decision i32 `[2]`.
+pub const DECIDE_I32: Op = Op {
+    code: 0x02ca,
+    name: "DECIDE_I32",
+    check: check_i32,
+    run: run_i32,
+};
+
+/// Largest score of [`DECIDE_I32`].
+const MOST: i32 = 65535;
+
+params! {
+    /// Parameters of [`DECIDE_I32`].
+    Rule {
+        /// Number of labels.
+        labels in 1, MAX_DIM;
+        /// Score vectors that are averaged.
+        average in 1, 64;
+        /// Smallest average that fires, in the unit of the scores.
+        threshold in 0, MOST;
+        /// Ticks after a decision in which nothing fires.
+        refractory in 0, i32::MAX - 1;
+    }
+}
+
+fn check_i32(step: &Step<'_>) -> Result<(), Fault> {
+    step.expect_operands(6)?;
+    let p = Rule::checked(step)?;
+    expect_count(step.count_of::<i32>(0)?, &[p.labels], 0)?;
+    expect_count(step.count_of_output::<i32>(2)?, &[p.average, p.labels], 2)?;
+    check_decision(step, p.labels)
+}
+
+fn run_i32(io: &mut Io<'_, '_>) -> Result<(), Fault> {
+    let rule = Rule::decode(io.step.params()?);
+    decide::<i32>(io, &rule, |&x| x.clamp(0, MOST), quotient)
+}
+
+/// The law of both operators: `value` is what a score in the ring adds, `average` makes the
+/// average of a sum over so many ticks.
+#[inline(always)]
+fn decide<T: Element>(
+    io: &mut Io<'_, '_>,
+    p: &Rule,
+    value: impl Fn(&T) -> i32,
+    average: impl Fn(i32, i32) -> i32,
+) -> Result<(), Fault> {
     let n = size(p.labels).max(1);
     let fires = io.step.table::<i8>(1)?;
     let broken = Fault::WrongLength { operand: 3 };
@@ -82,7 +155,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let &[filled, slot, silent, _] = io.read::<i32>(3)? else {
         return Err(broken);
     };
-    let (input, ring) = io.read_write::<i8, i8>(0, 2)?;
+    let (input, ring) = io.read_write::<T, T>(0, 2)?;
     if let Some(slot) = ring.get_mut(size(slot).wrapping_mul(n)..) {
         for (to, &from) in slot.iter_mut().zip(input) {
             *to = from;
@@ -91,15 +164,15 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let filled = filled.saturating_add(1).max(1).min(p.average);
     let slot = if slot + 1 >= p.average { 0 } else { slot + 1 };
 
-    let (ring, scores) = io.read_write::<i8, i16>(2, 4)?;
+    let (ring, scores) = io.read_write::<T, i16>(2, 4)?;
     let (mut best, mut best_score) = (0, -1);
     for (label, score) in scores.iter_mut().enumerate() {
         let mut sum = 0i32;
         for tick in 0..size(filled) {
             let q = ring.get(tick.wrapping_mul(n).wrapping_add(label));
-            sum = sum.wrapping_add(q.map_or(0, |&q| i32::from(q) - p.zero_point));
+            sum = sum.wrapping_add(q.map_or(0, &value));
         }
-        let average = average_q15(&p, sum, filled);
+        let average = average(sum, filled);
         *score = average.min(32767) as i16;
         if average > best_score {
             (best, best_score) = (label, average);
@@ -119,11 +192,11 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn average_q15(p: &Params, sum: i32, k: i32) -> i32 {
+/// `total / k`, rounded to nearest, ties away from zero.
+fn quotient(total: i32, k: i32) -> i32 {
     let k = k.max(1);
-    let total = mbqm(sum, p.multiplier, p.shift);
     let half = if total > 0 { k / 2 } else { -(k / 2) };
-    (total.wrapping_add(half) / k).clamp(0, 32768)
+    total.wrapping_add(half) / k
 }
 
 fn store(to: &mut [i32], from: &[i32]) {

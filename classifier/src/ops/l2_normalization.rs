@@ -50,7 +50,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         let (q, shift) = inverse_root(square);
         for (y, &x) in y.iter_mut().zip(x) {
             let scaled = mbqm(i32::from(x) - p.input_zero_point, q, shift + 7);
-            *y = scaled.max(I8_MIN).min(I8_MAX) as i8;
+            *y = scaled.clamp(I8_MIN, I8_MAX) as i8;
         }
     }
     Ok(())

@@ -76,7 +76,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
             let d = difference(x);
             *y = if d > lowest {
                 let q = rounding_divide_by_pot(scaled(d).wrapping_sub(log_sum), 22) + 127;
-                q.max(I8_MIN).min(I8_MAX) as i8
+                q.clamp(I8_MIN, I8_MAX) as i8
             } else {
                 i8::MIN
             };

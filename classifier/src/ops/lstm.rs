@@ -117,7 +117,7 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
 
 /// Clamps to an int16.
 fn narrow(x: i32) -> i32 {
-    x.max(-32768).min(32767)
+    x.clamp(-32768, 32767)
 }
 
 /// Weights, biases and multipliers of all gates.
@@ -227,5 +227,5 @@ fn advance(p: &Params, table: &[u16], sums: [i32; 4], cell: &mut i16) -> i8 {
     *cell = sum as i16;
     let shown = i32::from(tanh(table, scaled(*cell, p.tanh_multiplier, p.tanh_shift)));
     let y = mbqm(shown * output, p.output_multiplier, p.output_shift);
-    y.wrapping_add(p.output_zero_point).max(I8_MIN).min(I8_MAX) as i8
+    y.wrapping_add(p.output_zero_point).clamp(I8_MIN, I8_MAX) as i8
 }

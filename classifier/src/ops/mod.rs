@@ -1,6 +1,7 @@
 //! The operators, one file each: parameters, check, kernel.
 
 pub mod add;
+pub mod anomaly;
 pub mod batch_matmul;
 pub mod conv;
 pub mod decide;
@@ -12,6 +13,7 @@ pub mod gather;
 pub mod general_conv;
 pub mod initial;
 pub mod l2_normalization;
+pub mod linear;
 pub mod log_softmax;
 pub mod lookup;
 pub mod lstm;
@@ -25,6 +27,7 @@ pub mod resize;
 pub mod softmax;
 pub mod strided_copy;
 pub mod svdf;
+pub mod tree;
 pub mod wide;
 
 use crate::params::{I8_MAX, I8_MIN, SHIFT_MAX, SHIFT_MIN};

@@ -99,6 +99,6 @@ fn run_prelu(io: &mut Io<'_, '_>) -> Result<(), Fault> {
             mbqm(x * (i32::from(b) - p.b_zero_point), p.multiplier, p.shift)
         };
         let y = scaled.wrapping_add(p.output_zero_point);
-        y.max(I8_MIN).min(I8_MAX) as i8
+        y.clamp(I8_MIN, I8_MAX) as i8
     })
 }

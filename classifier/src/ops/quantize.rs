@@ -107,7 +107,7 @@ pub const QUANTIZE_I32_I8: Op = Op {
     code: 0x02a1,
     name: "QUANTIZE_I32_I8",
     check: check::<i32, i8>,
-    run: |io| run::<i32, i8>(io, |y| y.max(-128).min(127) as i8),
+    run: |io| run::<i32, i8>(io, |y| y.clamp(-128, 127) as i8),
 };
 
 /// int8 to floats: `y = scale * (x - zero_point)` in f32.
@@ -195,7 +195,7 @@ fn run<X: Element + Into<i32>, Y: Element>(
 
 /// Clamps to an int16.
 fn narrow(y: i32) -> i16 {
-    y.max(-32768).min(32767) as i16
+    y.clamp(-32768, 32767) as i16
 }
 
 fn quantize_f32_i8(io: &mut Io<'_, '_>) -> Result<(), Fault> {

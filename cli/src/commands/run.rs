@@ -23,12 +23,14 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
     let graph = project.pipeline.graph();
     let Some(head) = &graph.head else {
         return Err(Failure::usage(format!(
-            "{}: the pipeline has no classifier block",
+            "{}: the pipeline has no classifier or anomaly block",
             project.file
         ))
         .help("Add a block of type \"classifier\", or compute features with `otolith features`"));
     };
     let labels = &head.labels;
+    // Values of a regression are never decided for: all are shown.
+    let all = args.all || !head.decides();
     let numeric = match args.engine.numeric {
         Some(numeric) => numeric.numeric(project.deploy()),
         None => Numeric::of_device(project.deploy()),
@@ -71,10 +73,10 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
             let mut decided = 0;
             for said in &heard.said {
                 decided += usize::from(said.decision.is_some());
-                if said.decision.is_none() && !args.all {
+                if said.decision.is_none() && !all {
                     continue;
                 }
-                let line = Line::new(&file, rate_hz, labels, said, args.all);
+                let line = Line::new(&file, rate_hz, labels, said, all);
                 if console.json {
                     print_json(&line)?;
                 } else if console.pretty() {
@@ -85,7 +87,7 @@ pub(crate) fn run(args: &Run, console: &Console) -> Result<Status, Failure> {
             }
             decisions += decided;
             print(&text)?;
-            if decided == 0 && !args.all {
+            if decided == 0 && !all {
                 bar.suspend(|| console.note(&format!("{file}: {}", undecided(labels, &heard))));
             }
             Ok(())

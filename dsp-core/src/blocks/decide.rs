@@ -2,6 +2,7 @@
 
 use crate::ConfigError;
 use crate::config::{nearest, section};
+use crate::estimator::ScoreKind;
 use crate::graph;
 
 /// Meaning of the block, for the reference.
@@ -15,8 +16,9 @@ section! {
     pub(crate) struct Decide {
         /// Classifications whose scores are averaged.
         average: usize { range: Some((1.0, 64.0)), default: "1" },
-        /// Smallest average score of a decision.
-        threshold: f64 { range: Some((0.0, 1.0)), default: "0.0" },
+        /// Smallest average score of a decision: at most 1 behind a classifier, any allowed number
+        /// behind an anomaly score.
+        threshold: f64 { range: Some((0.0, 127.0)), default: "0.0" },
         /// Time after a decision in which there is no other. It is rounded up to whole
         /// classifications.
         refractory_ms: f64 { unit: "ms", range: Some((0.0, 3600000.0)), default: "0.0" },
@@ -26,14 +28,22 @@ section! {
 }
 
 impl Decide {
-    /// Checks the fields against the labels. `period_ms` lies between two classifications; it is
+    /// Checks the fields against the labels and the meaning of their scores. `period_ms` lies between two classifications; it is
     /// `None` when each recording is classified once. Paths of errors are names of fields.
     pub(crate) fn validate(
         &self,
         id: &str,
         labels: &[String],
+        scores: ScoreKind,
         period_ms: Option<f64>,
     ) -> Result<graph::Decide, ConfigError> {
+        if scores == ScoreKind::Probability && self.threshold > 1.0 {
+            return Err(ConfigError::new(
+                "threshold",
+                self.threshold,
+                "expected a number from 0 to 1: the scores of a classifier are probabilities",
+            ));
+        }
         for name in &self.ignore {
             if !labels.contains(name) {
                 let near = nearest(name, labels.iter().map(String::as_str));

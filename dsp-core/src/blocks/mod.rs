@@ -16,11 +16,14 @@
 //! | `decimate` | a lower sample rate |
 //! | `statistic_names` | names of statistics in lists |
 //! | `normalise` | features at a common scale |
-//! | `classifier` | a network |
+//! | `classifier` | a network, trees or a linear model |
+//! | `anomaly` | how strange features are |
+//! | `model` | the model's file, which `classifier` and `anomaly` share |
 //! | `decide` | when scores become a decision |
 //! | `front_end`, `rows` | fields and stages that `spectrogram`, `mel` and `mfcc` share |
 //! | `window` | what blocks of whole windows share |
 
+pub(crate) mod anomaly;
 pub(crate) mod classifier;
 pub(crate) mod decide;
 pub(crate) mod decimate;
@@ -31,6 +34,7 @@ pub(crate) mod imu_window;
 pub(crate) mod mel;
 pub(crate) mod mfcc;
 pub(crate) mod micro_frontend;
+pub(crate) mod model;
 pub(crate) mod normalise;
 pub(crate) mod raw;
 pub(crate) mod rows;
@@ -70,8 +74,10 @@ choices! {
         Decimate = "decimate",
         /// Features at a common scale, with constants from a training set.
         Normalise = "normalise",
-        /// A network that sees rows of features.
+        /// A model that sees rows of features.
         Classifier = "classifier",
+        /// How strange rows of features are.
+        Anomaly = "anomaly",
         /// When scores become a decision.
         Decide = "decide",
     }
@@ -128,13 +134,18 @@ impl BlockType {
             Self::Filter => filter::ABOUT,
             Self::Decimate => decimate::ABOUT,
             Self::Classifier => classifier::ABOUT,
+            Self::Anomaly => anomaly::ABOUT,
             Self::Decide => decide::ABOUT,
         }
     }
 
     /// Whether the block makes features from samples.
     pub(crate) fn makes_features(self) -> bool {
-        !self.conditions() && !matches!(self, Self::Normalise | Self::Classifier | Self::Decide)
+        let follows = matches!(
+            self,
+            Self::Normalise | Self::Classifier | Self::Anomaly | Self::Decide
+        );
+        !self.conditions() && !follows
     }
 
     /// Whether the block works on the running samples, before blocks of features.
@@ -152,6 +163,7 @@ impl BlockType {
 
     /// The block's own fields, with the meaning of each group.
     pub(crate) fn sections(self) -> Vec<(&'static str, &'static [Field])> {
+        use anomaly::Anomaly;
         use classifier::Classifier;
         use decide::Decide;
         use decimate::Decimate;
@@ -212,6 +224,7 @@ impl BlockType {
             Self::Filter => vec![(Filter::ABOUT, Filter::FIELDS)],
             Self::Decimate => vec![(Decimate::ABOUT, Decimate::FIELDS)],
             Self::Classifier => vec![(Classifier::ABOUT, Classifier::FIELDS)],
+            Self::Anomaly => vec![(Anomaly::ABOUT, Anomaly::FIELDS)],
             Self::Decide => vec![(Decide::ABOUT, Decide::FIELDS)],
         }
     }
@@ -304,9 +317,12 @@ impl BlockType {
             Self::Raw => raw::read(table, id, input),
             Self::ImuWindow => imu_window::read(table, id, input),
             Self::SpectralAnalysis => spectral_analysis::read(table, id, input),
-            Self::Filter | Self::Decimate | Self::Normalise | Self::Classifier | Self::Decide => {
-                unreachable!("makes no features")
-            }
+            Self::Filter
+            | Self::Decimate
+            | Self::Normalise
+            | Self::Classifier
+            | Self::Anomaly
+            | Self::Decide => unreachable!("makes no features"),
         };
         spec.map_err(|error| within(id, error))
     }

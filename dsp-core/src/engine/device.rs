@@ -215,14 +215,20 @@ pub(super) fn push_all<'a, T>(
     }
 }
 
-pub(super) fn classification(runner: &Runner<'_>, event: Event, samples: u64) -> Classification {
-    let q15 = |x: f32| x / 32768.0;
+/// What a runner said; `scale` is the real value of one unit of its scores.
+pub(super) fn classification(
+    runner: &Runner<'_>,
+    event: Event,
+    samples: u64,
+    scale: f64,
+) -> Classification {
+    let real = |x: f32| x * scale as f32;
     Classification {
         samples,
-        scores: runner.scores().iter().map(|&s| q15(s.into())).collect(),
+        scores: runner.scores().iter().map(|&s| real(s.into())).collect(),
         decision: match event {
             Event::Decision(Decision { label, score_q15 }) => {
-                Some((label.into(), q15(score_q15.into())))
+                Some((label.into(), real(score_q15.into())))
             }
             _ => None,
         },

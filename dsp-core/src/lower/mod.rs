@@ -4,6 +4,7 @@
 //! [`PlanBuilder`] decides where everything lies.
 
 mod conditioning;
+mod estimator;
 mod f32;
 mod fixed;
 mod micro_frontend;
@@ -12,7 +13,7 @@ mod standardise;
 
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{self, Chain, Framing, Graph, Head, Mode, SignalPreEmphasis};
+use crate::graph::{self, Chain, Framing, Graph, Head, HeadModel, Mode, SignalPreEmphasis};
 use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
 use otolith_dsp_nostd::format::{Elem, MAX_FRAMES, Numeric};
 use otolith_dsp_nostd::ops::emphasis::Past;
@@ -62,11 +63,11 @@ fn lanes(graph: &Graph) -> Vec<(&Chain, usize)> {
     lanes
 }
 
-/// Lowers the classifier and the decision of `graph` alone: a plan that takes feature values as
+/// Lowers the network and the decision of `graph` alone: a plan that takes feature values as
 /// float samples, row after row. In window and clip mode a decision takes all rows of a window.
 ///
 /// # Errors
-/// [`LowerError`] when there is no classifier or its model cannot run.
+/// [`LowerError`] when there is no network or it cannot run.
 pub fn lower_head(graph: &Graph) -> Result<PlanBytes, LowerError> {
     let head = graph
         .head
@@ -81,6 +82,14 @@ pub fn lower_head(graph: &Graph) -> Result<PlanBytes, LowerError> {
     let features = plan.source(Elem::F32, head.rows * row_len, hop * row_len, 0);
     network::add_head(&mut plan, head, features)?;
     plan.finish()
+}
+
+/// Appends a head that takes real numbers.
+fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Result<(), LowerError> {
+    match &head.model {
+        HeadModel::Network(_) => network::add_head(plan, head, features),
+        HeadModel::Estimator(estimator) => estimator::f32(plan, head, estimator, features),
+    }
 }
 
 /// How the source window, frames and rows of a plan follow from a graph's mode. Samples are those

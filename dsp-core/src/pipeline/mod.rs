@@ -12,11 +12,14 @@ pub use read::Override;
 pub(crate) use read::{INPUT_ID_FIELD, PIPELINE_FIELDS};
 
 use crate::ConfigError;
-use crate::blocks::classifier::{Classifier, ClassifierSpec, FeatureShape};
+use crate::blocks::anomaly::Anomaly;
+use crate::blocks::classifier::Classifier;
 use crate::blocks::decide::Decide;
+use crate::blocks::model::FeatureShape;
 use crate::blocks::{BlockType, FeatureSpec, SignalSpec, normalise};
 use crate::config::{Section, Table, Value, write_text};
 use crate::deploy::Deploy;
+use crate::estimator::ScoreKind;
 use crate::graph::{Chain, Graph, Head, Mode, SampleType};
 use crate::input::{Input, InputConfig};
 use conditioned::Conditioned;
@@ -138,41 +141,48 @@ impl Pipeline {
                 mode: input.mode,
                 row_len,
                 window_rows,
+                names: graph.names(),
             };
-            let classifier = Classifier::read(&block.table, &block.id)?
-                .validate(base_dir, shape)
-                .map_err(|error| under(&block.id, error))?;
+            let spec = match block.block_type {
+                BlockType::Anomaly => {
+                    Anomaly::read(&block.table, &block.id)?.validate(base_dir, &shape)
+                }
+                _ => Classifier::read(&block.table, &block.id)?.validate(base_dir, &shape),
+            }
+            .map_err(|error| under(&block.id, error))?;
+            if let (ScoreKind::Value, Some(decide)) = (spec.score_kind(), blocks.decide) {
+                return Err(decide.origin.mark(ConfigError::new(
+                    decide.id.clone(),
+                    "a block of type \"decide\" behind a regression",
+                    "its values are no scores of labels, between which it could decide: remove \
+                     the block, or use another model",
+                )));
+            }
             let none = Table::default();
             let (decide_id, decide_table) = match blocks.decide {
                 Some(decide) => (decide.id.as_str(), &decide.table),
                 None => ("decide", &none),
             };
             let decide = Decide::read(decide_table, decide_id)?;
-            head_toml.push((block, classifier.config.write()));
+            head_toml.push((block, spec.fields.clone()));
             head_toml.extend(blocks.decide.map(|block| (block, decide.write())));
             let decide = decide
                 .validate(
                     decide_id,
-                    &classifier.labels,
-                    period_ms(classifier.hop_rows),
+                    &spec.labels,
+                    spec.score_kind(),
+                    period_ms(spec.hop_rows),
                 )
                 .map_err(|error| under(decide_id, error))?;
-            let ClassifierSpec {
-                model,
-                rows,
-                hop_rows,
-                labels,
-                ..
-            } = classifier;
             let codes = graph.chains.iter().all(Chain::gives_codes);
             graph.head = Some(Head {
                 name: block.id.clone(),
-                model,
+                model: spec.model,
                 kernels: deploy.target.kernels(),
                 codes,
-                rows,
-                row_hop: hop_rows,
-                labels,
+                rows: spec.rows,
+                row_hop: spec.hop_rows,
+                labels: spec.labels,
                 decide,
             });
         }
@@ -428,6 +438,7 @@ struct Roles<'a> {
     /// Blocks of features, and those that work on the samples before them.
     front: Vec<&'a BlockTable>,
     normalise: Option<&'a BlockTable>,
+    /// The block with the model: classifier or anomaly.
     classifier: Option<&'a BlockTable>,
     decide: Option<&'a BlockTable>,
 }
@@ -438,7 +449,8 @@ impl<'a> Roles<'a> {
     fn of(document: &'a Document) -> Result<Self, ConfigError> {
         const ORDER: &str = "a pipeline is one or more blocks of features (such as mel or mfcc), \
                              each with any number of filter and decimate before it, then at most \
-                             one normalise, then at most one classifier, then at most one decide";
+                             one normalise, then at most one classifier or anomaly, then at most \
+                             one decide";
         let mut roles = Self {
             front: Vec::new(),
             normalise: None,
@@ -453,7 +465,9 @@ impl<'a> Roles<'a> {
                 {
                     roles.normalise = Some(block);
                 }
-                BlockType::Classifier if headless && roles.makes_features() => {
+                BlockType::Classifier | BlockType::Anomaly
+                    if headless && roles.makes_features() =>
+                {
                     roles.classifier = Some(block);
                 }
                 BlockType::Decide if roles.classifier.is_some() && roles.decide.is_none() => {

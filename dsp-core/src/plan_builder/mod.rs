@@ -66,6 +66,9 @@ pub struct PlanNotes {
     pub name: String,
     /// Names of the labels, in the order of the scores.
     pub labels: Vec<String>,
+    /// Real value of one unit of the scores and of a decision's score; none for Q15.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_scale: Option<f64>,
     /// Shape of the features of one event: rows, values per row.
     pub feature_shape: Vec<usize>,
     /// Names and shapes of the tensors, in the order of the records.
@@ -410,6 +413,17 @@ impl PlanBuilder {
         self.scores = Some(scores);
         self.decision = Some(decision);
         self.notes.labels = labels.into();
+    }
+
+    /// The outputs of a plan that decides nothing: `scores` (i16, one for each label).
+    pub fn scores(&mut self, scores: TensorId, labels: &[String]) {
+        self.scores = Some(scores);
+        self.notes.labels = labels.into();
+    }
+
+    /// States the real value of one unit of the scores, where they are no probabilities in Q15.
+    pub fn score_scale(&mut self, scale: f64) {
+        self.notes.score_scale = Some(scale);
     }
 
     /// Element type of a tensor.

@@ -162,7 +162,6 @@ mod tests {
     #[test]
     fn extremes_saturate() {
         let table = table();
-        assert_eq!(logistic(&table, 98301), 32753);
         assert_eq!(logistic(&table, i32::MAX), 32767);
         assert_eq!(tanh(&table, i32::MAX), 32767);
         assert_eq!(logistic(&table, 0), 16384);

@@ -67,7 +67,7 @@ fn look_up(table: &[i16], x: i32) -> i32 {
 
 /// Clamps to an int16.
 fn narrow(x: i32) -> i32 {
-    x.max(-32768).min(32767)
+    x.clamp(-32768, 32767)
 }
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
@@ -97,7 +97,7 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         let half = 1i64.wrapping_shl(shift - 1);
         for y in y {
             let product = i64::from(*y) * i64::from(factor) + half;
-            *y = product.wrapping_shr(shift).max(0).min(32767) as i16;
+            *y = product.wrapping_shr(shift).clamp(0, 32767) as i16;
         }
     }
     Ok(())

@@ -51,8 +51,8 @@ pub(crate) fn run(args: &Inspect, console: &Console) -> Result<Status, Failure> 
     } else if is("toml") || args.file.extension().is_none() {
         let project = Project::for_plan(&args.file, &args.set, &args.plan)?;
         let graph = project.pipeline.graph();
-        if let Some(head) = &graph.head {
-            add("model", model::inspect(&head.model, console));
+        if let Some(network) = graph.head.as_ref().and_then(|head| head.model.network()) {
+            add("model", model::inspect(network, console));
         }
         if graph.first().source.mode == Mode::Clip {
             console.note("no plan: input.mode = \"clip\" has no fixed length");

@@ -4,7 +4,7 @@ mod motion;
 mod rows;
 mod slices;
 
-use super::{Layout, conditioning, lanes, micro_frontend, network, padding, standardise};
+use super::{Layout, add_head, conditioning, lanes, micro_frontend, padding, standardise};
 use crate::error::LowerError;
 use crate::graph::{
     Chain, Gain, Graph, LogFloor, MicroFrontend, MicroOutput, SampleType, Stage, StageKind,
@@ -35,7 +35,7 @@ pub(super) fn lower(graph: &Graph, clip_len: Option<usize>) -> Result<PlanBytes,
     };
     let mut plan = lowering.plan;
     if let Some(head) = &graph.head {
-        network::add_head(&mut plan, head, features)?;
+        add_head(&mut plan, head, features)?;
     }
     plan.finish()
 }

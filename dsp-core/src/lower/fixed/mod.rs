@@ -9,6 +9,7 @@
 mod bank;
 mod columns;
 mod front;
+mod heads;
 mod matrix;
 mod micro;
 mod motion;
@@ -22,7 +23,7 @@ use super::standardise::{Standardisation, restart};
 use super::{Layout, conditioning, lanes, micro_frontend, network};
 use crate::deploy::Precision;
 use crate::error::LowerError;
-use crate::graph::{Chain, DeltaEdges, DeltaMethod, Graph, Head, Stage, StageKind};
+use crate::graph::{Chain, DeltaEdges, DeltaMethod, Graph, Head, HeadModel, Stage, StageKind};
 use crate::plan_builder::{Format, PlanBuilder, PlanBytes, TensorId};
 use columns::{Column, Scaling, UNCLAMPED};
 use front::Front;
@@ -40,17 +41,25 @@ pub(super) fn lower(
 ) -> Result<PlanBytes, LowerError> {
     let mut plan = PlanBuilder::new(&graph.name, Numeric::Fixed);
     let head = graph.head.as_ref();
-    let features = match graph.chains.as_slice() {
+    // Estimators take the features as they are.
+    let network = head.filter(|head| head.model.network().is_some());
+    let values = match graph.chains.as_slice() {
         [chain] => {
             let layout = Layout::new(chain, head, clip_len)?;
-            let values = lower_chain(&mut plan, chain, &layout, precision, head, None)?;
+            let values = lower_chain(&mut plan, chain, &layout, precision, network, None)?;
             plan.features(values.tensor, &[layout.rows, chain.row_len]);
-            values.tensor
+            values
         }
-        _ => joined(&mut plan, graph, precision)?,
+        _ => joined(&mut plan, graph, network, precision)?,
     };
-    if let Some(head) = head {
-        network::add_head(&mut plan, head, features)?;
+    match head.map(|head| (head, &head.model)) {
+        None => {}
+        Some((head, HeadModel::Network(_))) => {
+            network::add_head(&mut plan, head, values.tensor)?;
+        }
+        Some((head, HeadModel::Estimator(estimator))) => {
+            heads::add(&mut plan, head, estimator, values)?;
+        }
     }
     plan.finish()
 }
@@ -59,8 +68,9 @@ pub(super) fn lower(
 fn joined(
     plan: &mut PlanBuilder,
     graph: &Graph,
+    network: Option<&Head>,
     precision: Precision,
-) -> Result<TensorId, LowerError> {
+) -> Result<Values, LowerError> {
     let mut parts = Vec::new();
     for (i, (chain, start)) in lanes(graph).into_iter().enumerate() {
         let shared = (i > 0).then(|| plan.lane(chain.input)).flatten();
@@ -69,7 +79,7 @@ fn joined(
         parts.push((values, start, layout.rows));
     }
     let row_len = graph.row_len();
-    let elem = graph.head.as_ref().map_or(Elem::I32, |_| Elem::I8);
+    let elem = network.map_or(Elem::I32, |_| Elem::I8);
     let all = plan.tensor("joined", elem, &[1, row_len]);
     let mut columns = vec![Column::plain(1.0, 0.0, 0.0); row_len];
     for (mut values, start, rows) in parts {
@@ -79,7 +89,7 @@ fn joined(
         let to = plan.view("joined.to", all, start * elem.size(), elem, &[len]);
         values.tensor = x;
         values.columns = part;
-        let values = match &graph.head {
+        let values = match network {
             Some(head) => RowStages::joined(plan).quantise(head, values, Some(to))?,
             None => {
                 let mut slices = Slices::new(plan, Section::Decision);
@@ -96,7 +106,7 @@ fn joined(
     };
     plan.format(Section::Decision, "joined", all, values.format());
     plan.features(all, &[1, row_len]);
-    Ok(all)
+    Ok(values)
 }
 
 /// From samples to the features of one chain, in a lane of their own. With a head they are int8

@@ -156,7 +156,7 @@ pub fn add_network(
 pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Result<(), LowerError> {
     let name = &head.name;
     let fault = |why: String| LowerError::new(name.clone(), why);
-    let model = &*head.model;
+    let model = network(head)?;
     plan.set_kernels(head.kernels);
     let ([_], &[output]) = (model.inputs.as_slice(), model.outputs.as_slice()) else {
         let (i, o) = (model.inputs.len(), model.outputs.len());
@@ -194,16 +194,24 @@ pub fn add_head(plan: &mut PlanBuilder, head: &Head, features: TensorId) -> Resu
     add_decide(plan, head, tensor, scores)
 }
 
+/// The network of a head that has one.
+fn network(head: &Head) -> Result<&Model, LowerError> {
+    let why = "its model is no network";
+    let network = head.model.network();
+    network.ok_or_else(|| LowerError::new(head.name.clone(), why))
+}
+
 /// Scale and zero point with which features become the model's int8 input.
 pub(super) fn int8_input(head: &Head) -> Result<(f64, i32), LowerError> {
     let fault = |why: String| LowerError::new(head.name.clone(), why);
-    let &[input] = head.model.inputs.as_slice() else {
-        let n = head.model.inputs.len();
+    let model = network(head)?;
+    let &[input] = model.inputs.as_slice() else {
+        let n = model.inputs.len();
         return Err(fault(format!(
             "the model has {n} inputs, a classifier has one"
         )));
     };
-    let tensor = &head.model.tensors[input];
+    let tensor = &model.tensors[input];
     if tensor.dtype != DType::I8 {
         return Err(fault(format!(
             "the model's input is {}, a fixed plan feeds int8: convert with \
@@ -535,6 +543,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
                 }
             }
         }
+        self.place_assigned();
         let mut faults = Vec::new();
         for (index, op) in model.operators.iter().enumerate() {
             if !runs(op, &needed) {

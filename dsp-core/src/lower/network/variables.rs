@@ -2,7 +2,8 @@
 //! CALL_ONCE.
 //!
 //! Each variable is a state tensor of the plan. Reading gives a view of it; a copy only where the
-//! value is still needed after a later assignment. The subgraph of CALL_ONCE may only assign
+//! value is still needed after a later assignment. What is assigned is written there at once,
+//! where nobody reads the old value any more. The subgraph of CALL_ONCE may only assign
 //! constants: they become the values of the start.
 
 use super::movement::run_of;
@@ -11,7 +12,7 @@ use super::{Lowering, elem};
 use crate::plan_builder::TensorId;
 use otolith_classifier::ops::{initial, strided_copy};
 use otolith_dsp_nostd::format::Elem;
-use otolith_tflite::{BuiltinOp, OpCode, Operator, Options, Tensor, hint};
+use otolith_tflite::{BuiltinOp, Model, OpCode, Operator, Options, Tensor, hint};
 use std::collections::BTreeMap;
 
 /// A variable of the model.
@@ -88,35 +89,39 @@ impl Lowering<'_, '_> {
     /// Whether the value that operator `index` reads into `target` is used after, or by, an
     /// assignment of the same variable.
     fn read_outlives(&self, index: usize, target: usize, variable: &str) -> bool {
-        let operators = &self.model.operators;
-        let mut views = vec![target];
-        let mut last = index;
-        for (at, op) in operators.iter().enumerate().skip(index) {
-            if op.inputs.iter().flatten().any(|i| views.contains(i)) {
-                last = at;
-                if is_view(op) {
-                    views.extend(&op.outputs);
-                }
+        let (last, views) = last_use(self.model, index, target);
+        let takes = |op: &Operator| op.inputs.iter().flatten().any(|i| views.contains(i));
+        let mut assigns = uses(self.model, BuiltinOp::ASSIGN_VARIABLE, variable);
+        assigns.any(|(at, op)| at >= index && (at < last || takes(op)))
+    }
+
+    /// Lets the operators whose results are assigned write them into their variables, where
+    /// nobody needs the old value any more.
+    pub(super) fn place_assigned(&mut self) {
+        let model = self.model;
+        let names: Vec<&str> = handles(&model.operators).into_values().collect();
+        for name in names {
+            let mut assigns = uses(model, BuiltinOp::ASSIGN_VARIABLE, name);
+            let (Some((_, assign)), None) = (assigns.next(), assigns.next()) else {
+                continue;
+            };
+            let Some(value) = assign.inputs.get(1).copied().flatten() else {
+                continue;
+            };
+            let producer = model
+                .operators
+                .iter()
+                .position(|op| op.outputs.contains(&value) && !is_view(op));
+            let Some(producer) = producer else { continue };
+            let mut reads = uses(model, BuiltinOp::READ_VARIABLE, name);
+            let spent = reads.all(|(at, op)| last_use(model, at, op.outputs[0]).0 < producer);
+            if !spent || model.outputs.contains(&value) || self.places[value].is_some() {
+                continue;
+            }
+            if let Ok(state) = self.variable(name, &model.tensors[value]) {
+                self.places[value] = Some(state);
             }
         }
-        if self.model.outputs.iter().any(|o| views.contains(o)) {
-            last = operators.len();
-        }
-        let names: BTreeMap<usize, &str> = operators
-            .iter()
-            .filter_map(|op| match &op.options {
-                Options::VarHandle { name } => Some((op.outputs[0], name.as_str())),
-                _ => None,
-            })
-            .collect();
-        let assigns = operators.iter().enumerate().skip(index).filter(|(_, op)| {
-            let handle = op.inputs.first().copied().flatten();
-            op.code == OpCode::Builtin(BuiltinOp::ASSIGN_VARIABLE)
-                && handle.and_then(|h| names.get(&h).copied()) == Some(variable)
-        });
-        // An assignment of the value itself needs a copy of it too.
-        let takes = |op: &Operator| op.inputs.iter().flatten().any(|i| views.contains(i));
-        assigns.into_iter().any(|(at, op)| at < last || takes(op))
     }
 
     pub(super) fn assign_variable(&mut self, name: &str, op: &Operator) -> Result<(), String> {
@@ -124,7 +129,9 @@ impl Lowering<'_, '_> {
         let tensor = self.tensor(op, 1)?;
         let state = self.variable(&variable, tensor)?;
         let value = self.input(op, 1)?;
-        self.copy_bytes(name, value, state);
+        if value != state {
+            self.copy_bytes(name, value, state);
+        }
         Ok(())
     }
 
@@ -136,15 +143,13 @@ impl Lowering<'_, '_> {
         let model = self.model;
         let graph = subgraph.checked_sub(1).and_then(|i| model.subgraphs.get(i));
         let graph = graph.ok_or("the subgraph that it calls is missing")?;
-        let mut handles: BTreeMap<usize, &str> = BTreeMap::new();
+        let handles = handles(&graph.operators);
         for op in &graph.operators {
             let OpCode::Builtin(code) = op.code else {
                 return Err(hint(&op.code).into());
             };
             match (code, &op.options) {
-                (BuiltinOp::VAR_HANDLE, Options::VarHandle { name }) => {
-                    handles.insert(op.outputs[0], name);
-                }
+                (BuiltinOp::VAR_HANDLE, _) => {}
                 (BuiltinOp::ASSIGN_VARIABLE, _) => {
                     let input = |i: usize| op.inputs.get(i).copied().flatten();
                     let handle = input(0).and_then(|h| handles.get(&h).copied());
@@ -187,6 +192,49 @@ impl Lowering<'_, '_> {
         self.step(&initial::INITIAL_VALUE, &label, &[image, state, flag], &[]);
         Ok(())
     }
+}
+
+/// Names of the variables by the tensors of their handles.
+fn handles(operators: &[Operator]) -> BTreeMap<usize, &str> {
+    let named = operators.iter().filter_map(|op| match &op.options {
+        Options::VarHandle { name } => Some((*op.outputs.first()?, name.as_str())),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// The operators with `code` on a variable, with their indices.
+fn uses<'m>(
+    model: &'m Model,
+    code: BuiltinOp,
+    variable: &str,
+) -> impl Iterator<Item = (usize, &'m Operator)> {
+    let mut names = handles(&model.operators);
+    names.retain(|_, name| *name == variable);
+    let of_variable = move |(_, op): &(usize, &Operator)| {
+        let handle = op.inputs.first().copied().flatten();
+        op.code == OpCode::Builtin(code) && handle.is_some_and(|h| names.contains_key(&h))
+    };
+    model.operators.iter().enumerate().filter(of_variable)
+}
+
+/// The last operator that uses the bytes of tensor `target`, which operator `index` writes, and
+/// all tensors that lie over them; the number of operators for a graph output.
+fn last_use(model: &Model, index: usize, target: usize) -> (usize, Vec<usize>) {
+    let mut views = vec![target];
+    let mut last = index;
+    for (at, op) in model.operators.iter().enumerate().skip(index) {
+        if op.inputs.iter().flatten().any(|i| views.contains(i)) {
+            last = at;
+            if is_view(op) {
+                views.extend(&op.outputs);
+            }
+        }
+    }
+    if model.outputs.iter().any(|o| views.contains(o)) {
+        last = model.operators.len();
+    }
+    (last, views)
 }
 
 /// Whether an operator gives the same bytes another shape.

@@ -213,7 +213,7 @@ const LOG2: [u16; 33] = [
 
 /// `log2(x)` with `q` fraction bits, at most 16, for `x` above 0: the table, interpolated.
 #[inline(always)]
-pub(crate) fn log2(x: u64, q: u32) -> i32 {
+pub fn log2(x: u64, q: u32) -> i32 {
     let (high, low) = ((x >> 32) as u32, x as u32);
     // The 32 bits below the leading one, that one included.
     let (zeros, mantissa) = if high != 0 {
