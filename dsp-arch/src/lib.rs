@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`dsp`] | integer features: transform, filter bank, logarithm, matrix |
 //! | [`int8`] | network layers on packed weights |
+//! | `x86` | their kernels for AVX2 |
 //!
 //! This is the second crate, beside the C interface, where `unsafe` may live: only to call
 //! routines, never to keep or to make a pointer that outlives the call.
@@ -21,3 +22,5 @@
 
 pub mod dsp;
 pub mod int8;
+#[cfg(target_arch = "x86_64")]
+mod x86;

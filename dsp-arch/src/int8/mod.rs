@@ -28,19 +28,27 @@
 mod arm;
 #[cfg(any(test, otolith_core = "small"))]
 mod lanes;
+pub mod layer;
 #[cfg(any(test, otolith_core = "small", otolith_core = "scalar"))]
 mod planes;
 pub mod portable;
 #[cfg(any(test, otolith_core = "scalar"))]
 mod scalar;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+#[cfg(target_arch = "x86_64")]
+use crate::x86::routines as target;
 #[cfg(otolith_arm_dsp)]
 use arm as target;
 #[cfg(otolith_core = "small")]
 use lanes as target;
-#[cfg(not(any(otolith_arm_dsp, otolith_core = "small", otolith_core = "scalar")))]
+#[cfg(not(any(
+    otolith_arm_dsp,
+    otolith_core = "small",
+    otolith_core = "scalar",
+    target_arch = "x86_64"
+)))]
 use portable as target;
 #[cfg(otolith_core = "scalar")]
 use scalar as target;
@@ -123,6 +131,14 @@ pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) -> Option
     a.holds(3, 9)?;
     b.holds(3, 9)?;
     target::gather2_27(windows, acts);
+    Some(())
+}
+
+/// Widens one window of 3 x 3 pixels of three channels for [`gemv`], in the order of [`gather2_27`].
+#[inline]
+pub fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) -> Option<()> {
+    window.holds(3, 9)?;
+    portable::gather1_27(window, acts);
     Some(())
 }
 

@@ -32,7 +32,7 @@ fn odd(word: u32) -> u32 {
 
 /// What a doubled sum with its bias becomes.
 #[inline(always)]
-pub(super) fn requantise(acc: i32, &[_, multiplier, constant, shift]: &Channel, sign: Sign) -> i8 {
+pub(crate) fn requantise(acc: i32, &[_, multiplier, constant, shift]: &Channel, sign: Sign) -> i8 {
     let t = match sign {
         Sign::Matters => constant.wrapping_add(acc >> 31),
         Sign::Saturates => constant,
@@ -104,6 +104,15 @@ pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     }
 }
 
+/// See [`super::gather1_27`].
+pub fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) {
+    let mut both = [0; TAPS_27];
+    gather2_27([window; 2], &mut both);
+    for (to, &[own, _]) in acts.iter_mut().zip(both.as_chunks::<2>().0) {
+        *to = own;
+    }
+}
+
 /// Outputs of four channels from their doubled sums.
 #[inline(always)]
 pub(super) fn requantise4(doubled: [i32; 4], channels: &[Channel; 4], sign: Sign) -> [i8; 4] {
@@ -148,6 +157,7 @@ fn group(
 }
 
 /// See [`super::gemv_sums`].
+#[inline]
 pub fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
     let [a, b, c, d] = dots(weights.as_chunks::<2>().0, acts.iter().copied());
     let found = [a.wrapping_sub(b) >> 8, b, c.wrapping_sub(d) >> 8, d];
@@ -277,6 +287,7 @@ pub fn depthwise_3x3_march(
 }
 
 /// See [`super::depthwise_taps`].
+#[inline]
 pub fn depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]) {
     for i in 0..count {
         let window = input.get(i * taps.step..).unwrap_or_default();
@@ -312,6 +323,7 @@ fn linear(linear: &Linear, a: i8, b: i8) -> i8 {
 }
 
 /// See [`super::add`].
+#[inline]
 pub fn add(factors: &Linear, a: &[i8], b: &[i8], output: &mut [i8]) {
     for ((out, &a), &b) in output.iter_mut().zip(a).zip(b) {
         *out = linear(factors, a, b);
@@ -319,6 +331,7 @@ pub fn add(factors: &Linear, a: &[i8], b: &[i8], output: &mut [i8]) {
 }
 
 /// See [`super::add_to`].
+#[inline]
 pub fn add_to(factors: &Linear, a: &mut [i8], b: &[i8]) {
     for (a, &b) in a.iter_mut().zip(b) {
         *a = linear(factors, *a, b);
@@ -326,6 +339,7 @@ pub fn add_to(factors: &Linear, a: &mut [i8], b: &[i8]) {
 }
 
 /// See [`super::sums`].
+#[inline]
 pub fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
     let mut sums = [0; 8];
     for i in 0..pixels {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::vec::Vec;
 
 /// Weights of a layer with `channels` output channels (a multiple of 4) of `taps` (of 4) each.
-fn pack(weights: &[i8], channels: usize, taps: usize) -> Vec<u32> {
+pub(crate) fn pack(weights: &[i8], channels: usize, taps: usize) -> Vec<u32> {
     let at = |channel: usize, tap: usize| weights[channel * taps + tap];
     let half = |even: i8, odd: i8| {
         // -256 * 128 - 1 does not fit: such a layer is not packed.
@@ -26,7 +26,7 @@ fn pack(weights: &[i8], channels: usize, taps: usize) -> Vec<u32> {
     words
 }
 
-fn byte() -> impl Strategy<Value = i8> {
+pub(crate) fn byte() -> impl Strategy<Value = i8> {
     prop_oneof![8 => any::<i8>(), 1 => Just(-128i8), 1 => Just(127i8)]
 }
 
@@ -39,7 +39,7 @@ fn bytes(len: usize) -> impl Strategy<Value = Vec<i8>> {
     ]
 }
 
-fn channel() -> impl Strategy<Value = Channel> {
+pub(crate) fn channel() -> impl Strategy<Value = Channel> {
     (
         -200_000i32..200_000,
         1i32 << 30..=i32::MAX,
@@ -133,6 +133,19 @@ macro_rules! gemv {
     }};
 }
 
+/// Sums of the first group of channels.
+macro_rules! gemv_sums {
+    ($kernels:ident, $layer:expr) => {{
+        let layer: &Layer = $layer;
+        let mut acts = std::vec![0; 2 * layer.rows * layer.words];
+        let [window, _] = layer.windows();
+        $kernels::gather1(window, layer.rows, layer.words, &mut acts);
+        let mut sums = [1, -2, 3, -4];
+        $kernels::gemv_sums(&layer.weights[..2 * acts.len()], &acts, &mut sums);
+        sums
+    }};
+}
+
 macro_rules! gemm2_27 {
     ($kernels:ident, $layer:expr) => {{
         let layer: &Layer = $layer;
@@ -155,7 +168,12 @@ proptest! {
 
     #[test]
     fn one_window(layer in layer()) {
-        prop_assert_eq!(gemv!(scalar, &layer), gemv!(portable, &layer));
+        let twin = gemv!(portable, &layer);
+        prop_assert_eq!(&gemv!(scalar, &layer), &twin);
+        prop_assert_eq!(&gemv!(target, &layer), &twin);
+        let twin = gemv_sums!(portable, &layer);
+        prop_assert_eq!(gemv_sums!(scalar, &layer), twin);
+        prop_assert_eq!(gemv_sums!(target, &layer), twin);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{MISFIT, Memory, channels, check_channels, clamp, memory, sign};
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use otolith_dsp_arch::int8::layer::{self, Memory as _};
 use otolith_dsp_arch::int8::{self, Packed, TAPS_27, Window};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
@@ -144,6 +145,12 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     if acts != taps && !(one && p.nine == 0 && acts == taps / 2) {
         return Err(Fault::WrongLength { operand: 3 });
     }
+    // Rows of a window may run into the next row of the padded input, not beyond it.
+    let [_, padded_w] = p.padded();
+    let short = padded_w.saturating_mul(size(p.in_c)) < size(p.row_bytes);
+    if p.padded == 1 && p.kernel_h > 1 && short {
+        return Err(Fault::BadParam { param: 15 });
+    }
     if Some(step.count_of_output::<i8>(4)?) != border_len(&p) {
         return Err(Fault::WrongLength { operand: 4 });
     }
@@ -166,13 +173,31 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         sign: sign(p.saturates),
     };
     let (mut memory, acts, border) = memory::<u32, i8>(io, [0, 5], [3, 4])?;
+    let at_once = at_once(&p, packed);
     let layer = Layer::new(&p, packed).ok_or(MISFIT)?;
     for image in 0..size(p.batch) {
-        let done = layer.image(&mut memory, image, acts, border);
-        done.ok_or(MISFIT)?;
+        if layer::conv(&at_once, image, &mut memory).is_none() {
+            let done = layer.image(&mut memory, image, acts, border);
+            done.ok_or(MISFIT)?;
+        }
     }
     clamp(memory.output(), p.min, p.max);
     Ok(())
+}
+
+/// What a processor needs that does a whole layer at once.
+fn at_once<'a>(p: &Params, packed: Packed<'a>) -> layer::Conv<'a> {
+    layer::Conv {
+        packed,
+        input: [p.in_h, p.in_w, p.in_c].map(size),
+        output: [p.out_h, p.out_w, p.out_c].map(size),
+        kernel: [p.kernel_h, p.kernel_w].map(size),
+        stride: [p.stride_h, p.stride_w].map(size),
+        pad: [p.pad_top, p.pad_left].map(size),
+        row_bytes: size(p.row_bytes),
+        nine: p.nine == 1,
+        padding: p.input_zero_point as i8,
+    }
 }
 
 /// A layer whose pixels are computed in pairs.
@@ -355,23 +380,18 @@ impl<'a> Layer<'a> {
         let (first, second) = patches.split_at_mut_checked(patches.len() / 2)?;
         let a = self.window(image, at, first)?;
         let words = self.row_bytes / 4;
-        if n == 1 && self.p.nine == 0 {
-            return int8::gather1(a, self.rows, words, acts.get_mut(..self.taps / 2)?);
+        if n == 1 {
+            let acts = acts.get_mut(..self.taps / 2)?;
+            return match self.p.nine {
+                0 => int8::gather1(a, self.rows, words, acts),
+                _ => int8::gather1_27(a, acts.first_chunk_mut()?),
+            };
         }
-        let b = match n {
-            1 => a,
-            _ => self.window(image, at, second)?,
-        };
+        let b = self.window(image, at, second)?;
         if self.p.nine == 0 {
             return int8::gather2([a, b], self.rows, words, acts);
         }
-        int8::gather2_27([a, b], acts.first_chunk_mut()?)?;
-        if n == 1 {
-            for i in 0..self.taps / 2 {
-                *acts.get_mut(i)? = *acts.get(2 * i)?;
-            }
-        }
-        Some(())
+        int8::gather2_27([a, b], acts.first_chunk_mut()?)
     }
 
     /// The window of the output `at`, which moves on: in the image, or a copy with padding in `patch`.

@@ -2,6 +2,7 @@
 
 use super::{MISFIT, Memory, channels, check_channels, clamp, memory_one, sign};
 use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use otolith_dsp_arch::int8::layer::{self, Memory as _};
 use otolith_dsp_arch::int8::{self, Channel, DEPTHWISE_3X3_RECORD, Lines, March, Weights3x3};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
@@ -147,7 +148,20 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
         .0;
     let channels = channels(&io.step, 2)?.as_chunks::<4>().0;
     let (mut memory, scratch) = memory_one::<u32>(io, [0, 4], 3)?;
-    depthwise(&p, weights, channels, &mut memory, scratch).ok_or(MISFIT)?;
+    let whole = layer::Depthwise3x3 {
+        weights,
+        channels,
+        transposed: p.along == 1,
+        input: [p.in_h, p.in_w].map(size),
+        output: [p.out_h, p.out_w].map(size),
+        stride: size(p.stride),
+        pad: [p.pad_top, p.pad_left].map(size),
+        padding: p.input_zero_point as i8,
+        sign: sign(p.saturates),
+    };
+    if layer::depthwise_3x3(&whole, &mut memory).is_none() {
+        depthwise(&p, weights, channels, &mut memory, scratch).ok_or(MISFIT)?;
+    }
     clamp(memory.output(), p.min, p.max);
     Ok(())
 }

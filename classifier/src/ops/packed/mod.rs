@@ -12,6 +12,7 @@ pub mod pool;
 pub mod split;
 pub mod taps;
 
+use otolith_dsp_arch::int8::layer;
 use otolith_dsp_arch::int8::{Channel, Sign};
 use otolith_dsp_nostd::format::Element;
 use otolith_dsp_nostd::{Fault, Io, Step};
@@ -26,7 +27,7 @@ enum Memory<'a> {
     },
 }
 
-impl Memory<'_> {
+impl layer::Memory for Memory<'_> {
     #[inline]
     fn input(&self) -> &[i8] {
         match self {

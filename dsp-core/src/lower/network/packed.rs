@@ -368,7 +368,9 @@ fn is_padded(p: &conv::Params) -> bool {
     let outputs = (p.out_h * p.out_w) as usize;
     let padded = conv::Params { padded: 1, ..*p };
     let small = conv::border_len(&padded).is_some_and(|len| len <= MAX_PADDED);
-    small && 8 * (outputs - rows * columns) >= outputs
+    // Rows of a window may run into the next row of the padded input, not beyond it.
+    let line = ((p.out_w - 1) * p.stride_w + p.kernel_w) * p.in_c;
+    (p.kernel_h == 1 || line >= p.row_bytes) && small && 8 * (outputs - rows * columns) >= outputs
 }
 
 /// The same layer with height and width exchanged.

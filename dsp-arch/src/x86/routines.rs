@@ -1,0 +1,160 @@
+//! The routines of [`crate::int8`] for x86-64: those that a layer is not done with at once.
+//!
+//! Where plain Rust vectorises well it is the twin's, compiled for AVX2.
+
+use super::requant::{Eight, load};
+use crate::int8::{Channel, Linear, Packed, Sign, Taps, portable};
+use core::arch::x86_64::*;
+
+pub(crate) use portable::{
+    depthwise_3x3_lines, depthwise_3x3_march, depthwise_3x3_weights, gather1, gather2, gather2_27,
+    gemm2,
+};
+
+/// See [`crate::int8::gemv`].
+pub(crate) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
+    if super::available() {
+        // SAFETY: the processor has AVX2.
+        unsafe { gemv_avx2(packed, acts, output) }
+    } else {
+        portable::gemv(packed, acts, output);
+    }
+}
+
+/// Four groups of four channels at once, four pairs of taps at once.
+#[target_feature(enable = "avx2")]
+fn gemv_avx2(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
+    let group_words = 2 * acts.len();
+    let mut weights = packed.weights;
+    for (channels, out) in packed.channels.chunks(16).zip(output.chunks_mut(16)) {
+        let mut groups: [&[u32]; 4] = [&[]; 4];
+        for group in groups.iter_mut().take(channels.len() / 4) {
+            let (own, rest) = weights.split_at(weights.len().min(group_words));
+            (*group, weights) = (own, rest);
+        }
+        let sums = dots(groups, acts);
+        for (i, (sums, out)) in sums.into_iter().zip(out.chunks_mut(8)).enumerate() {
+            let order = [0, 2, 1, 3, 4, 6, 5, 7];
+            let at = |lane: usize| -> Option<&Channel> { channels.get(8 * i + lane) };
+            let y = Eight::new(order.map(at), Sign::Matters).requantise(sums);
+            let words = _mm256_packs_epi32(y, y);
+            let bytes = _mm256_packs_epi16(words, words);
+            let mut values = [[0i8; 4]; 8];
+            // SAFETY: 32 bytes are written.
+            unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), bytes) };
+            let [[a0, a2, a1, a3], _, _, _, [b0, b2, b1, b3], ..] = values;
+            for (out, y) in out.iter_mut().zip([a0, a1, a2, a3, b0, b1, b2, b3]) {
+                *out = y;
+            }
+        }
+    }
+}
+
+/// Most vectors whose `256 * S_odd` a lane holds: each adds two products of at most 256 * 2^14.
+const MAX_VECTORS: usize = 255;
+
+/// Doubled sums of channels 0, 2, 1 and 3 of each group, two groups in a vector. Groups may be absent.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dots(groups: [&[u32]; 4], acts: &[u32]) -> [__m256i; 2] {
+    let twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+    let zero = _mm256_setzero_si256();
+    let (mut both, mut odd) = ([zero; 4], [zero; 4]);
+    // An absent group is another one once more; its sums are not used.
+    let [first, ..] = groups;
+    let groups = groups.map(|group| if group.is_empty() { first } else { group });
+    if groups.iter().any(|group| group.len() != 2 * acts.len()) {
+        return [zero; 2];
+    }
+    let whole = acts.len() / 4;
+    let mut from = 0;
+    while from < whole {
+        let to = whole.min(from + MAX_VECTORS);
+        let mut low = [zero; 4];
+        for i in from..to {
+            // SAFETY: there are `whole` times four words, and twice as many weights.
+            let x = unsafe { _mm_loadu_si128(acts.as_ptr().add(4 * i).cast()) };
+            let x = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(x), twice);
+            for ((group, both), low) in groups.iter().zip(&mut both).zip(&mut low) {
+                // SAFETY: as above.
+                let w = unsafe { _mm256_loadu_si256(group.as_ptr().add(8 * i).cast()) };
+                *both = _mm256_add_epi32(*both, _mm256_madd_epi16(w, x));
+                // The lower bytes in the upper place are 256 times the odd weights.
+                let v = _mm256_slli_epi16::<8>(w);
+                *low = _mm256_add_epi32(*low, _mm256_madd_epi16(v, x));
+            }
+        }
+        for (odd, low) in odd.iter_mut().zip(low) {
+            *odd = _mm256_add_epi32(*odd, _mm256_srai_epi32::<8>(low));
+        }
+        from = to;
+    }
+    let last_acts = acts.get(4 * whole..).unwrap_or_default();
+    if !last_acts.is_empty() {
+        let mut x = [0; 8];
+        for (to, &x) in x.as_chunks_mut::<2>().0.iter_mut().zip(last_acts) {
+            *to = [x as i32; 2];
+        }
+        for ((group, both), odd) in groups.iter().zip(&mut both).zip(&mut odd) {
+            let mut w = [0; 8];
+            let rest = group.get(8 * whole..).unwrap_or_default();
+            w.iter_mut().zip(rest).for_each(|(to, &w)| *to = w as i32);
+            let (w, x) = (load(&w), load(&x));
+            let v = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w));
+            *both = _mm256_add_epi32(*both, _mm256_madd_epi16(w, x));
+            *odd = _mm256_add_epi32(*odd, _mm256_madd_epi16(v, x));
+        }
+    }
+    let fold = |sums: __m256i| {
+        let four = _mm_add_epi32(
+            _mm256_castsi256_si128(sums),
+            _mm256_extracti128_si256::<1>(sums),
+        );
+        _mm_add_epi32(four, _mm_unpackhi_epi64(four, four))
+    };
+    let group = |both: __m256i, odd: __m256i| {
+        let (both, odd) = (fold(both), fold(odd));
+        let even = _mm_srai_epi32::<7>(_mm_sub_epi32(both, odd));
+        _mm_unpacklo_epi64(even, _mm_slli_epi32::<1>(odd))
+    };
+    let [a, b, c, d] = both;
+    let [e, f, g, h] = odd;
+    [
+        _mm256_set_m128i(group(b, f), group(a, e)),
+        _mm256_set_m128i(group(d, h), group(c, g)),
+    ]
+}
+
+/// Runs a twin's body as it is compiled for AVX2, where the processor has that.
+macro_rules! compiled {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
+                #[target_feature(enable = "avx2")]
+                fn wide($($argument: $type),*) $(-> $result)? {
+                    portable::$name($($argument),*)
+                }
+                if super::available() {
+                    // SAFETY: the processor has AVX2.
+                    unsafe { wide($($argument),*) }
+                } else {
+                    portable::$name($($argument),*)
+                }
+            }
+        )*
+    };
+}
+
+compiled! {
+    /// See [`crate::int8::gemv_sums`].
+    gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]);
+    /// See [`crate::int8::depthwise_taps`].
+    depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]);
+    /// See [`crate::int8::add`].
+    add(factors: &Linear, a: &[i8], b: &[i8], output: &mut [i8]);
+    /// See [`crate::int8::add_to`].
+    add_to(factors: &Linear, a: &mut [i8], b: &[i8]);
+    /// See [`crate::int8::sums`].
+    sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8];
+}
