@@ -82,8 +82,9 @@ impl Window<'_> {
     /// Whether `rows` rows of `len` bytes lie inside.
     #[inline]
     fn holds(&self, rows: usize, len: usize) -> Option<()> {
-        let last = self.stride.checked_mul(rows.checked_sub(1)?)?;
-        (last.checked_add(len)? <= self.bytes.len()).then_some(())
+        // Sizes of slices: the products fit 64 bits on every processor with addresses of 32.
+        let last = (rows.checked_sub(1)? as u64).checked_mul(self.stride as u64)?;
+        (last.checked_add(len as u64)? <= self.bytes.len() as u64).then_some(())
     }
 }
 

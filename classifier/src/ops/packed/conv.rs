@@ -311,37 +311,101 @@ impl<'a> Layer<'a> {
         acts: &mut [u32],
         border: &mut [i8],
     ) -> Option<()> {
+        let (input, output) = match memory {
+            Memory::Apart(input, output) => (input, output),
+            Memory::Together { bytes, .. } => return self.in_place(bytes, acts, border),
+        };
         let start = image * self.image_len;
-        let inputs = start..start + self.image_len;
-        let padded = self.p.padded == 1;
-        if padded {
-            self.pad(memory.input().get(inputs.clone())?, border)?;
+        let input = input.get(start..start + self.image_len)?;
+        let output_len = self.pixels * self.out_c;
+        let output = output.get_mut(image * output_len..(image + 1) * output_len)?;
+        if self.p.padded == 1 {
+            self.pad(input, border)?;
+            self.pixels(border, output, &mut [], acts)
+        } else {
+            self.pixels(input, output, border, acts)
         }
-        // What grows in place is done from the last pixel to the first; it is one line.
-        let growing = matches!(memory, Memory::Together { .. }) && self.out_c > self.in_c;
-        let mut left = self.pixels;
-        let mut at = [0; 2];
-        while left > 0 {
-            let pixel = if growing {
-                (left - 1) / 2 * 2
+    }
+
+    /// All pixels, from windows in `image` or copied to `patches`.
+    fn pixels(
+        &self,
+        image: &[i8],
+        output: &mut [i8],
+        patches: &mut [i8],
+        acts: &mut [u32],
+    ) -> Option<()> {
+        let (first, second) = patches.split_at_mut_checked(patches.len() / 2)?;
+        let mut cursor = Cursor::new(self);
+        let mut rest = output;
+        for _ in 0..self.pixels / 2 {
+            let a = cursor.window(self, image, first)?;
+            let b = cursor.window(self, image, second)?;
+            let (out, later) = rest.split_at_mut_checked(2 * self.out_c)?;
+            rest = later;
+            self.two([a, b], acts, out)?;
+        }
+        if rest.is_empty() {
+            return Some(());
+        }
+        let window = cursor.window(self, image, first)?;
+        self.one(window, acts, rest)
+    }
+
+    /// Single pixels whose outputs lie over the inputs: forwards, or backwards where outputs are longer.
+    fn in_place(&self, bytes: &mut [i8], acts: &mut [u32], patch: &mut [i8]) -> Option<()> {
+        let growing = self.out_c > self.in_c;
+        let steps = self.pixels.div_ceil(2);
+        let (first, second) = patch.split_at_mut_checked(patch.len() / 2)?;
+        for step in 0..steps {
+            let pixel = 2 * if growing { steps - 1 - step } else { step };
+            let image = bytes.get(..self.image_len)?;
+            let a = self.pixel(image, pixel, first)?;
+            let to = pixel * self.out_c;
+            if pixel + 1 == self.pixels {
+                int8::gather1(a, 1, self.row_bytes / 4, acts.get_mut(..self.taps / 2)?)?;
+                self.outputs1(acts, bytes.get_mut(to..to + self.out_c)?)?;
             } else {
-                self.pixels - left
-            };
-            let n = if growing { left - pixel } else { left.min(2) };
-            if growing {
-                at = [0, pixel];
+                let b = self.pixel(image, pixel + 1, second)?;
+                int8::gather2([a, b], 1, self.row_bytes / 4, acts)?;
+                self.outputs2(acts, bytes.get_mut(to..to + 2 * self.out_c)?)?;
             }
-            if padded {
-                self.gather(border, &mut at, n, &mut [], acts)?;
-            } else {
-                let input = memory.input().get(inputs.clone())?;
-                self.gather(input, &mut at, n, border, acts)?;
-            }
-            let to = (image * self.pixels + pixel) * self.out_c;
-            self.product(n, acts, memory.output().get_mut(to..)?)?;
-            left -= n;
         }
         Some(())
+    }
+
+    /// One pixel as a window; the last ones may end before their last word does.
+    fn pixel<'w>(&self, image: &'w [i8], pixel: usize, patch: &'w mut [i8]) -> Option<Window<'w>> {
+        let start = pixel * self.in_c;
+        let stride = self.row_bytes;
+        if let Some(bytes) = image.get(start..start + stride) {
+            return Some(Window { bytes, stride });
+        }
+        self.patch(image, [0, pixel], patch)?;
+        Some(Window {
+            bytes: patch,
+            stride,
+        })
+    }
+
+    #[inline]
+    fn two(&self, windows: [Window<'_>; 2], acts: &mut [u32], out: &mut [i8]) -> Option<()> {
+        if self.p.nine == 0 {
+            int8::gather2(windows, self.rows, self.row_bytes / 4, acts)?;
+        } else {
+            int8::gather2_27(windows, acts.first_chunk_mut()?)?;
+        }
+        self.outputs2(acts, out)
+    }
+
+    fn one(&self, window: Window<'_>, acts: &mut [u32], out: &mut [i8]) -> Option<()> {
+        let half = acts.get_mut(..self.taps / 2)?;
+        if self.p.nine == 0 {
+            int8::gather1(window, self.rows, self.row_bytes / 4, half)?;
+        } else {
+            int8::gather1_27(window, half.first_chunk_mut()?)?;
+        }
+        self.outputs1(acts, out)
     }
 
     /// Copies the input into the middle of its padding.
@@ -367,75 +431,14 @@ impl<'a> Layer<'a> {
         Some(())
     }
 
-    /// Widens the windows of `n` pixels, the first of which is `at`, and moves `at` on.
+    /// Bytes from row to row of a window that lies in the image.
     #[inline]
-    fn gather(
-        &self,
-        image: &[i8],
-        at: &mut [usize; 2],
-        n: usize,
-        patches: &mut [i8],
-        acts: &mut [u32],
-    ) -> Option<()> {
-        let (first, second) = patches.split_at_mut_checked(patches.len() / 2)?;
-        let a = self.window(image, at, first)?;
-        let words = self.row_bytes / 4;
-        if n == 1 {
-            let acts = acts.get_mut(..self.taps / 2)?;
-            return match self.p.nine {
-                0 => int8::gather1(a, self.rows, words, acts),
-                _ => int8::gather1_27(a, acts.first_chunk_mut()?),
-            };
-        }
-        let b = self.window(image, at, second)?;
-        if self.p.nine == 0 {
-            return int8::gather2([a, b], self.rows, words, acts);
-        }
-        int8::gather2_27([a, b], acts.first_chunk_mut()?)
-    }
-
-    /// The window of the output `at`, which moves on: in the image, or a copy with padding in `patch`.
-    #[inline(never)]
-    fn window<'w>(
-        &self,
-        image: &'w [i8],
-        at: &mut [usize; 2],
-        patch: &'w mut [i8],
-    ) -> Option<Window<'w>> {
-        let [oy, ox] = *at;
-        *at = if ox + 1 == self.out_w {
-            [oy + 1, 0]
+    fn stride(&self) -> usize {
+        if self.rows == 1 {
+            self.row_bytes
         } else {
-            [oy, ox + 1]
-        };
-        let Frame {
-            h,
-            w,
-            pad_top,
-            pad_left,
-        } = self.frame;
-        // Padding in front makes these wrap to large numbers.
-        let y = (oy * size(self.p.stride_h)).wrapping_sub(pad_top);
-        let x = (ox * size(self.p.stride_w)).wrapping_sub(pad_left);
-        let line = w * self.in_c;
-        let stride = if self.rows == 1 { self.row_bytes } else { line };
-        if y.wrapping_add(self.rows) <= h
-            && y < h
-            && x.wrapping_add(self.kernel_w) <= w
-            && x < w
-            && stride >= self.row_bytes
-        {
-            let bytes = image.get(y * line + x * self.in_c..)?;
-            // The last row may end before its last word does.
-            if bytes.len() >= (self.rows - 1) * line + self.row_bytes {
-                return Some(Window { bytes, stride });
-            }
+            self.frame.w * self.in_c
         }
-        self.patch(image, [y, x], patch)?;
-        Some(Window {
-            bytes: patch,
-            stride: self.row_bytes,
-        })
     }
 
     /// Copies the window at `(y, x)` of the image, where numbers that wrapped stand for negative ones.
@@ -467,40 +470,127 @@ impl<'a> Layer<'a> {
         Some(())
     }
 
-    /// Outputs of the `n` windows in `acts`, to the front of `out`.
+    /// Outputs of the two windows in `acts`.
     #[inline]
-    fn product(&self, n: usize, acts: &[u32], out: &mut [i8]) -> Option<()> {
-        let (a, rest) = out.split_at_mut_checked(self.out_c)?;
-        let some = !self.whole.channels.is_empty();
-        if n == 1 {
-            let acts = acts.get(..self.taps / 2)?;
-            if some {
-                int8::gemv(&self.whole, acts, a)?;
-            }
-        } else if some {
-            let (b, _) = rest.split_at_mut_checked(self.out_c)?;
-            int8::gemm2(&self.whole, acts, [a, b])?;
+    fn outputs2(&self, acts: &[u32], out: &mut [i8]) -> Option<()> {
+        let (a, b) = out.split_at_mut_checked(self.out_c)?;
+        if !self.whole.channels.is_empty() {
+            int8::gemm2(&self.whole, acts, [&mut *a, &mut *b])?;
         }
         if self.last.channels.is_empty() {
             return Some(());
         }
-        self.ends(n, acts, a, rest)
+        let mut ends = [[0; 4]; 2];
+        let [end_a, end_b] = &mut ends;
+        int8::gemm2(&self.last, acts, [end_a, &mut *end_b])?;
+        self.ends(a, end_a)?;
+        self.ends(b, end_b)
+    }
+
+    /// Outputs of the one window in the front half of `acts`.
+    fn outputs1(&self, acts: &[u32], out: &mut [i8]) -> Option<()> {
+        let acts = acts.get(..self.taps / 2)?;
+        if !self.whole.channels.is_empty() {
+            int8::gemv(&self.whole, acts, out)?;
+        }
+        if self.last.channels.is_empty() {
+            return Some(());
+        }
+        let mut end = [0; 4];
+        int8::gemv(&self.last, acts, &mut end)?;
+        self.ends(out, &end)
     }
 
     /// The channels of the group that is not whole.
     #[inline(never)]
-    fn ends(&self, n: usize, acts: &[u32], a: &mut [i8], b: &mut [i8]) -> Option<()> {
-        let mut ends = [[0; 4]; 2];
-        let [end_a, end_b] = &mut ends;
-        let behind = self.whole.channels.len()..self.out_c;
-        if n == 1 {
-            int8::gemv(&self.last, acts.get(..self.taps / 2)?, end_a)?;
-        } else {
-            int8::gemm2(&self.last, acts, [end_a, &mut *end_b])?;
-            copy(b.get_mut(behind.clone())?, end_b);
-        }
-        copy(a.get_mut(behind)?, end_a);
+    fn ends(&self, out: &mut [i8], end: &[i8; 4]) -> Option<()> {
+        copy(out.get_mut(self.whole.channels.len()..self.out_c)?, end);
         Some(())
+    }
+}
+
+/// Goes from window to window. Places in the padding in front wrap to large numbers.
+struct Cursor {
+    y: usize,
+    x: usize,
+    /// Of the window's first byte.
+    offset: usize,
+    /// Outputs left in the line.
+    left: usize,
+    /// Bytes of a line of the image, of a step, and from a window's first byte to behind its last.
+    line: usize,
+    step: usize,
+    span: usize,
+    /// The last column at which a window lies inside.
+    last_x: usize,
+    /// Whether the window's rows lie inside, and may at all be used where they lie.
+    inside: bool,
+}
+
+impl Cursor {
+    fn new(layer: &Layer<'_>) -> Self {
+        let Frame { w, pad_top, .. } = layer.frame;
+        let line = w * layer.in_c;
+        let stride = layer.stride();
+        let mut cursor = Self {
+            y: 0usize.wrapping_sub(pad_top),
+            x: 0,
+            offset: 0,
+            left: 0,
+            line,
+            step: size(layer.p.stride_w) * layer.in_c,
+            span: (layer.rows - 1) * stride + layer.row_bytes,
+            last_x: w.wrapping_sub(layer.kernel_w),
+            inside: false,
+        };
+        cursor.start(layer);
+        cursor
+    }
+
+    /// To the first window of the line `y`.
+    fn start(&mut self, layer: &Layer<'_>) {
+        let Frame { h, w, pad_left, .. } = layer.frame;
+        self.x = 0usize.wrapping_sub(pad_left);
+        self.offset = self
+            .y
+            .wrapping_mul(self.line)
+            .wrapping_sub(pad_left * layer.in_c);
+        self.left = layer.out_w;
+        self.inside = self.y < h
+            && self.y.wrapping_add(layer.rows) <= h
+            && layer.kernel_w <= w
+            && layer.stride() >= layer.row_bytes;
+    }
+
+    /// The next window: in the image, or a copy with padding in `patch`.
+    #[inline]
+    fn window<'w>(
+        &mut self,
+        layer: &Layer<'_>,
+        image: &'w [i8],
+        patch: &'w mut [i8],
+    ) -> Option<Window<'w>> {
+        if self.left == 0 {
+            self.y = self.y.wrapping_add(size(layer.p.stride_h));
+            self.start(layer);
+        }
+        let (x, offset) = (self.x, self.offset);
+        self.x = x.wrapping_add(size(layer.p.stride_w));
+        self.offset = offset.wrapping_add(self.step);
+        self.left -= 1;
+        // The last row may end before its last word does.
+        if self.inside
+            && x <= self.last_x
+            && let Some(bytes) = image.get(offset..offset.wrapping_add(self.span))
+        {
+            let stride = layer.stride();
+            return Some(Window { bytes, stride });
+        }
+        layer.patch(image, [self.y, x], patch)?;
+        Some(Window {
+            bytes: patch,
+            stride: layer.row_bytes,
+        })
     }
 }
 
