@@ -499,7 +499,7 @@ fn verify_compares_a_model_layer_by_layer() {
     let again = place.ok(&["verify", model, "--random", "3", "--seed", "7", "--loss"]);
     assert_eq!(text, again);
 
-    place.write("input.bin", &[7; 2 * 490]);
+    place.write("input.bin", [7; 2 * 490]);
     let report = json(&place.ok(&["verify", model, "--input", "input.bin", "--json"]));
     assert_eq!(report["inputs"], 2);
     assert_eq!(report["equal"], true);
@@ -507,7 +507,7 @@ fn verify_compares_a_model_layer_by_layer() {
     let verdicts = report["layers"].as_array().expect("layers").iter();
     assert!(verdicts.filter(|layer| layer["verdict"] == "equal").count() >= 5);
 
-    place.write("short.bin", &[7; 489]);
+    place.write("short.bin", [7; 489]);
     let ran = place.run(&["verify", model, "--input", "short.bin"]);
     assert_eq!(ran.code, 3);
     assert!(

@@ -13,11 +13,14 @@
 //! This is the second crate, beside the C interface, where `unsafe` may live: only to call
 //! routines, never to keep or to make a pointer that outlives the call.
 #![cfg_attr(not(test), no_std)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
 )]
 
 pub mod dsp;

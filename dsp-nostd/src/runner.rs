@@ -614,10 +614,13 @@ impl<F: FnMut(usize, &Tensors<'_>)> Observe for Observed<'_, F> {
     }
 }
 
+/// Writes samples to the front of a source window's bytes.
+type Store<S> = fn(&[S], &mut [u8]);
+
 /// A type of samples that can be pushed.
 trait Sample: Copy + 'static {
     /// How samples get into a source window whose elements have this code; `None` when they cannot.
-    fn store(elem: u8) -> Option<fn(&[Self], &mut [u8])>;
+    fn store(elem: u8) -> Option<Store<Self>>;
 }
 
 const I8: u8 = Elem::I8 as u8;
@@ -626,7 +629,7 @@ const I32: u8 = Elem::I32 as u8;
 const F32: u8 = Elem::F32 as u8;
 
 impl Sample for i8 {
-    fn store(elem: u8) -> Option<fn(&[i8], &mut [u8])> {
+    fn store(elem: u8) -> Option<Store<i8>> {
         match elem {
             I8 => Some(|from, to| each(from, to, |x| x)),
             _ => None,
@@ -635,7 +638,7 @@ impl Sample for i8 {
 }
 
 impl Sample for i32 {
-    fn store(elem: u8) -> Option<fn(&[i32], &mut [u8])> {
+    fn store(elem: u8) -> Option<Store<i32>> {
         match elem {
             I32 => Some(|from, to| each(from, to, |x| x)),
             _ => None,
@@ -644,7 +647,7 @@ impl Sample for i32 {
 }
 
 impl Sample for i16 {
-    fn store(elem: u8) -> Option<fn(&[i16], &mut [u8])> {
+    fn store(elem: u8) -> Option<Store<i16>> {
         match elem {
             I16 => Some(copy),
             F32 => Some(|from, to| each(from, to, q::i16_to_f32_bits)),
@@ -654,7 +657,7 @@ impl Sample for i16 {
 }
 
 impl Sample for f32 {
-    fn store(elem: u8) -> Option<fn(&[f32], &mut [u8])> {
+    fn store(elem: u8) -> Option<Store<f32>> {
         match elem {
             I16 => Some(|from, to| each(from, to, q::f32_to_i16)),
             F32 => Some(|from, to| each(from, to, |x| x)),

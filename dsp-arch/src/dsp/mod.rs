@@ -28,7 +28,7 @@ pub struct Places<const R: usize>([u16; R]);
 impl<const R: usize> Places<R> {
     /// The places.
     pub const REVERSED: Self = {
-        assert!(R.is_power_of_two() && R.trailing_zeros() % 2 == 0 && R <= 1 << 16);
+        assert!(R.is_power_of_two() && R.trailing_zeros().is_multiple_of(2) && R <= 1 << 16);
         let mut places = [0; R];
         let mut i = 0;
         while i < R {

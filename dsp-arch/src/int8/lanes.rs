@@ -144,13 +144,13 @@ fn requantise(acc: i32, channel: &Channel, sign: Sign) -> i8 {
     let m0 = multiplier & 0x3ff;
     let m1 = (multiplier >> 10) & 0x3ff;
     let m2 = multiplier >> 20;
-    let high = (acc * m2 + ((acc * m1 + (acc * m0 >> 10)) >> 10) + (1 << 11)) >> 12;
+    let high = (acc * m2 + ((acc * m1 + ((acc * m0) >> 10)) >> 10) + (1 << 11)) >> 12;
     let t = match sign {
         Sign::Matters => constant.wrapping_add(acc >> 31),
         Sign::Saturates => constant,
     };
     let y = high.wrapping_add(t).wrapping_shr(shift as u32);
-    y.max(-128).min(127) as i8
+    y.clamp(-128, 127) as i8
 }
 
 /// See [`super::depthwise_3x3_march`].

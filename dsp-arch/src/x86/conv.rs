@@ -78,12 +78,12 @@ fn taps(conv: &Conv<'_>) -> Option<usize> {
     } else {
         conv.row_bytes.checked_mul(kernel_h)?
     };
-    let whole = taps % 4 == 0 && taps > 0 && (conv.nine || conv.row_bytes % 4 == 0);
+    let whole = taps % 4 == 0 && taps > 0 && (conv.nine || conv.row_bytes.is_multiple_of(4));
     let row = kernel_w.checked_mul(in_c)?;
     let fits = row <= conv.row_bytes || conv.nine;
     let channels = conv.packed.channels.len();
     let weights = (channels / 2).checked_mul(taps / 2)?;
-    let tables = channels % 4 == 0
+    let tables = channels.is_multiple_of(4)
         && channels == conv.output[2].next_multiple_of(4)
         && weights == conv.packed.weights.len();
     let [pad_top, pad_left] = conv.pad;
@@ -101,11 +101,13 @@ fn pad<'f, 'c>(
     let [_, in_w, in_c] = conv.input;
     let [out_h, out_w, _] = conv.output;
     let [pad_top, pad_left] = conv.pad;
-    let reach = |i: usize, outputs: usize| {
-        let last = outputs.checked_sub(1)?.checked_mul(conv.stride[i])?;
-        last.checked_add(conv.kernel[i])
+    let ([stride_h, stride_w], [kernel_h, kernel_w]) = (conv.stride, conv.kernel);
+    let reach = |outputs: usize, stride: usize, kernel: usize| {
+        let last = outputs.checked_sub(1)?.checked_mul(stride)?;
+        last.checked_add(kernel)
     };
-    let (h, w) = (reach(0, out_h)?, reach(1, out_w)?);
+    let h = reach(out_h, stride_h, kernel_h)?;
+    let w = reach(out_w, stride_w, kernel_w)?;
     let line = w.checked_mul(in_c)?;
     // Rows are read sixteen bytes at a time.
     let len = h.checked_mul(line)?.checked_add(conv.row_bytes + 16)?;

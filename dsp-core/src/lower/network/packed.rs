@@ -402,7 +402,7 @@ fn march(p: &taps::Params, saturates: bool) -> Option<depthwise::Params> {
     // Padding behind an axis is at most what a kernel reaches.
     let axis = |input: i32, output: i32, pad: i32| {
         let last = (output - 1) * stride;
-        (0..=1).contains(&pad) && last < input + pad && last + 1 <= input + pad
+        (0..=1).contains(&pad) && last < input + pad
     };
     let fits = axis(p.in_h, p.out_h, p.pad_top) && axis(p.in_w, p.out_w, p.pad_left);
     // Two outputs a step: the way with fewer steps.
