@@ -54,10 +54,10 @@ impl Target {
     /// The form for this processor.
     pub fn kernels(self) -> Kernels {
         match self {
-            Self::Generic | Self::CortexM4f | Self::CortexM7 => Kernels::Packed,
-            Self::CortexM0Plus | Self::CortexM3 | Self::CortexM33 | Self::Riscv32imac => {
-                Kernels::Plain
+            Self::Generic | Self::CortexM0Plus | Self::CortexM4f | Self::CortexM7 => {
+                Kernels::Packed
             }
+            Self::CortexM3 | Self::CortexM33 | Self::Riscv32imac => Kernels::Plain,
         }
     }
 }
