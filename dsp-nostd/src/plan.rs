@@ -289,7 +289,8 @@ pub fn verify(bytes: &[u8]) -> Result<(), PlanError> {
     if content_hash(bytes.get(HASHED_FROM..).unwrap_or(&[])) != header.hash {
         return Err(PlanError::BadHash);
     }
-    Ok(())
+    // The hash does not cover what stands before it.
+    Parts::parse(bytes).map(|_| ())
 }
 
 /// The header, and the bytes that it says are the plan.

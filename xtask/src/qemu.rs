@@ -47,6 +47,7 @@ pub(crate) fn bits(report: &mut Report) {
 
 /// `cargo xtask qemu`.
 pub(crate) fn all(report: &mut Report) {
+    routines(report);
     let mut table = table();
     let hosts = host(report, &mut table);
     let mut jobs: Vec<(&Numeric, Core, PathBuf)> = Vec::new();
@@ -81,6 +82,31 @@ pub(crate) fn all(report: &mut Report) {
         &[("executors", &table)],
         &[("executors", &kept)],
     );
+}
+
+/// Routines that are written for a processor, each against its portable twin.
+fn routines(report: &mut Report) {
+    let folder = images::folder();
+    for core in [M4F, M3, M0] {
+        let image = Image {
+            program: "kernels",
+            target: core.target,
+            profile: "firmware",
+            // The image does not read it.
+            input: ("OTOLITH_PACK", &folder),
+            name: format!("kernels-{}", core.target),
+        };
+        let Some(image) = images::build(report, &image) else {
+            continue;
+        };
+        let emulated = images::emulate(core.machine, &image, false);
+        if let Some(failure) = &emulated.failure {
+            eprintln!("{}\n{failure}", emulated.printed);
+        }
+        let n = emulated.printed.lines().count();
+        let name = format!("routines on {} equal their twins: {n} compared", core.name);
+        report.count(&name, emulated.failure.is_none() && n > 0);
+    }
 }
 
 fn table() -> Table {

@@ -18,22 +18,32 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    fn oto_arch_gather2(context: *const usize);
-    fn oto_arch_gather1(row: *const i8, to: *mut u32, rows: usize, words: usize, skip: usize);
-    fn oto_arch_gather2_27(context: *const usize);
-    fn oto_arch_gemm2(context: *const usize);
-    fn oto_arch_gemm2_relu(context: *const usize);
-    fn oto_arch_gemv(context: *const usize);
-    fn oto_arch_gemv_sums(context: *const usize, sums: *mut i32);
-    fn oto_arch_dw3_weights(weights: *const Weights3x3, channels: *const Channel, to: *mut u32);
-    fn oto_arch_dw3_lines(context: *mut usize);
-    fn oto_arch_dw3_march1(context: *const usize);
-    fn oto_arch_dw3_march1_relu(context: *const usize);
-    fn oto_arch_dw3_march2(context: *const usize);
-    fn oto_arch_dw3_march2_relu(context: *const usize);
-    fn oto_arch_dw_any(context: *const usize);
-    fn oto_arch_add(a: *const i8, b: *const i8, output: *mut i8, parameters: *const i32);
-    fn oto_arch_sums(input: *const i8, step: usize, pixels: usize, sums: *mut i32);
+    fn otolith_dsp_arch_gather2(context: *const usize);
+    fn otolith_dsp_arch_gather1(
+        row: *const i8,
+        to: *mut u32,
+        rows: usize,
+        words: usize,
+        skip: usize,
+    );
+    fn otolith_dsp_arch_gather2_27(context: *const usize);
+    fn otolith_dsp_arch_gemm2(context: *const usize);
+    fn otolith_dsp_arch_gemm2_relu(context: *const usize);
+    fn otolith_dsp_arch_gemv(context: *const usize);
+    fn otolith_dsp_arch_gemv_sums(context: *const usize, sums: *mut i32);
+    fn otolith_dsp_arch_dw3_weights(
+        weights: *const Weights3x3,
+        channels: *const Channel,
+        to: *mut u32,
+    );
+    fn otolith_dsp_arch_dw3_lines(context: *mut usize);
+    fn otolith_dsp_arch_dw3_march1(context: *const usize);
+    fn otolith_dsp_arch_dw3_march1_relu(context: *const usize);
+    fn otolith_dsp_arch_dw3_march2(context: *const usize);
+    fn otolith_dsp_arch_dw3_march2_relu(context: *const usize);
+    fn otolith_dsp_arch_dw_any(context: *const usize);
+    fn otolith_dsp_arch_add(a: *const i8, b: *const i8, output: *mut i8, parameters: *const i32);
+    fn otolith_dsp_arch_sums(input: *const i8, step: usize, pixels: usize, sums: *mut i32);
 }
 
 #[inline(always)]
@@ -50,14 +60,14 @@ pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts:
     ];
     // SAFETY: both windows hold the rows, `acts` holds four words for each of their words, and a row's
     // stride is at least its length.
-    unsafe { oto_arch_gather2(context.as_ptr()) }
+    unsafe { otolith_dsp_arch_gather2(context.as_ptr()) }
 }
 
 #[inline(always)]
 pub(super) fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) {
     let skip = window.stride - 4 * words;
     // SAFETY: as for two windows, with two words for each.
-    unsafe { oto_arch_gather1(window.bytes.as_ptr(), acts.as_mut_ptr(), rows, words, skip) }
+    unsafe { otolith_dsp_arch_gather1(window.bytes.as_ptr(), acts.as_mut_ptr(), rows, words, skip) }
 }
 
 #[inline(always)]
@@ -71,7 +81,7 @@ pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
         b.stride,
     ];
     // SAFETY: both windows hold three rows of nine bytes, and 28 words are written.
-    unsafe { oto_arch_gather2_27(context.as_ptr()) }
+    unsafe { otolith_dsp_arch_gather2_27(context.as_ptr()) }
 }
 
 #[inline(always)]
@@ -91,8 +101,8 @@ pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], [first, second]: [&mut [i
     // there are at least two pairs.
     unsafe {
         match packed.sign {
-            Sign::Matters => oto_arch_gemm2(context.as_ptr()),
-            Sign::Saturates => oto_arch_gemm2_relu(context.as_ptr()),
+            Sign::Matters => otolith_dsp_arch_gemm2(context.as_ptr()),
+            Sign::Saturates => otolith_dsp_arch_gemm2_relu(context.as_ptr()),
         }
     }
 }
@@ -111,7 +121,7 @@ pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
         acts.len() / 2,
     ];
     // SAFETY: as for two windows; there are at least two blocks of two pairs.
-    unsafe { oto_arch_gemv(context.as_ptr()) }
+    unsafe { otolith_dsp_arch_gemv(context.as_ptr()) }
 }
 
 #[inline(always)]
@@ -123,7 +133,7 @@ pub(super) fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
         acts.len() / 2,
     ];
     // SAFETY: weights hold two words for each pair, of which there are an even number, at least four.
-    unsafe { oto_arch_gemv_sums(context.as_ptr(), sums.as_mut_ptr()) }
+    unsafe { otolith_dsp_arch_gemv_sums(context.as_ptr(), sums.as_mut_ptr()) }
 }
 
 #[inline(always)]
@@ -133,7 +143,7 @@ pub(super) fn depthwise_3x3_weights(
     record: &mut [u32; DEPTHWISE_3X3_RECORD],
 ) {
     // SAFETY: the routine reads twelve words and four channels and writes 40 words.
-    unsafe { oto_arch_dw3_weights(weights, channels.as_ptr(), record.as_mut_ptr()) }
+    unsafe { otolith_dsp_arch_dw3_weights(weights, channels.as_ptr(), record.as_mut_ptr()) }
 }
 
 #[inline(always)]
@@ -166,7 +176,7 @@ pub(super) fn depthwise_3x3_lines(
     ];
     // SAFETY: the input holds four channels of the last pixel of the last line, and each plane all
     // words of all lines from `at` on.
-    unsafe { oto_arch_dw3_lines(context.as_mut_ptr()) }
+    unsafe { otolith_dsp_arch_dw3_lines(context.as_mut_ptr()) }
 }
 
 #[inline(always)]
@@ -198,10 +208,10 @@ pub(super) fn depthwise_3x3_march(
     // output holds four channels of the last one; a line has at least two outputs.
     unsafe {
         match (march.stride, march.sign) {
-            (1, Sign::Matters) => oto_arch_dw3_march1(context.as_ptr()),
-            (1, Sign::Saturates) => oto_arch_dw3_march1_relu(context.as_ptr()),
-            (_, Sign::Matters) => oto_arch_dw3_march2(context.as_ptr()),
-            (_, Sign::Saturates) => oto_arch_dw3_march2_relu(context.as_ptr()),
+            (1, Sign::Matters) => otolith_dsp_arch_dw3_march1(context.as_ptr()),
+            (1, Sign::Saturates) => otolith_dsp_arch_dw3_march1_relu(context.as_ptr()),
+            (_, Sign::Matters) => otolith_dsp_arch_dw3_march2(context.as_ptr()),
+            (_, Sign::Saturates) => otolith_dsp_arch_dw3_march2_relu(context.as_ptr()),
         }
     }
 }
@@ -222,7 +232,7 @@ pub(super) fn depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output
     ];
     // SAFETY: the input holds the furthest tap of the last window, the output the last four values,
     // and there are four words of weights for each two offsets.
-    unsafe { oto_arch_dw_any(context.as_ptr()) }
+    unsafe { otolith_dsp_arch_dw_any(context.as_ptr()) }
 }
 
 #[inline(always)]
@@ -236,7 +246,7 @@ pub(super) fn add(linear: &Linear, a: &[i8], b: &[i8], output: &mut [i8]) {
     let parameters = parameters(linear, output.len());
     // SAFETY: all three have the same length, a multiple of four.
     unsafe {
-        oto_arch_add(
+        otolith_dsp_arch_add(
             a.as_ptr(),
             b.as_ptr(),
             output.as_mut_ptr(),
@@ -250,13 +260,13 @@ pub(super) fn add_to(linear: &Linear, a: &mut [i8], b: &[i8]) {
     let parameters = parameters(linear, a.len());
     let output = a.as_mut_ptr();
     // SAFETY: as for `add`; four values are read before their four sums are written.
-    unsafe { oto_arch_add(output, b.as_ptr(), output, parameters.as_ptr()) }
+    unsafe { otolith_dsp_arch_add(output, b.as_ptr(), output, parameters.as_ptr()) }
 }
 
 #[inline(always)]
 pub(super) fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
     let mut sums = [0; 8];
     // SAFETY: the last of the pixels has eight bytes in the input, and eight words are written.
-    unsafe { oto_arch_sums(input.as_ptr(), step, pixels, sums.as_mut_ptr()) }
+    unsafe { otolith_dsp_arch_sums(input.as_ptr(), step, pixels, sums.as_mut_ptr()) }
     sums
 }

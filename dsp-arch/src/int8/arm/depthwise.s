@@ -5,14 +5,14 @@
 @ for the six products of a kernel line. Weights are doubled, so that sums start at the doubled bias
 @ and are what OTO_REQUANTISE takes.
 
-@ void oto_arch_dw3_weights(weights, channels, destination): of four channels.
+@ void otolith_dsp_arch_dw3_weights(weights, channels, destination): of four channels.
 @ weights: for each channel and kernel line w0 w1 w1 w2; destination: for each channel (w0 w1) (w1 w2)
 @ of three lines, doubled, then its four parameters.
-.section .text.oto_arch_dw3_weights, "ax", %progbits
-.global oto_arch_dw3_weights
+.section .text.otolith_dsp_arch_dw3_weights, "ax", %progbits
+.global otolith_dsp_arch_dw3_weights
 .p2align 4
 .thumb_func
-oto_arch_dw3_weights:
+otolith_dsp_arch_dw3_weights:
   push {r4-r9, lr}
   mov r3, #4
 1:
@@ -50,16 +50,16 @@ oto_arch_dw3_weights:
   str r8, [r5], #4
 .endm
 
-@ void oto_arch_dw3_lines(context *): expands lines of four channels. The context is used up.
+@ void otolith_dsp_arch_dw3_lines(context *): expands lines of four channels. The context is used up.
 @ 0 first pixel, 4 bytes from pixel to pixel, 8 destination in plane 0, 12 bytes of a plane, 16 pairs
 @ of pixels, 20 whether padding stands before the first pixel, 24 whether one pixel is left after the
 @ pairs, 28 words of padding behind, 32 padding as four bytes, 36 lines, 40 bytes from line to line,
 @ 44 bytes of a plane's line.
-.section .text.oto_arch_dw3_lines, "ax", %progbits
-.global oto_arch_dw3_lines
+.section .text.otolith_dsp_arch_dw3_lines, "ax", %progbits
+.global otolith_dsp_arch_dw3_lines
 .p2align 4
 .thumb_func
-oto_arch_dw3_lines:
+otolith_dsp_arch_dw3_lines:
   push {r4-r11, lr}
   mov r12, r0
   ldr lr, [r12, #36]
@@ -109,7 +109,7 @@ oto_arch_dw3_lines:
   bne 1b
   pop {r4-r11, pc}
 
-@ void oto_arch_dw3_march(const context *): lines of outputs of four channels.
+@ void otolith_dsp_arch_dw3_march(const context *): lines of outputs of four channels.
 @ context: 0 to 8 three plane lines, 12 records, 16 their end, 20 output, 24 bytes from output to
 @ output, 28 bytes of a plane line that whole steps use, 32 bytes of a plane's line, 36 bytes of all
 @ lines of outputs in a plane, 40 bytes from there to the next plane, 44 bytes from behind a line of
@@ -273,20 +273,20 @@ oto_arch_dw3_lines:
   add sp, sp, #72
   pop {r4-r11, pc}
 .endm
-OTO_DW3_MARCH oto_arch_dw3_march1, 0, 0
-OTO_DW3_MARCH oto_arch_dw3_march1_relu, 0, 1
-OTO_DW3_MARCH oto_arch_dw3_march2, 1, 0
-OTO_DW3_MARCH oto_arch_dw3_march2_relu, 1, 1
+OTO_DW3_MARCH otolith_dsp_arch_dw3_march1, 0, 0
+OTO_DW3_MARCH otolith_dsp_arch_dw3_march1_relu, 0, 1
+OTO_DW3_MARCH otolith_dsp_arch_dw3_march2, 1, 0
+OTO_DW3_MARCH otolith_dsp_arch_dw3_march2_relu, 1, 1
 
-@ void oto_arch_dw_any(const context *): outputs of four channels, for any kernel. Two taps a step.
+@ void otolith_dsp_arch_dw_any(const context *): outputs of four channels, for any kernel. Two taps a step.
 @ context: input, offsets of taps, weights (two taps of a channel in a word, four channels a pair), end of
 @ offsets, channels, output, outputs, bytes from window to window, bytes from output to output.
 @ Frame: 0 offsets, 4 weights, 8 channels, 12 output, 16 outputs left, 20 and 24 steps.
-.section .text.oto_arch_dw_any, "ax", %progbits
-.global oto_arch_dw_any
+.section .text.otolith_dsp_arch_dw_any, "ax", %progbits
+.global otolith_dsp_arch_dw_any
 .p2align 4
 .thumb_func
-oto_arch_dw_any:
+otolith_dsp_arch_dw_any:
   push {r4-r11, lr}
   sub sp, sp, #28
   ldm r0, {r0-r8}

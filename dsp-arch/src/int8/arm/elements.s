@@ -1,13 +1,13 @@
 @ Element by element, for cores with Arm's DSP instructions.
 
-@ void oto_arch_add(a, b, output, const parameters *): sums of int8 with one multiplication, four at
+@ void otolith_dsp_arch_add(a, b, output, const parameters *): sums of int8 with one multiplication, four at
 @ a time: y = (a * m_a + b * m_b + c) asr s, saturated to 8 bits.
 @ parameters: m_a, m_b, c, s, fours.
-.section .text.oto_arch_add, "ax", %progbits
-.global oto_arch_add
+.section .text.otolith_dsp_arch_add, "ax", %progbits
+.global otolith_dsp_arch_add
 .p2align 4
 .thumb_func
-oto_arch_add:
+otolith_dsp_arch_add:
   push {r4-r11, lr}
   ldm r3, {r3-r7}
   add r7, r2, r7, lsl #2
@@ -28,13 +28,13 @@ oto_arch_add:
   bne 1b
   pop {r4-r11, pc}
 
-@ void oto_arch_sums(input, bytes from pixel to pixel, pixels, sums): of eight channels, over at most
+@ void otolith_dsp_arch_sums(input, bytes from pixel to pixel, pixels, sums): of eight channels, over at most
 @ 255 pixels.
-.section .text.oto_arch_sums, "ax", %progbits
-.global oto_arch_sums
+.section .text.otolith_dsp_arch_sums, "ax", %progbits
+.global otolith_dsp_arch_sums
 .p2align 4
 .thumb_func
-oto_arch_sums:
+otolith_dsp_arch_sums:
   push {r4-r9, lr}
   mov r6, #0
   mov r7, #0

@@ -53,7 +53,7 @@
 .endif
 .endm
 
-@ void oto_arch_gemm2(const context *): all groups of four channels of two windows.
+@ void otolith_dsp_arch_gemm2(const context *): all groups of four channels of two windows.
 @ context: weights, activations, channels, end of channels, output 0, output 1, end of activations,
 @ pairs of taps (at least 2). On the stack: activations, channels, end of channels, output 0, output 1, end of
 @ activations, where to enter the unrolled loop.
@@ -128,8 +128,8 @@
   pop {r4-r11, pc}
 .endm
 
-OTO_GEMM2 oto_arch_gemm2, 0
-OTO_GEMM2 oto_arch_gemm2_relu, 1
+OTO_GEMM2 otolith_dsp_arch_gemm2, 0
+OTO_GEMM2 otolith_dsp_arch_gemm2_relu, 1
 
 @ Two pairs of taps, four channels, one window: 56 bytes of code. Sums of channels 0 to 3 in
 @ r2 r3 r4 r5, those of channels 0 and 2 with their neighbour's.
@@ -159,14 +159,14 @@ OTO_GEMM2 oto_arch_gemm2_relu, 1
   smlad r5, r9, r11, r5
 .endm
 
-@ void oto_arch_gemv(const context *): all groups of four channels of one window.
+@ void otolith_dsp_arch_gemv(const context *): all groups of four channels of one window.
 @ context: weights, activations, channels, end of channels, output, unused, end of activations,
 @ blocks of two pairs (at least 2). On the stack: activations, end of channels, output, entry.
-.section .text.oto_arch_gemv, "ax", %progbits
-.global oto_arch_gemv
+.section .text.otolith_dsp_arch_gemv, "ax", %progbits
+.global otolith_dsp_arch_gemv
 .p2align 4
 .thumb_func
-oto_arch_gemv:
+otolith_dsp_arch_gemv:
   push {r4-r11, lr}
   ldm r0, {r0-r7}
   rsb r7, r7, #1
@@ -214,13 +214,13 @@ oto_arch_gemv:
   add sp, sp, #16
   pop {r4-r11, pc}
 
-@ void oto_arch_gemv_sums(const context *, sums): adds the dot products of one group.
+@ void otolith_dsp_arch_gemv_sums(const context *, sums): adds the dot products of one group.
 @ context: weights, activations, end of activations, blocks of two pairs (at least 2).
-.section .text.oto_arch_gemv_sums, "ax", %progbits
-.global oto_arch_gemv_sums
+.section .text.otolith_dsp_arch_gemv_sums, "ax", %progbits
+.global otolith_dsp_arch_gemv_sums
 .p2align 4
 .thumb_func
-oto_arch_gemv_sums:
+otolith_dsp_arch_gemv_sums:
   push {r1, r4-r11, lr}
   ldr lr, [r0, #12]
   ldrd r0, r1, [r0]
@@ -250,14 +250,14 @@ oto_arch_gemv_sums:
   stm r2!, {r4-r7}
 .endm
 
-@ void oto_arch_gather2(const context *): the rows of two windows, widened and interleaved.
+@ void otolith_dsp_arch_gather2(const context *): the rows of two windows, widened and interleaved.
 @ context: row of window 0, row of window 1, destination, rows, words in a row, bytes from the end
 @ of a row to the next, of window 0 and of window 1.
-.section .text.oto_arch_gather2, "ax", %progbits
-.global oto_arch_gather2
+.section .text.otolith_dsp_arch_gather2, "ax", %progbits
+.global otolith_dsp_arch_gather2
 .p2align 4
 .thumb_func
-oto_arch_gather2:
+otolith_dsp_arch_gather2:
   push {r4-r11, lr}
   ldm r0, {r0-r3, r8-r10}
 1:
@@ -287,18 +287,18 @@ oto_arch_gather2:
   bne 1b
   pop {r4-r11, pc}
 
-@ void oto_arch_gather1(row, destination, rows, words, bytes from the end of a row to the next)
+@ void otolith_dsp_arch_gather1(row, destination, rows, words, bytes from the end of a row to the next)
 .macro OTO_WIDEN1
   ldr r5, [r0], #4
   sxtb16 r4, r5
   sxtb16 r5, r5, ror #8
   strd r4, r5, [r1], #8
 .endm
-.section .text.oto_arch_gather1, "ax", %progbits
-.global oto_arch_gather1
+.section .text.otolith_dsp_arch_gather1, "ax", %progbits
+.global otolith_dsp_arch_gather1
 .p2align 4
 .thumb_func
-oto_arch_gather1:
+otolith_dsp_arch_gather1:
   push {r4-r7, lr}
   ldr r7, [sp, #20]
 1:
@@ -323,7 +323,7 @@ oto_arch_gather1:
   bne 1b
   pop {r4-r7, pc}
 
-@ void oto_arch_gather2_27(const context *): windows of 3 x 3 pixels of 3 channels.
+@ void otolith_dsp_arch_gather2_27(const context *): windows of 3 x 3 pixels of 3 channels.
 @ context: window 0, window 1, destination, bytes from row to row of window 0 and of window 1.
 @ Three times the first eight bytes of a row, then the ninth of rows 0 and 1, then that of row 2
 @ beside one that is multiplied by 0.
@@ -335,11 +335,11 @@ oto_arch_gather1:
   ldr r7, [r1, #4]
   OTO_WIDEN2
 .endm
-.section .text.oto_arch_gather2_27, "ax", %progbits
-.global oto_arch_gather2_27
+.section .text.otolith_dsp_arch_gather2_27, "ax", %progbits
+.global otolith_dsp_arch_gather2_27
 .p2align 4
 .thumb_func
-oto_arch_gather2_27:
+otolith_dsp_arch_gather2_27:
   push {r4-r11, lr}
   ldm r0, {r0-r2, r9, r10}
   OTO_NINE
