@@ -1,6 +1,6 @@
 //! Prints how many instructions one inference of a network takes: the whole push, then each step.
 //!
-//! The emulator puts a pack at [`LOADED`]: a plan of a network alone, one input for it, and the
+//! The emulator puts a pack at `LOADED`: a plan of a network alone, one input for it, and the
 //! output that a reference gave. A different output ends the program with exit code 1. All
 //! operators are linked, so that one image serves all networks.
 //!
