@@ -20,7 +20,7 @@ use otolith_dsp_nostd::{Fault, Io, Op, Step};
 /// those where a division leaves a rest, are left out. Both zero points are 0.
 ///
 /// With a bias of 32 bits the accumulator has 32 bits too, which wrap, and
-/// [`mbqm`](crate::requant::mbqm) takes the place of `mbqm64`, as in the reference.
+/// [`mbqm`] takes the place of `mbqm64`, as in the reference.
 ///
 /// Lowering writes CONV_2D, DEPTHWISE_CONV_2D (as many groups as input channels),
 /// FULLY_CONNECTED (a kernel of one pixel) and TRANSPOSE_CONV of int16 as this operator.
@@ -40,8 +40,8 @@ pub const CONV_2D_I16: Op = Op {
 };
 
 /// Transposed convolution of int8: the formula of [`CONV_2D_I16`] with `x - input_zero_point` in
-/// place of `x`, [`mbqm`](crate::requant::mbqm) in place of
-/// [`mbqm64`](crate::requant::mbqm64), and `output_zero_point` added before the clamp.
+/// place of `x`, [`mbqm`] in place of
+/// [`mbqm64`], and `output_zero_point` added before the clamp.
 ///
 /// Operands: input i8; weights i8; bias i32; multipliers i32 and shifts i8; output i8, in the
 /// shapes of [`CONV_2D_I16`]. Source: TFLite's `reference_integer_ops::TransposeConv`.
