@@ -11,6 +11,8 @@ pub mod depthwise;
 pub mod pool;
 pub mod split;
 pub mod taps;
+#[cfg(test)]
+mod tests;
 
 use otolith_dsp_arch::int8::layer;
 use otolith_dsp_arch::int8::{Channel, Sign};

@@ -322,7 +322,11 @@ impl super::Lowering<'_, '_> {
                 .plan
                 .tensor(&format!("{name}.planes"), Elem::U32, &[scratch]);
             let op = &depthwise::DEPTHWISE_3X3_PACKED_I8;
-            self.step_in_place(op, name, &[x, w, c, scratch, y], &march.encode());
+            let operands = [x, w, c, scratch, y];
+            match depthwise::may_share(&march) {
+                true => self.step_in_place(op, name, &operands, &march.encode()),
+                false => self.step(op, name, &operands, &march.encode()),
+            }
             return true;
         }
         let taps = (p.kernel_h * p.kernel_w) as usize;
