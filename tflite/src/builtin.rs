@@ -66,6 +66,8 @@ impl BuiltinOp {
     pub const MEAN: Self = Self(40);
     /// Element-wise difference with broadcasting.
     pub const SUB: Self = Self(41);
+    /// Element-wise quotient with broadcasting.
+    pub const DIV: Self = Self(42);
     /// Removes dimensions of size one.
     pub const SQUEEZE: Self = Self(43);
     /// Long short-term memory over a sequence.
@@ -78,6 +80,8 @@ impl BuiltinOp {
     pub const SPLIT: Self = Self(49);
     /// Logarithm of the normalised exponentials.
     pub const LOG_SOFTMAX: Self = Self(50);
+    /// Elements in another type, as plain numbers.
+    pub const CAST: Self = Self(53);
     /// A rectifier whose slope for negative values is a tensor.
     pub const PRELU: Self = Self(54);
     /// The larger of two elements.
@@ -108,6 +112,12 @@ impl BuiltinOp {
     pub const SQRT: Self = Self(75);
     /// `1 / sqrt(x)`.
     pub const RSQRT: Self = Self(76);
+    /// The dimensions of a tensor.
+    pub const SHAPE: Self = Self(77);
+    /// A tensor of one value.
+    pub const FILL: Self = Self(94);
+    /// A tensor of zeros.
+    pub const ZEROS_LIKE: Self = Self(93);
     /// Index of the smallest element.
     pub const ARG_MIN: Self = Self(79);
     /// Largest element over axes.

@@ -1,9 +1,11 @@
 //! Operators and the options of those that Otolith runs.
 
 use crate::flatbuffer::Table;
+use crate::flexbuffer;
 use crate::model::tensor_index;
 use crate::{BuiltinOp, ModelError};
 use core::fmt;
+use std::collections::BTreeMap;
 
 /// Which operator is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -239,6 +241,16 @@ pub enum Options {
         /// The output keeps reduced dimensions with size 1.
         keep_dims: bool,
     },
+    /// A custom operator.
+    Custom {
+        /// Its whole numbers and switches by name; empty where they are none or not readable.
+        numbers: BTreeMap<String, i64>,
+    },
+    /// `DIV`.
+    Div {
+        /// Fused activation.
+        activation: Activation,
+    },
     /// An operator whose options are none or are not read.
     None,
 }
@@ -299,7 +311,12 @@ impl Operator {
             .collect::<Result<_, _>>()?;
         let options = match &code {
             OpCode::Builtin(op) => Options::read(*op, table)?,
-            OpCode::Custom(_) => Options::None,
+            OpCode::Custom(_) => {
+                let bytes = table.bytes(5, "custom options")?.unwrap_or_default();
+                Options::Custom {
+                    numbers: flexbuffer::scalars(bytes).unwrap_or_default(),
+                }
+            }
         };
         Ok(Operator {
             code,
@@ -338,6 +355,7 @@ impl Options {
             BuiltinOp::SVDF => 6,
             BuiltinOp::MUL => 21,
             BuiltinOp::SUB => 28,
+            BuiltinOp::DIV => 29,
             BuiltinOp::TRANSPOSE_CONV => 49,
             BuiltinOp::UNIDIRECTIONAL_SEQUENCE_LSTM => 71,
             BuiltinOp::LEAKY_RELU => 75,
@@ -410,6 +428,9 @@ impl Options {
                 activation: activation(&table, 0)?,
             },
             BuiltinOp::SUB => Options::Sub {
+                activation: activation(&table, 0)?,
+            },
+            BuiltinOp::DIV => Options::Div {
                 activation: activation(&table, 0)?,
             },
             BuiltinOp::MUL => Options::Mul {

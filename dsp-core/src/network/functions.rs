@@ -70,7 +70,7 @@ fn half_of_one_plus(x: i64) -> i64 {
 }
 
 /// `1 / (1 + x)` in Q0.31.
-fn one_over_one_plus(x: i64) -> i64 {
+pub(super) fn one_over_one_plus(x: i64) -> i64 {
     saturate(reciprocal(half_of_one_plus(x)) << 1)
 }
 

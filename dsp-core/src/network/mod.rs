@@ -17,6 +17,7 @@
 //! | `reduce` | means, sums and extremes over axes |
 //! | `resize` | images of another size |
 //! | `movement` | operators that only move elements |
+//! | `signal` | TensorFlow Lite Micro's operators in front of a network |
 //! | `convert` | between number formats |
 //! | `macs` | how much a network computes |
 //! | `recurrent` | LSTM over a sequence, SVDF |
@@ -33,13 +34,14 @@ mod recurrent;
 mod reduce;
 mod rescale;
 mod resize;
+mod signal;
 pub mod verify;
 mod windows;
 
 use crate::executor::Real;
 pub use macs::macs;
 use node::Node;
-use otolith_tflite::{DType, Model, OpCode, Tensor, hint};
+use otolith_tflite::{DType, Model, OpCode, Operator, Tensor, hint};
 use thiserror::Error;
 
 /// How integer tensors are computed.
@@ -79,7 +81,9 @@ impl<F: Real> Values<F> {
             DType::U8 | DType::Bool => each(bytes, |b| u8::from_le_bytes(b).into()),
             DType::I16 => each(bytes, |b| i16::from_le_bytes(b).into()),
             DType::I32 => each(bytes, |b| i32::from_le_bytes(b).into()),
-            DType::I64 => each(bytes, i64::from_le_bytes),
+            DType::U32 => each(bytes, |b| u32::from_le_bytes(b).into()),
+            // The upper half of the range keeps its bits.
+            DType::I64 | DType::U64 => each(bytes, i64::from_le_bytes),
             DType::Other(_) => return None,
         }))
     }
@@ -285,13 +289,32 @@ impl<'m, F: Real> Interpreter<'m, F> {
     }
 }
 
+/// The bytes that `op` writes when all it reads of `model` is constant; `None` when it cannot be
+/// run.
+pub(crate) fn constant_result(model: &Model, op: &Operator) -> Option<Vec<u8>> {
+    let mut values: Vec<Option<Values<f32>>> = vec![None; model.tensors.len()];
+    for &index in op.inputs.iter().flatten() {
+        let tensor = &model.tensors[index];
+        let data = tensor.data.as_deref();
+        values[index] = data.and_then(|data| Values::from_bytes(tensor.dtype, data));
+    }
+    let node = Node::new(model, op, &values, Arithmetic::Exact);
+    let (index, result) = operator(&node).ok()?.pop()?;
+    let tensor = &model.tensors[index];
+    let whole = result.len() == tensor.n_elements();
+    whole.then(|| result.to_bytes(tensor.dtype))
+}
+
 /// What an operator writes: tensors of the model and their values.
 type Results<F> = Vec<(usize, Values<F>)>;
 
 fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
     let code = &node.op.code;
-    let OpCode::Builtin(builtin) = code else {
-        return Err(hint(code).into());
+    let builtin = match code {
+        OpCode::Builtin(builtin) => builtin,
+        OpCode::Custom(kind) => {
+            return signal::signal(node, kind).unwrap_or_else(|| Err(hint(code).into()));
+        }
     };
     let name = builtin.name().unwrap_or_default();
     let single = match name {
@@ -304,6 +327,11 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "ADD" => elementwise::add(node, 1),
         "SUB" => elementwise::add(node, -1),
         "MUL" => elementwise::mul(node),
+        "DIV" => elementwise::div(node),
+        "CAST" => convert::cast(node),
+        "SHAPE" => movement::shape(node),
+        "FILL" => movement::fill(node),
+        "ZEROS_LIKE" => movement::zeros_like(node),
         "MAXIMUM" => elementwise::extreme(node, true),
         "MINIMUM" => elementwise::extreme(node, false),
         "RELU" | "RELU6" | "RELU_N1_TO_1" => elementwise::relu(node, name),

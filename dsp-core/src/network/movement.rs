@@ -83,6 +83,31 @@ fn axis_of(axis: i64, rank: usize) -> Result<usize, String> {
     own.ok_or_else(|| format!("axis {axis} of {rank} dimensions"))
 }
 
+/// The dimensions of the input.
+pub(super) fn shape<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let shape = node.input(0)?.shape.iter();
+    Ok(Values::Integers(shape.map(|&d| d as i64).collect()))
+}
+
+/// One value everywhere.
+pub(super) fn fill<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let places = vec![Some(0); node.output().n_elements()];
+    match node.values(1)?.is_empty() {
+        true => Err(node.shapes()),
+        false => Ok(gather(node.values(1)?, &places, Default::default())),
+    }
+}
+
+/// The number 0 everywhere.
+pub(super) fn zeros_like<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let n = node.output().n_elements();
+    if node.is_real() {
+        return Ok(Values::Reals(vec![F::default(); n]));
+    }
+    // Bytes of 0, also where they stand for another number.
+    Ok(Values::Integers(vec![0; n]))
+}
+
 pub(super) fn reshape<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     Ok(node.values(0)?.clone())
 }

@@ -6,7 +6,9 @@
 //! TFLite Micro reference kernels.
 
 mod elementwise;
+mod fold;
 mod general_conv;
+mod integer;
 mod layers;
 mod lookup;
 mod matmul;
@@ -17,6 +19,7 @@ pub mod prune;
 mod recurrent;
 mod reduce;
 mod resize;
+mod signal;
 mod variables;
 mod wide;
 mod windows;
@@ -57,6 +60,7 @@ pub fn unsupported(model: &Model) -> Vec<Unsupported> {
         // The boundary is at fault, not an operator; lowering says so.
         return Vec::new();
     };
+    let model = &fold::constants(model);
     let mut lowering = Lowering::new(&mut plan, Section::Decision, "", model);
     for (&index, input) in source_inputs(model).iter().zip(inputs) {
         lowering.tensors[index] = Some(input);
@@ -383,7 +387,7 @@ fn append(
     outputs: &[usize],
     places: &[TensorId],
 ) -> Result<Vec<TensorId>, LowerError> {
-    let (model, _) = &prune::prune(model);
+    let (model, _) = &prune::prune(&fold::constants(model));
     let mut lowering = Lowering::new(plan, section, name, model);
     for (&index, &place) in outputs.iter().zip(places) {
         lowering.places[index].get_or_insert(place);
@@ -420,7 +424,9 @@ fn elem(dtype: DType) -> Option<Elem> {
         DType::I16 => Elem::I16,
         DType::I32 => Elem::I32,
         DType::F32 => Elem::F32,
+        DType::U32 => Elem::U32,
         DType::I64 => Elem::I64,
+        DType::U64 => Elem::U64,
         DType::Bool | DType::Other(_) => return None,
     })
 }
@@ -557,8 +563,10 @@ impl<'m, 'b> Lowering<'m, 'b> {
             needed[index] = true;
         }
         // Operators that assign variables have no outputs; the next run needs what they do.
+        // Tensors that were found constant need no operator.
         let runs = |op: &Operator, needed: &[bool]| {
-            op.outputs.is_empty() || op.outputs.iter().any(|&o| needed[o])
+            let wanted = |&o: &usize| needed[o] && model.tensors[o].data.is_none();
+            op.outputs.is_empty() || op.outputs.iter().any(wanted)
         };
         for op in model.operators.iter().rev() {
             if runs(op, &needed) {
@@ -588,17 +596,25 @@ impl<'m, 'b> Lowering<'m, 'b> {
     }
 
     fn operator(&mut self, index: usize, op: &Operator) -> Result<(), String> {
-        let OpCode::Builtin(code) = &op.code else {
-            return Err(hint(&op.code).into());
-        };
         let name = format!("{}.{index}.{}", self.name, op.code);
+        let code = match &op.code {
+            OpCode::Builtin(code) => code,
+            OpCode::Custom(kind) => {
+                let done = self.signal(&name, op, kind);
+                return done.unwrap_or_else(|| Err(hint(&op.code).into()));
+            }
+        };
         if self.fold(&name, op, *code)? {
             return Ok(());
+        }
+        if let Some(done) = self.integer(&name, *code, op) {
+            return done;
         }
         if let Some(done) = self.wide(&name, *code, op) {
             return done;
         }
         match (*code, &op.options) {
+            (BuiltinOp::CAST, _) => self.cast(&name, op),
             (BuiltinOp::TRANSPOSE_CONV, _) => self.transpose_conv(&name, op),
             (BuiltinOp::BATCH_MATMUL, _) => self.batch_matmul(&name, op),
             (BuiltinOp::SVDF, _) => self.svdf(&name, op),
@@ -644,6 +660,7 @@ impl<'m, 'b> Lowering<'m, 'b> {
             }
             (BuiltinOp::SQUARED_DIFFERENCE, _) => self.difference(name, op, Activation::None, true),
             (BuiltinOp::MUL, &Options::Mul { activation }) => self.mul(name, op, activation),
+            (BuiltinOp::DIV, &Options::Div { activation }) => self.div(name, op, activation),
             (BuiltinOp::PRELU, _) => self.prelu(name, op),
             (BuiltinOp::MAXIMUM, _) => self.larger(name, op, false),
             (BuiltinOp::MINIMUM, _) => self.larger(name, op, true),
@@ -731,7 +748,8 @@ impl<'m, 'b> Lowering<'m, 'b> {
         &self.model.tensors[op.outputs[0]]
     }
 
-    /// Input `i` of an operator in the plan; an int8 constant becomes a table.
+    /// Input `i` of an operator in the plan; a constant of
+    /// int8, int16 or int32 becomes a table.
     fn input(&mut self, op: &Operator, i: usize) -> Result<TensorId, String> {
         let index = Self::index(op, i)?;
         if let Some(id) = self.tensors[index] {
@@ -749,6 +767,14 @@ impl<'m, 'b> Lowering<'m, 'b> {
             Some(data) if tensor.dtype == DType::I16 => {
                 let values = data.as_chunks::<2>().0.iter();
                 let values: Vec<i16> = values.map(|&b| i16::from_le_bytes(b)).collect();
+                let id = self.plan.table(&tensor.name, &tensor.shape, &values);
+                self.tensors[index] = Some(id);
+                self.borrowed[index] = true;
+                Ok(id)
+            }
+            Some(data) if tensor.dtype == DType::I32 => {
+                let values = data.as_chunks::<4>().0.iter();
+                let values: Vec<i32> = values.map(|&b| i32::from_le_bytes(b)).collect();
                 let id = self.plan.table(&tensor.name, &tensor.shape, &values);
                 self.tensors[index] = Some(id);
                 self.borrowed[index] = true;
