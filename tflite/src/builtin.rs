@@ -60,6 +60,10 @@ impl BuiltinOp {
     pub const PAD: Self = Self(34);
     /// Slices picked by index.
     pub const GATHER: Self = Self(36);
+    /// Batches gathered into blocks of pixels.
+    pub const BATCH_TO_SPACE_ND: Self = Self(37);
+    /// Blocks of pixels spread over batches.
+    pub const SPACE_TO_BATCH_ND: Self = Self(38);
     /// Axes in another order.
     pub const TRANSPOSE: Self = Self(39);
     /// Average over axes.

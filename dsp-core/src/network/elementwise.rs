@@ -3,7 +3,7 @@
 use super::Values;
 use super::functions::one_over_one_plus;
 use super::node::{Node, scale};
-use super::rescale::{Rescale, activate, clamp, clamp_of, divide_by_power, limits};
+use super::rescale::{Rescale, activate, clamp, clamp_of, divide_by_power, high_product, limits};
 use crate::executor::Real;
 use otolith_tflite::{Activation, DType, Options};
 

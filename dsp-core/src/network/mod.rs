@@ -18,11 +18,13 @@
 //! | `resize` | images of another size |
 //! | `movement` | operators that only move elements |
 //! | `signal` | TensorFlow Lite Micro's operators in front of a network |
+//! | `batches` | blocks of pixels as batches |
 //! | `convert` | between number formats |
 //! | `macs` | how much a network computes |
 //! | `recurrent` | LSTM over a sequence, SVDF |
 //! | [`verify`] | the device's plan against the interpreter, layer by layer |
 
+mod batches;
 mod convert;
 mod dense;
 mod elementwise;
@@ -360,6 +362,8 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "MIRROR_PAD" => movement::mirror_pad(node),
         "SPACE_TO_DEPTH" => movement::blocks(node, true),
         "DEPTH_TO_SPACE" => movement::blocks(node, false),
+        "SPACE_TO_BATCH_ND" => batches::space_to_batch(node),
+        "BATCH_TO_SPACE_ND" => batches::batch_to_space(node),
         "ARG_MAX" => reduce::arg_extreme(node, true),
         "ARG_MIN" => reduce::arg_extreme(node, false),
         "RESIZE_NEAREST_NEIGHBOR" => resize::nearest(node),

@@ -50,7 +50,7 @@ fn place(shape: &[usize], indices: &[i64]) -> Option<usize> {
 }
 
 /// Moves elements of input 0: `source` gives the indices in the input for those in the output.
-fn moved<F: Real>(
+pub(super) fn moved<F: Real>(
     node: &Node<'_, F>,
     fill: Option<(i64, F)>,
     source: impl Fn(&[usize]) -> Vec<i64>,

@@ -101,6 +101,8 @@ impl Lowering<'_, '_> {
                 self.gather(name, op, axis, batch_dims)
             }
             (BuiltinOp::BROADCAST_TO, _) => self.broadcast_to(name, op),
+            (BuiltinOp::SPACE_TO_BATCH_ND, _) => self.space_to_batch(name, op),
+            (BuiltinOp::BATCH_TO_SPACE_ND, _) => self.batch_to_space(name, op),
             (BuiltinOp::TILE, _) => self.tile(name, op),
             (BuiltinOp::REVERSE_V2, _) => self.reverse(name, op),
             (BuiltinOp::SPACE_TO_DEPTH, &Options::Blocks { size }) => {

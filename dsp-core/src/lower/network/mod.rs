@@ -5,6 +5,7 @@
 //! Operators and number formats are those of `docs/NUMERICS.md`, equal byte for byte to the
 //! TFLite Micro reference kernels.
 
+mod batches;
 mod boundary;
 mod dispatch;
 mod elementwise;

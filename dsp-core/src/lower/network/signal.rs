@@ -1,7 +1,8 @@
 //! The signal operators of TensorFlow Lite Micro, by the operators of the micro-frontend.
 
 use super::Lowering;
-use super::windows::{constant, shapes};
+use super::weighted::constant;
+use super::windows::shapes;
 use crate::plan_builder::TensorId;
 use crate::tables::micro_frontend::{fft_factors, log_corrections};
 use otolith_classifier::ops::signal::{bank, frame};
