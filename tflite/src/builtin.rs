@@ -124,6 +124,8 @@ impl BuiltinOp {
     pub const ZEROS_LIKE: Self = Self(93);
     /// Index of the smallest element.
     pub const ARG_MIN: Self = Self(79);
+    /// Product over axes.
+    pub const REDUCE_PROD: Self = Self(81);
     /// Largest element over axes.
     pub const REDUCE_MAX: Self = Self(82);
     /// Tensors stacked along a new axis.

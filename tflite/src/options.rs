@@ -236,7 +236,7 @@ pub enum Options {
         /// The new shape as declared, with at most one -1; empty if it comes as an input.
         new_shape: Vec<i32>,
     },
-    /// `MEAN`, `SUM`, `REDUCE_MAX` and `REDUCE_MIN`.
+    /// `MEAN`, `SUM`, `REDUCE_PROD`, `REDUCE_MAX` and `REDUCE_MIN`.
     Reducer {
         /// The output keeps reduced dimensions with size 1.
         keep_dims: bool,
@@ -340,7 +340,11 @@ impl Options {
             BuiltinOp::SOFTMAX => 9,
             BuiltinOp::ADD => 11,
             BuiltinOp::RESHAPE => 17,
-            BuiltinOp::MEAN | BuiltinOp::SUM | BuiltinOp::REDUCE_MAX | BuiltinOp::REDUCE_MIN => 27,
+            BuiltinOp::MEAN
+            | BuiltinOp::SUM
+            | BuiltinOp::REDUCE_PROD
+            | BuiltinOp::REDUCE_MAX
+            | BuiltinOp::REDUCE_MIN => 27,
             BuiltinOp::CONCATENATION => 10,
             BuiltinOp::RESIZE_BILINEAR => 15,
             BuiltinOp::SPACE_TO_DEPTH => 19,

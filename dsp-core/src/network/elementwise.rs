@@ -162,6 +162,60 @@ pub(super) fn add<F: Real>(node: &Node<'_, F>, sign: i64) -> Result<Values<F>, S
     Ok(Values::Integers(sums))
 }
 
+/// `(a - b)^2`.
+pub(super) fn squared_difference<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let squares = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| {
+            (a - b) * (a - b)
+        })?;
+        return Ok(Values::Reals(squares));
+    }
+    let output = node.output();
+    let [(a, _), (b, _), (y, zero_point)] = [
+        scale(node.input(0)?)?,
+        scale(node.input(1)?)?,
+        scale(output)?,
+    ];
+    let [a, b, y] = [a, b, y].map(f64::from);
+    // Both terms are brought to half the larger scale with seven bits behind the point.
+    let twice = 2.0 * a.max(b);
+    let [a, b] = [a, b].map(|scale| Rescale::new(scale / twice));
+    let out = Rescale::new(twice * twice / (libm::ldexp(1.0, 14) * y));
+    let limits = limits(output.dtype);
+    let squares = pairs(node, &node.offset(0)?, &node.offset(1)?, |x, y| {
+        let difference = a.apply(x << 7) - b.apply(y << 7);
+        clamp(out.apply(difference * difference) + zero_point, limits)
+    })?;
+    Ok(Values::Integers(squares))
+}
+
+/// `a`, times `b` below 0.
+pub(super) fn prelu<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let values = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| {
+            if a < F::default() { a * b } else { a }
+        })?;
+        return Ok(Values::Reals(values));
+    }
+    let output = node.output();
+    let [(a, _), (b, _), (y, zero_point)] = [
+        scale(node.input(0)?)?,
+        scale(node.input(1)?)?,
+        scale(output)?,
+    ];
+    let identity = Rescale::new(f64::from(a) / f64::from(y));
+    let slope = Rescale::new(f64::from(a) * f64::from(b) / f64::from(y));
+    let limits = limits(output.dtype);
+    let values = pairs(node, &node.offset(0)?, &node.offset(1)?, |a, b| {
+        let scaled = match a {
+            0.. => identity.apply(a),
+            _ => slope.apply(a * b),
+        };
+        clamp(scaled + zero_point, limits)
+    })?;
+    Ok(Values::Integers(values))
+}
+
 pub(super) fn mul<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     if node.is_real() {
         let products = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| a * b)?;

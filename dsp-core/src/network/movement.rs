@@ -331,6 +331,35 @@ pub(super) fn broadcast_to<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, Str
     Ok(gather(node.values(0)?, &places, Default::default()))
 }
 
+/// The input again and again along each axis.
+pub(super) fn tile<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let shape = &node.input(0)?.shape;
+    if node.output().shape.len() != shape.len() {
+        return Err(node.shapes());
+    }
+    moved(node, None, |at| {
+        let at = at.iter().zip(shape);
+        at.map(|(&index, &size)| (index % size) as i64).collect()
+    })
+}
+
+/// The axes of input 1 run backwards.
+pub(super) fn reverse<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let shape = &node.input(0)?.shape;
+    let mut backwards = vec![false; shape.len()];
+    for &axis in node.parameters(1)? {
+        backwards[axis_of(axis, shape.len())?] = true;
+    }
+    moved(node, None, |at| {
+        let at = at.iter().zip(shape).zip(&backwards);
+        at.map(|((&index, &size), &backwards)| {
+            let (index, last) = (index as i64, size as i64 - 1);
+            if backwards { last - index } else { index }
+        })
+        .collect()
+    })
+}
+
 /// The border repeats the image backwards, with or without its outermost elements.
 pub(super) fn mirror_pad<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     let &Options::MirrorPad { symmetric } = &node.op.options else {

@@ -30,6 +30,7 @@ fn folds(op: &Operator) -> bool {
             | BuiltinOp::EXPAND_DIMS
             | BuiltinOp::CONCATENATION
             | BuiltinOp::PACK
+            | BuiltinOp::REDUCE_PROD
             | BuiltinOp::SLICE
             | BuiltinOp::STRIDED_SLICE
             | BuiltinOp::GATHER
