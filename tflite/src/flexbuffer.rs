@@ -12,8 +12,11 @@ const UINT: u8 = 2;
 const MAP: u8 = 9;
 const BOOL: u8 = 26;
 
-/// The whole numbers of the map that `bytes` hold, by name; `None` where they hold no map. Values
-/// of other types are left out.
+/// Most options of an operator, and most bytes of a name.
+const MOST: usize = 64;
+
+/// The whole numbers of the map that `bytes` hold, by name; `None` where they hold no map, or
+/// one of more than 64 entries. Values of other types are left out.
 pub(crate) fn scalars(bytes: &[u8]) -> Option<BTreeMap<String, i64>> {
     // The file ends with the root, its type and its width in bytes.
     let (&[kind, width], end) = (bytes.last_chunk::<2>()?, bytes.len() - 2);
@@ -27,13 +30,15 @@ pub(crate) fn scalars(bytes: &[u8]) -> Option<BTreeMap<String, i64>> {
     let count = number(bytes, values.checked_sub(width)?, width)?;
     let key_width = number(bytes, values.checked_sub(2 * width)?, width)?;
     let key_width = usize::try_from(key_width).ok()?;
+    let key_width = Some(key_width).filter(|n| matches!(n, 1 | 2 | 4 | 8))?;
     let keys = pointer(bytes, values.checked_sub(3 * width)?, width)?;
-    let count = usize::try_from(count).ok().filter(|&n| n <= bytes.len())?;
+    let count = usize::try_from(count).ok().filter(|&n| n <= MOST)?;
     let kinds = values.checked_add(count.checked_mul(width)?)?;
     let mut map = BTreeMap::new();
     for i in 0..count {
         let key = pointer(bytes, keys.checked_add(i * key_width)?, key_width)?;
-        let name = bytes.get(key..)?.split(|&b| b == 0).next()?;
+        let name = bytes.get(key..)?.iter().take(MOST).position(|&b| b == 0)?;
+        let name = bytes.get(key..key + name)?;
         let raw = number(bytes, values + i * width, width)?;
         let value = match bytes.get(kinds.checked_add(i)?)? >> 2 {
             INT => {
