@@ -5,7 +5,7 @@ mod widen;
 mod windows;
 
 use self::product::{Unpacked, View, product};
-use self::widen::{MAX_WORDS, NO_WORDS, frame};
+use self::widen::{MAX_WORDS, SLACK, Words, frame};
 use self::windows::{MAX_FRAME, gather, pad};
 use super::routines::gemv_avx2;
 use crate::int8::TAPS_27;
@@ -70,7 +70,7 @@ fn many<M: Memory>(
 ) -> Option<()> {
     let [out_h, out_w, out_c] = conv.output;
     let (pixels, in_c) = (out_h * out_w, conv.input[2]);
-    let mut words = NO_WORDS;
+    let mut words: Words = [MaybeUninit::uninit(); MAX_WORDS + SLACK];
     let mut unpacked: Unpacked = [MaybeUninit::uninit(); MAX_TAPS];
     if conv.kernel != [1; 2] {
         let input = memory.input().get(inputs.clone())?;

@@ -7,13 +7,10 @@ use core::mem::MaybeUninit;
 
 /// Words that are widened before they are multiplied; what is written may reach 7 words further.
 pub(super) const MAX_WORDS: usize = 16384;
-const SLACK: usize = 8;
+pub(super) const SLACK: usize = 8;
 
 /// Widened words.
 pub(super) type Words = [MaybeUninit<u32>; MAX_WORDS + SLACK];
-
-/// No words yet.
-pub(super) const NO_WORDS: Words = [MaybeUninit::uninit(); MAX_WORDS + SLACK];
 
 /// Widens `len` bytes, a multiple of four, to the front of `to`, of which they are taken off. Zeros stand
 /// for bytes that `from` has not.
