@@ -1,7 +1,8 @@
 //! SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND: the converter's frame around a dilated convolution.
 
 use super::movement::{CopyAxis, strides};
-use super::windows::{int32, shapes};
+use super::weighted::int32;
+use super::windows::shapes;
 use super::{Lowering, elem, single_scale};
 use otolith_classifier::ops::strided_copy;
 use otolith_tflite::{DType, Operator, Tensor};
