@@ -104,6 +104,8 @@
 //! | 0x02ed | `MINIMUM_I32` | `ops/integer.rs` |
 //! | 0x02f0 | `CAST` | `ops/integer.rs` |
 //! | 0x02f1 | `DIV_I8` | `ops/div.rs` |
+//! | 0x02f2 | `COMPARE_I8` | `ops/compare.rs` |
+//! | 0x02f3 | `SELECT_8` | `ops/compare.rs` |
 //!
 //! `RESHAPE` needs no operator: lowering gives the same bytes another shape.
 //!
@@ -224,4 +226,6 @@ pub const ALL: &[&Op] = &[
     &ops::integer::MINIMUM_I32,
     &ops::integer::CAST,
     &ops::div::DIV_I8,
+    &ops::compare::COMPARE_I8,
+    &ops::compare::SELECT_8,
 ];

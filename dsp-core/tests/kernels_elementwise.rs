@@ -4,7 +4,7 @@
 use libm::{exp, floor, frexp, ldexp, round, tanh};
 use otolith_classifier::broadcast::Geometry;
 use otolith_classifier::ops::wide::{elementwise, leaky_relu, sigmoid, softmax};
-use otolith_classifier::ops::{difference, div, integer, mul};
+use otolith_classifier::ops::{compare, difference, div, integer, mul};
 use otolith_dsp_core::engine::all_ops;
 use otolith_dsp_core::plan_builder::{PlanBuilder, TensorId};
 use otolith_dsp_nostd::format::{Elem, Element, Numeric, Section};
@@ -217,6 +217,48 @@ proptest! {
             let [a, b] = [(at(&a, i), za), (at(&b, i), zb)].map(|(x, z)| f64::from(x) - f64::from(z));
             let real = if b == 0.0 { 0.0 } else { factor * a / b };
             near(y.into(), real + f64::from(zy), INT8, 0.502)?;
+        }
+    }
+
+    #[test]
+    fn comparisons((a, b) in rows::<i8>(), za: i8, zb: i8, sa in scale(), equal_scales in prop::bool::ANY) {
+        let (sb, zb) = if equal_scales { (sa, za) } else { (sa * 0.731, zb) };
+        let [(aq, ash), (bq, bsh)] = [sa, sb].map(quantised);
+        for relation in 0..6 {
+            let params = compare::Params {
+                a_zero_point: za.into(), a_multiplier: aq, a_shift: ash,
+                b_zero_point: zb.into(), b_multiplier: bq, b_shift: bsh, relation,
+            };
+            let words = [&geometry(a.len(), b.len()).encode()[..], &params.encode()].concat();
+            let y = pairs(&compare::COMPARE_I8, &words, &a, &b);
+            for (i, &y) in y.iter().enumerate() {
+                let a = sa * (f64::from(at(&a, i)) - f64::from(za));
+                let b = sb * (f64::from(at(&b, i)) - f64::from(zb));
+                // Sides that are less than a unit of 2^-8 apart may count as equal.
+                if (a - b).abs() < 1.001 / 256.0 && a != b {
+                    continue;
+                }
+                let want = [a == b, a != b, a > b, a >= b, a < b, a <= b][relation as usize];
+                prop_assert_eq!(y, i8::from(want), "{} {} {}", a, b, relation);
+            }
+        }
+    }
+
+    #[test]
+    fn masks_choose(x in prop::collection::vec(any::<i8>(), 1..30)) {
+        let n = x.len();
+        let a: Vec<i8> = x.iter().map(|x| x.wrapping_mul(3)).collect();
+        let mask: Vec<i8> = x.iter().map(|x| i8::from(x % 3 == 0)).collect();
+        // The source is y itself, so it is copied first.
+        let y: Vec<i8> = run(&integer::CAST, &[], n, &x, |plan, x, y| {
+            plan.step(Section::Decision, &integer::CAST, "copy", &[x, y], &[]);
+            let (mask, a) = (plan.table("mask", &[n], &mask), plan.table("a", &[n], &a));
+            plan.step(Section::Decision, &compare::SELECT_8, "select", &[mask, a, y], &[]);
+            let z = plan.tensor("z", Elem::I8, &[n]);
+            vec![y, z]
+        });
+        for (i, &y) in y.iter().enumerate() {
+            prop_assert_eq!(y, if mask[i] != 0 { a[i] } else { x[i] });
         }
     }
 

@@ -391,6 +391,8 @@ extern const oto_op OTO_OP_MAXIMUM_I32;
 extern const oto_op OTO_OP_MINIMUM_I32;
 extern const oto_op OTO_OP_CAST;
 extern const oto_op OTO_OP_DIV_I8;
+extern const oto_op OTO_OP_COMPARE_I8;
+extern const oto_op OTO_OP_SELECT_8;
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
 

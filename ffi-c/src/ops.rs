@@ -281,4 +281,6 @@ export! {
     OTO_OP_MINIMUM_I32 = net::integer::MINIMUM_I32;
     OTO_OP_CAST = net::integer::CAST;
     OTO_OP_DIV_I8 = net::div::DIV_I8;
+    OTO_OP_COMPARE_I8 = net::compare::COMPARE_I8;
+    OTO_OP_SELECT_8 = net::compare::SELECT_8;
 }

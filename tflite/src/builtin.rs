@@ -94,10 +94,20 @@ impl BuiltinOp {
     pub const ARG_MAX: Self = Self(56);
     /// The smaller of two elements.
     pub const MINIMUM: Self = Self(57);
+    /// `a < b`.
+    pub const LESS: Self = Self(58);
     /// `-x`.
     pub const NEG: Self = Self(59);
     /// Borders of a given value.
     pub const PADV2: Self = Self(60);
+    /// `a > b`.
+    pub const GREATER: Self = Self(61);
+    /// `a >= b`.
+    pub const GREATER_EQUAL: Self = Self(62);
+    /// `a <= b`.
+    pub const LESS_EQUAL: Self = Self(63);
+    /// Elements of one of two tensors, by a mask of their shape.
+    pub const SELECT: Self = Self(64);
     /// Part of a tensor, by first index and size.
     pub const SLICE: Self = Self(65);
     /// `sin(x)`.
@@ -108,6 +118,10 @@ impl BuiltinOp {
     pub const TILE: Self = Self(69);
     /// Adds a dimension of size one.
     pub const EXPAND_DIMS: Self = Self(70);
+    /// `a = b`.
+    pub const EQUAL: Self = Self(71);
+    /// `a != b`.
+    pub const NOT_EQUAL: Self = Self(72);
     /// `ln(x)`.
     pub const LOG: Self = Self(73);
     /// Sum over axes.
@@ -160,6 +174,8 @@ impl BuiltinOp {
     pub const QUANTIZE: Self = Self(114);
     /// `x * min(max(x + 3, 0), 6) / 6`.
     pub const HARD_SWISH: Self = Self(117);
+    /// Elements of one of two tensors, by a mask, with broadcasting.
+    pub const SELECT_V2: Self = Self(123);
     /// Matrix products.
     pub const BATCH_MATMUL: Self = Self(126);
     /// Runs another subgraph before the first run.

@@ -31,9 +31,8 @@ pub fn hint(code: &OpCode) -> &'static str {
         "POW" | "FLOOR_DIV" | "FLOOR_MOD" | "ATAN2" => {
             "multiply by a constant instead, or do the division in the feature block"
         }
-        "LESS" | "GREATER" | "GREATER_EQUAL" | "LESS_EQUAL" | "EQUAL" | "NOT_EQUAL" | "SELECT"
-        | "SELECT_V2" | "LOGICAL_AND" | "LOGICAL_OR" | "LOGICAL_NOT" | "WHERE" => {
-            "comparisons are not run: use Maximum, Minimum or ReLU, and compare scores in the decide block"
+        "LOGICAL_AND" | "LOGICAL_OR" | "LOGICAL_NOT" | "WHERE" => {
+            "masks are not combined: use Maximum, Minimum or ReLU, and compare scores in the decide block"
         }
         "GATHER_ND" | "SCATTER_ND" | "ONE_HOT" | "EMBEDDING_LOOKUP" | "REVERSE_SEQUENCE" => {
             "use Gather with constant indices, or Reshape and slices"

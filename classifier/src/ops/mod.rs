@@ -3,6 +3,7 @@
 pub mod add;
 pub mod anomaly;
 pub mod batch_matmul;
+pub mod compare;
 pub mod conv;
 pub mod decide;
 pub mod depthwise;

@@ -18,6 +18,7 @@
 //! | `resize` | images of another size |
 //! | `movement` | operators that only move elements |
 //! | `signal` | TensorFlow Lite Micro's operators in front of a network |
+//! | `compare` | comparisons and masks |
 //! | `batches` | blocks of pixels as batches |
 //! | `convert` | between number formats |
 //! | `macs` | how much a network computes |
@@ -25,6 +26,7 @@
 //! | [`verify`] | the device's plan against the interpreter, layer by layer |
 
 mod batches;
+mod compare;
 mod convert;
 mod dense;
 mod elementwise;
@@ -372,6 +374,10 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "DEPTH_TO_SPACE" => movement::blocks(node, false),
         "SPACE_TO_BATCH_ND" => batches::space_to_batch(node),
         "BATCH_TO_SPACE_ND" => batches::batch_to_space(node),
+        "EQUAL" | "NOT_EQUAL" | "GREATER" | "GREATER_EQUAL" | "LESS" | "LESS_EQUAL" => {
+            compare::compare(node, name)
+        }
+        "SELECT" | "SELECT_V2" => compare::select(node),
         "ARG_MAX" => reduce::arg_extreme(node, true),
         "ARG_MIN" => reduce::arg_extreme(node, false),
         "RESIZE_NEAREST_NEIGHBOR" => resize::nearest(node),

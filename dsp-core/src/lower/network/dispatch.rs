@@ -1,6 +1,7 @@
 //! Which part of the lowering takes which operator.
 
 use super::Lowering;
+use super::compare::relation;
 use otolith_tflite::{Activation, BuiltinOp, OpCode, Operator, Options, hint};
 
 impl Lowering<'_, '_> {
@@ -125,7 +126,11 @@ impl Lowering<'_, '_> {
                     half_pixel_centers,
                 },
             ) => self.resize_bilinear(name, op, align_corners, half_pixel_centers),
-            _ => self.unary(name, op, code),
+            (BuiltinOp::SELECT | BuiltinOp::SELECT_V2, _) => self.choose(name, op),
+            _ => match relation(code) {
+                Some(relation) => self.compare(name, op, relation),
+                None => self.unary(name, op, code),
+            },
         }
     }
 }

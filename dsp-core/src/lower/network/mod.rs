@@ -7,6 +7,7 @@
 
 mod batches;
 mod boundary;
+mod compare;
 mod dispatch;
 mod elementwise;
 mod fold;
@@ -180,7 +181,8 @@ fn append(
 /// The element type of a plan's tensor, if plans have it.
 fn elem(dtype: DType) -> Option<Elem> {
     Some(match dtype {
-        DType::I8 => Elem::I8,
+        // Truth values are bytes, 0 or 1.
+        DType::I8 | DType::Bool => Elem::I8,
         DType::U8 => Elem::U8,
         DType::I16 => Elem::I16,
         DType::I32 => Elem::I32,
@@ -188,7 +190,7 @@ fn elem(dtype: DType) -> Option<Elem> {
         DType::U32 => Elem::U32,
         DType::I64 => Elem::I64,
         DType::U64 => Elem::U64,
-        DType::Bool | DType::Other(_) => return None,
+        DType::Other(_) => return None,
     })
 }
 
