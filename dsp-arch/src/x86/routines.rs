@@ -50,7 +50,12 @@ fn dots(groups: [&[u32]; 4], acts: &[u32]) -> [__m256i; 2] {
     let (mut both, mut odd) = ([zero; 4], [zero; 4]);
     // An absent group is another one once more; its sums are not used.
     let [first, ..] = groups;
-    let groups = groups.map(|group| if group.is_empty() { first } else { group });
+    let mut groups = groups;
+    for group in &mut groups {
+        if group.is_empty() {
+            *group = first;
+        }
+    }
     if groups.iter().any(|group| group.len() != 2 * acts.len()) {
         return [zero; 2];
     }
