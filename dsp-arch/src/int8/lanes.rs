@@ -12,7 +12,7 @@ use super::{Channel, DEPTHWISE_3X3_RECORD, March, Packed, Sign, TAPS_27, Window}
 pub(super) use super::planes::depthwise_3x3_lines;
 #[cfg_attr(test, allow(unused_imports))]
 pub(super) use portable::{
-    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gemv, gemv_sums, sums,
+    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gather1_27, gemv, gemv_sums, sums,
 };
 
 /// Values of two windows in one word.
@@ -160,5 +160,5 @@ pub(super) fn depthwise_3x3_march(
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
 ) {
-    march_by(march, planes, record, output, requantise);
+    let _fits = march_by(march, planes, record, output, requantise);
 }

@@ -139,7 +139,7 @@ pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) -> Option
 #[inline]
 pub fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) -> Option<()> {
     window.holds(3, 9)?;
-    portable::gather1_27(window, acts);
+    target::gather1_27(window, acts);
     Some(())
 }
 
