@@ -93,23 +93,33 @@ pub(super) fn depthwise_3x3_lines(
     }
 }
 
-/// The doubled weights of a line of the kernel, `w0 w1 w1 w2`.
-type Weights = [i16; 4];
+/// The halves of a word as numbers. The smallest cores cannot extend a half that they load.
+#[inline(always)]
+fn split(word: &u32) -> [i32; 2] {
+    if cfg!(otolith_core = "small") {
+        return [i32::from(*word as i16), *word as i32 >> 16];
+    }
+    match halves(core::slice::from_ref(word)) {
+        [low, high] => [i32::from(*low), i32::from(*high)],
+        _ => [0; 2],
+    }
+}
 
-/// Adds a line of the kernel to two outputs that see `values` of a line, the second one from value `STRIDE` on.
+/// Adds a line of the kernel, whose doubled weights are `(w0, w1)` and `(w1, w2)`, to two outputs that see
+/// `values` of a line, the second one from value `STRIDE` on.
 #[inline(always)]
 fn add_line<const STRIDE: usize>(
     even: &mut i32,
     odd: &mut i32,
-    [w0, w1, _, w2]: &Weights,
-    values: &[[i16; 2]],
+    [low, high]: &[u32; 2],
+    values: &[u32],
 ) -> Option<()> {
-    let (w0, w1, w2) = (i32::from(*w0), i32::from(*w1), i32::from(*w2));
-    let [[a, b], [c, d]] = values.first_chunk()?;
-    let (x0, x1, x2, x3) = (i32::from(*a), i32::from(*b), i32::from(*c), i32::from(*d));
-    let (y0, y1, y2) = match STRIDE {
-        1 => (x1, x2, x3),
-        _ => (x2, x3, i32::from(values.get(2)?[0])),
+    let ([w0, w1], [_, w2]) = (split(low), split(high));
+    let [first, second] = values.first_chunk()?;
+    let ([x0, x1], [x2, x3]) = (split(first), split(second));
+    let [y0, y1, y2] = match STRIDE {
+        1 => [x1, x2, x3],
+        _ => [x2, x3, split(values.get(2)?)[0]],
     };
     *even = even.wrapping_add(x0 * w0).wrapping_add(x1 * w1);
     *odd = odd.wrapping_add(y0 * w0).wrapping_add(y1 * w1);
@@ -123,19 +133,19 @@ fn add_line<const STRIDE: usize>(
 /// too short.
 #[inline(always)]
 fn line<const STRIDE: usize>(
-    [mut x, mut y, mut z]: [&[[i16; 2]]; 3],
+    [mut x, mut y, mut z]: [&[u32]; 3],
     record: &[u32; 10],
     mut to: &mut [i8],
     pixel: usize,
     requantise: impl Fn(i32, &Channel) -> i8,
 ) -> Option<()> {
-    let &[.., bias2, m, constant, shift] = record;
-    let channel = [bias2 as i32, m as i32, constant as i32, shift as i32];
-    let [wx, wy, wz, ..] = halves(record).as_chunks().0 else {
+    let [weights @ .., bias2, m, constant, shift] = record;
+    let channel = [*bias2 as i32, *m as i32, *constant as i32, *shift as i32];
+    let [wx, wy, wz] = weights.as_chunks().0 else {
         return None;
     };
     while !to.is_empty() {
-        let (mut even, mut odd) = (bias2 as i32, bias2 as i32);
+        let (mut even, mut odd) = (*bias2 as i32, *bias2 as i32);
         add_line::<STRIDE>(&mut even, &mut odd, wx, x)?;
         add_line::<STRIDE>(&mut even, &mut odd, wy, y)?;
         add_line::<STRIDE>(&mut even, &mut odd, wz, z)?;
@@ -167,10 +177,7 @@ pub(super) fn march_by(
         let plane = planes.get(c * march.plane..)?;
         for i in 0..march.count {
             let down = i * march.stride * march.words;
-            let values = |start: usize| {
-                let words = plane.get(start + down..)?.get(..march.words)?;
-                Some(halves(words).as_chunks::<2>().0)
-            };
+            let values = |start: usize| plane.get(start + down..)?.get(..march.words);
             let [x, y, z] = march.lines;
             let lines = [values(x)?, values(y)?, values(z)?];
             let to = output.get_mut(i * march.line + c..)?.get_mut(..len)?;
