@@ -139,7 +139,7 @@ pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) -> Option
 #[inline]
 pub fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) -> Option<()> {
     window.holds(3, 9)?;
-    portable::gather1_27(window, acts);
+    target::gather1_27(window, acts);
     Some(())
 }
 
@@ -166,12 +166,12 @@ impl Packed<'_> {
 }
 
 /// All channels of the two windows in `acts`, into the fronts of `outputs`. `None` when the lengths do
-/// not fit together or there are fewer than two pairs of taps.
+/// not fit together, the number of pairs is odd, or there are no taps.
 #[inline]
 pub fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) -> Option<()> {
     let pairs = acts.len() / 2;
     let groups = packed.groups(pairs)?;
-    if pairs < 2 || !acts.len().is_multiple_of(2) || outputs.iter().any(|o| o.len() < 4 * groups) {
+    if pairs < 2 || !acts.len().is_multiple_of(4) || outputs.iter().any(|o| o.len() < 4 * groups) {
         return None;
     }
     target::gemm2(packed, acts, outputs);

@@ -7,8 +7,8 @@ use crate::int8::{Linear, Packed, Sign, Taps, portable};
 use core::arch::x86_64::*;
 
 pub(crate) use portable::{
-    depthwise_3x3_lines, depthwise_3x3_march, depthwise_3x3_weights, gather1, gather2, gather2_27,
-    gemm2,
+    depthwise_3x3_lines, depthwise_3x3_march, depthwise_3x3_weights, gather1, gather1_27, gather2,
+    gather2_27, gemm2,
 };
 
 /// See [`crate::int8::gemv`].
