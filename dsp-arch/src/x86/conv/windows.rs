@@ -198,13 +198,14 @@ fn narrow_window(
 
 /// [`window_27`] of `n` windows from output pixel `from` on, all of which lie in the image.
 #[target_feature(enable = "avx2")]
-fn windows_27(
+fn windows_27<'i>(
     conv: &Conv<'_>,
-    image: &[i8],
+    image: &'i [i8],
     from: usize,
     n: usize,
     mut to: &mut [MaybeUninit<u32>],
 ) {
+    const NOTHING: [i8; 9] = [0; 9];
     let out_w = conv.output[1].max(1);
     let line = 3 * conv.input[1];
     let (mut oy, mut ox, mut left) = (from / out_w, from % out_w, n);
@@ -217,12 +218,9 @@ fn windows_27(
         let (a, b, c) = (row(0), row(1), row(2));
         for i in 0..run {
             let at = 3 * conv.stride[1] * i;
-            if let Some(a) = a.get(at..).and_then(|a| a.first_chunk())
-                && let Some(b) = b.get(at..).and_then(|b| b.first_chunk())
-                && let Some(c) = c.get(at..).and_then(|c| c.first_chunk())
-            {
-                nine_words([a, b, c], &mut to);
-            }
+            let nine = |row: &'i [i8]| row.get(at..).and_then(|row| row.first_chunk());
+            let rows = [nine(a), nine(b), nine(c)];
+            nine_words(rows.map(|row| row.unwrap_or(&NOTHING)), &mut to);
         }
         left -= run;
         (oy, ox) = (oy + 1, 0);
