@@ -1,7 +1,9 @@
 //! `DEPTHWISE_3X3_PACKED_I8`.
 
 use super::{MISFIT, Memory, channels, check_channels, clamp, memory_one, sign};
-use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use crate::params::{
+    I8_MAX, I8_MIN, MAX_DIM, expect_apart, expect_count, expect_i8, expect_i8_output, size,
+};
 use otolith_dsp_arch::int8::layer::{self, Memory as _};
 use otolith_dsp_arch::int8::{self, Channel, DEPTHWISE_3X3_RECORD, Lines, March, Weights3x3};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
@@ -71,11 +73,12 @@ struct Way {
     stride: usize,
     /// Words of a line in a plane.
     words: usize,
-    /// Lines that all outputs see.
-    lines: usize,
+    /// Lines for which there is room: a ring of three and one of padding, or all that outputs see.
+    kept: usize,
 }
 
 impl Params {
+    #[inline(never)]
     fn way(&self) -> Way {
         let rows = [self.in_h, self.out_h, self.pad_top].map(size);
         let columns = [self.in_w, self.out_w, self.pad_left].map(size);
@@ -85,6 +88,10 @@ impl Params {
         };
         let ([in_m, out_m, pad_m], [in_l, out_l, pad_l]) = (march, across);
         let stride = size(self.stride);
+        let kept = match self.ring {
+            1 => 4,
+            _ => out_l.saturating_sub(1) * stride + 3,
+        };
         Way {
             in_m,
             in_l,
@@ -94,7 +101,7 @@ impl Params {
             pad_l,
             stride,
             words: stride * out_m.div_ceil(2) + 1,
-            lines: out_l.saturating_sub(1) * stride + 3,
+            kept,
         }
     }
 }
@@ -102,8 +109,7 @@ impl Params {
 /// Words of scratch for these parameters.
 pub fn scratch_len(p: &Params) -> usize {
     let way = p.way();
-    let lines = if p.ring == 1 { 4 } else { way.lines };
-    DEPTHWISE_3X3_RECORD.saturating_add(lines.saturating_mul(way.words).saturating_mul(4))
+    DEPTHWISE_3X3_RECORD + 4 * way.kept * way.words
 }
 
 /// Whether the output may start where the input starts: nothing is written over before it is read. Lines that
@@ -120,26 +126,21 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     let p = Params::checked(step)?;
     let way = p.way();
     // Padding behind is what the kernel reaches over the end, and never a whole kernel.
-    let axis = |input: usize, output: usize, pad: usize| {
-        let last = (output - 1) * way.stride;
-        last < input + pad
-    };
+    let outside =
+        |input: usize, output: usize, pad: usize| (output - 1) * way.stride >= input + pad;
     if p.channels % 4 != 0 || way.out_m < 2 {
         return Err(Fault::BadParam { param: 2 });
     }
-    if !axis(way.in_m, way.out_m, way.pad_m) || !axis(way.in_l, way.out_l, way.pad_l) {
+    if outside(way.in_m, way.out_m, way.pad_m) || outside(way.in_l, way.out_l, way.pad_l) {
         return Err(Fault::BadParam { param: 3 });
     }
-    expect_count(step.count_of::<i8>(0)?, &[p.in_h, p.in_w, p.channels], 0)?;
+    expect_i8(step, 0, &[p.in_h, p.in_w, p.channels])?;
     expect_count(step.table::<u32>(1)?.len(), &[p.channels, 3], 1)?;
     check_channels(step, 2, size(p.channels))?;
-    if step.count_of_output::<u32>(3)? != scratch_len(&p) {
-        return Err(Fault::WrongLength { operand: 3 });
-    }
-    let output = [p.out_h, p.out_w, p.channels];
-    expect_count(step.count_of_output::<i8>(4)?, &output, 4)?;
-    step.expect_disjoint(0, 3)?;
-    step.expect_disjoint(3, 4)?;
+    let scratch = scratch_len(&p);
+    expect_count(step.count_of_output::<u32>(3)?, &[scratch as i32], 3)?;
+    expect_i8_output(step, 4, &[p.out_h, p.out_w, p.channels])?;
+    expect_apart(step, &[[0, 3], [3, 4]])?;
     if !(may_share(&p) && step.starts_together(0, 4)?) {
         step.expect_disjoint(0, 4)?;
     }
@@ -190,7 +191,6 @@ pub(super) fn depthwise(
         0 => [n, in_row, n, out_row],
         _ => [in_row, n, out_row, n],
     };
-    let kept = if p.ring == 1 { 4 } else { way.lines };
     let lines = Lines {
         pixel: step,
         // The last pixels may be out of every kernel's reach.
@@ -199,69 +199,54 @@ pub(super) fn depthwise(
         words: way.words,
         padding: p.input_zero_point as i8,
         line,
-        plane: kept * way.words,
+        plane: way.kept * way.words,
     };
-    let march = March {
-        lines: [0, way.words, 2 * way.words],
+    let ring = p.ring == 1;
+    // Lines of outputs that are computed at once.
+    let count = if ring { 1 } else { way.out_l };
+    let mut march = March {
+        lines: [0; 3],
         words: way.words,
         plane: lines.plane,
         stride: way.stride,
         outputs: way.out_m,
-        count: way.out_l,
+        count,
         pixel: out_step,
         line: out_line,
         sign: sign(p.saturates),
     };
     let padding = i16::from(p.input_zero_point as i8) as u16;
-    let padding = u32::from(padding) << 16 | u32::from(padding);
-    planes.fill(padding);
+    planes.fill(u32::from(padding) << 16 | u32::from(padding));
     for (block, (weights, channels)) in weights.iter().zip(channels).enumerate() {
         int8::depthwise_3x3_weights(weights, channels, record);
-        let (at, planes) = (4 * block, &mut *planes);
-        if p.ring == 1 {
-            ring(&way, lines, march, at, memory, planes, record)?;
-        } else {
-            let count = way.in_l.min(way.lines - way.pad_l);
-            let input = memory.input().get(at..)?;
-            int8::depthwise_3x3_lines(&lines, input, count, planes, way.pad_l * way.words)?;
-            let output = memory.output().get_mut(at..)?;
-            int8::depthwise_3x3_march(&march, planes, record, output)?;
-        }
-    }
-    Some(())
-}
-
-/// Line by line, with three lines of the input and one of padding in the planes.
-#[inline(never)]
-fn ring(
-    way: &Way,
-    lines: Lines,
-    march: March,
-    at: usize,
-    memory: &mut Memory<'_>,
-    planes: &mut [u32],
-    record: &[u32; DEPTHWISE_3X3_RECORD],
-) -> Option<()> {
-    let mut march = March { count: 1, ..march };
-    let mut next = 0;
-    for y in 0..way.out_l {
-        let mut places = [3; 3];
-        for (i, place) in places.iter_mut().enumerate() {
-            let line = (y * way.stride + i).checked_sub(way.pad_l);
-            let Some(line) = line.filter(|&line| line < way.in_l) else {
-                continue;
-            };
-            // Each line has the place of the one three before it.
-            *place = line % 3;
-            while next <= line {
-                let input = memory.input().get(at + next * lines.line..)?;
-                int8::depthwise_3x3_lines(&lines, input, 1, planes, next % 3 * way.words)?;
-                next += 1;
+        let (mut next, mut y) = (0, 0);
+        while y < way.out_l {
+            // A ring holds three lines of the input, each in the place of the one three before it, and one of
+            // padding; else each line has its own place, and lines of padding are there already.
+            let first = y * way.stride;
+            let end = (first + (count - 1) * way.stride + 3 - way.pad_l).min(way.in_l);
+            while next < end {
+                let (n, place) = match ring {
+                    true => (1, next % 3),
+                    false => (end, way.pad_l),
+                };
+                let input = memory.input().get(4 * block + next * line..)?;
+                int8::depthwise_3x3_lines(&lines, input, n, planes, place * way.words)?;
+                next += n;
             }
+            for (i, start) in march.lines.iter_mut().enumerate() {
+                let seen = first + i;
+                let place = match (ring, seen.checked_sub(way.pad_l)) {
+                    (false, _) => seen,
+                    (true, Some(line)) if line < way.in_l => line % 3,
+                    (true, _) => 3,
+                };
+                *start = place * way.words;
+            }
+            let output = memory.output().get_mut(4 * block + y * out_line..)?;
+            int8::depthwise_3x3_march(&march, planes, record, output)?;
+            y += count;
         }
-        march.lines = places.map(|place| place * way.words);
-        let output = memory.output().get_mut(at + y * march.line..)?;
-        int8::depthwise_3x3_march(&march, planes, record, output)?;
     }
     Some(())
 }
