@@ -105,8 +105,8 @@ pub(crate) fn expect_apart(step: &Step<'_>, pairs: &[[u8; 2]]) -> Result<(), Fau
     Ok(())
 }
 
-/// A checked parameter as a size; 0 for a negative number, which the check excludes.
+/// A checked parameter as a size. The check excludes negative numbers; they would be sizes of no memory.
 #[inline(always)]
 pub(crate) fn size(x: i32) -> usize {
-    usize::try_from(x).unwrap_or(0)
+    x as u32 as usize
 }

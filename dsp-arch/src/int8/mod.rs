@@ -26,6 +26,7 @@
 
 #[cfg(otolith_arm_dsp)]
 mod arm;
+mod depthwise;
 #[cfg(not(otolith_arm_dsp))]
 mod each;
 #[cfg(any(test, otolith_core = "small"))]
@@ -40,6 +41,7 @@ mod scalar;
 pub(crate) mod tests;
 mod windows;
 
+pub use depthwise::{Depthwise, depthwise_3x3};
 pub use windows::{Windows, conv};
 
 #[cfg(target_arch = "x86_64")]

@@ -201,10 +201,7 @@ pub(super) fn image(
     acts: &mut [u32],
     border: &mut [i8],
 ) -> Option<()> {
-    let (input, output) = match memory {
-        Memory::Apart(input, output) => (Some(*input), &mut **output),
-        Memory::Together { bytes, .. } => (None, &mut **bytes),
-    };
+    let (input, output) = memory.parts();
     let [out_h, out_w, out_c] = [p.out_h, p.out_w, p.out_c].map(size);
     let [row_bytes, rows] = [p.row_bytes, p.kernel_h].map(size);
     let mut area = Area {

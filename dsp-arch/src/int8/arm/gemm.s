@@ -76,9 +76,9 @@ otolith_dsp_arch_conv:
   ldr r1, [r0, #4]
   ldr r3, [r0, #12]
   ldrd r6, r7, [r0, #24]
-  @ The first pair of taps is peeled; the others enter a loop of four, 48 bytes each.
+  @ The first pair of taps is peeled; the others enter a loop of eight, 48 bytes each.
   rsb r7, r7, #1
-  and r7, r7, #3
+  and r7, r7, #7
   add r7, r7, r7, lsl #1
   adr.w r8, 4f
   add r7, r8, r7, lsl #4
@@ -154,7 +154,7 @@ otolith_dsp_arch_conv:
   ldr pc, [sp, #24]
 .p2align 2
 4:
-.rept 4
+.rept 8
   OTO_TAPS2 0
 .endr
   ldr r12, [sp, #20]
