@@ -56,7 +56,7 @@ fn tile<const SECOND: bool>(weights: &[[u32; 2]], acts: &[[u32; 2]]) -> [[i32; 2
     [doubled(x_both, x_odd), doubled(y_both, y_odd)]
 }
 
-/// See [`super::gemm2`].
+/// See [`super::portable::gemm2`].
 pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
     let (acts, _) = acts.as_chunks::<2>();
     let (mut weights, _) = packed.weights.as_chunks::<2>();
@@ -96,7 +96,7 @@ fn dots(weights: &[[i16; 4]], acts: &[[i16; 2]]) -> [i32; 4] {
     [first, first_odd, second, second_odd]
 }
 
-/// See [`super::gemv`].
+/// See [`super::portable::gemv`].
 pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
     let (acts, _) = halves(acts).as_chunks::<2>();
     let (mut weights, _) = halves(packed.weights).as_chunks::<4>();
