@@ -11,7 +11,7 @@ pub(crate) use portable::{
     gather2_27, gemm2,
 };
 
-/// See [`crate::int8::gemv`].
+/// See [`portable::gemv`].
 pub(crate) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
     if super::available() {
         // SAFETY: the processor has AVX2.

@@ -227,7 +227,7 @@ fn windows_27<'i>(
     }
 }
 
-/// A window of 3 x 3 pixels of three channels, its taps as [`crate::int8::gather2_27`] leaves
+/// A window of 3 x 3 pixels of three channels, its taps as [`crate::int8::portable::gather2_27`] leaves
 /// them.
 #[inline]
 #[target_feature(enable = "avx2")]
