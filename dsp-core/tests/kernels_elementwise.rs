@@ -390,7 +390,8 @@ proptest! {
         let powers: Vec<f64> = x.iter().map(|&x| exp(scale * (f64::from(x) - most))).collect();
         let sum: f64 = powers.iter().sum();
         for (&y, power) in y.iter().zip(powers) {
-            near(y.into(), 32768.0 * power / sum, INT16, 12.0)?;
+            // Interpolated exponentials are off by up to 5e-5, the reciprocal by as much.
+            near(y.into(), 32768.0 * power / sum, INT16, 24.0)?;
         }
     }
 }

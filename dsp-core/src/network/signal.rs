@@ -198,7 +198,7 @@ fn energy<F: Real>(node: &Node<'_, F>) -> Result<Vec<i64>, String> {
 
 fn filter_bank<F: Real>(node: &Node<'_, F>) -> Result<Vec<i64>, String> {
     let energies = node.integers(0)?;
-    let [rising, falling, bins, weights, lengths] = [1, 2, 3, 4, 5].map(|i| int16(node, i));
+    let [falling, rising, bins, weights, lengths] = [1, 2, 3, 4, 5].map(|i| int16(node, i));
     let (rising, falling) = (rising?, falling?);
     let runs = bins?.iter().zip(weights?).zip(lengths?);
     let sums = |table: &[i64], bin: i64, weight: i64, len: i64| -> Result<i64, String> {

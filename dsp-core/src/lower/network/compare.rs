@@ -1,6 +1,5 @@
 //! Comparisons, and the choice between two tensors.
 
-use super::elementwise::geometry;
 use super::movement::{CopyAxis, strides};
 use super::multiplier::Multiplier;
 use super::windows::{only_int8, shapes};
@@ -54,8 +53,7 @@ impl Lowering<'_, '_> {
             b_shift,
             relation: relation as i32,
         };
-        let params = [geometry([a, b, output])?, params.encode().to_vec()].concat();
-        self.combine(name, op, &compare::COMPARE_I8, &params)
+        self.combine(name, op, &compare::COMPARE_I8, &params.encode())
     }
 
     /// SELECT and SELECT_V2: the second input where the first one is true, else the third.

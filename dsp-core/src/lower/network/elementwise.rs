@@ -13,7 +13,7 @@ use otolith_tflite::{Activation, Operator, Tensor};
 const TOO_SMALL: &str = "the output's scale is too small for its inputs'";
 
 /// The parameters that all operators on two tensors begin with.
-pub(super) fn geometry([a, b, output]: [&Tensor; 3]) -> Result<Vec<u32>, String> {
+fn geometry([a, b, output]: [&Tensor; 3]) -> Result<Vec<u32>, String> {
     let Broadcast { dims, a: sa, b: sb } =
         Broadcast::new(&a.shape, &b.shape, &output.shape).ok_or_else(|| shapes(&[a, b, output]))?;
     let [d0, d1, d2, d3, d4] = dims;

@@ -1,7 +1,6 @@
 //! Layers on plain integers, which have no scale.
 
 use super::Lowering;
-use super::elementwise::geometry;
 use super::windows::shapes;
 use otolith_classifier::ops::integer;
 use otolith_tflite::{Activation, BuiltinOp, DType, Operator, Options, Tensor};
@@ -33,8 +32,7 @@ impl Lowering<'_, '_> {
             return None;
         }
         Some(match activation {
-            Activation::None => geometry([tensors[0], tensors[1], self.result(op)])
-                .and_then(|geometry| self.combine(name, op, kernel, &geometry)),
+            Activation::None => self.combine(name, op, kernel, &[]),
             other => Err(format!(
                 "the fused activation {other:?} is not run on int32: use Maximum"
             )),

@@ -159,7 +159,7 @@ impl Lowering<'_, '_> {
             .map(|i| int16(self.tensor(op, i)?, "filters"))
             .into_iter()
             .collect::<Result<Vec<_>, _>>()?;
-        let [rising, falling, bins, weights, lengths] = tables.as_slice() else {
+        let [falling, rising, bins, weights, lengths] = tables.as_slice() else {
             return Err("its filters are missing".into());
         };
         let fits = output.n_elements() == bands
@@ -182,7 +182,7 @@ impl Lowering<'_, '_> {
             return Err("its filters leave the spectrum, or have negative weights".into());
         }
         let x = self.input(op, 0)?;
-        let (rising, falling) = (self.input(op, 1)?, self.input(op, 2)?);
+        let (falling, rising) = (self.input(op, 1)?, self.input(op, 2)?);
         let starts = [bins.as_slice(), weights, lengths].concat();
         let starts = self
             .plan
