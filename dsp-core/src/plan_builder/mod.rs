@@ -18,6 +18,7 @@ use otolith_dsp_nostd::format::{Elem, Element, NONE, Numeric, Section, align_up}
 
 pub use bytes::PlanBytes;
 pub use notes::{Format, PlanNotes, StageFormat};
+pub use planner::ArenaUse;
 pub use strip::strip_info;
 
 /// A tensor of the plan that is being built.

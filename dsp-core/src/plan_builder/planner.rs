@@ -4,8 +4,10 @@
 //! step that names them to the last, and two whose lives meet must not overlap. Several greedy
 //! orders are tried (largest first is the classic one: Pisarchyk and Lee, "Efficient Memory
 //! Management for Deep Neural Net Inference", 2020) and the smallest layout is kept.
+//!
+//! No layout can be smaller than what is alive together at some step: [`ArenaUse`] states both.
 
-use super::{Kind, PlanBuilder, TensorId};
+use super::{Kind, PlanBuilder, Tensor, TensorId};
 use otolith_dsp_nostd::format::{ARENA_ALIGN, align_up};
 use std::cmp::Reverse;
 use std::ops::RangeInclusive;
@@ -20,55 +22,122 @@ pub(super) struct Layout {
     pub(super) arena_len: usize,
 }
 
-/// Bytes that are alive for some steps: a tensor, or several that start at the same byte.
+/// Tensors that start at the same byte.
 #[derive(Clone)]
 struct Block {
     tensors: Vec<usize>,
-    bytes: usize,
     align: usize,
+    parts: Vec<Part>,
+    /// Whether it is filled before the first step or read after the last.
+    is_boundary: bool,
+}
+
+/// Bytes of a block that are alive for some steps.
+#[derive(Clone)]
+struct Part {
+    bytes: usize,
     life: RangeInclusive<usize>,
 }
 
-pub(super) fn lay_out(plan: &PlanBuilder) -> Layout {
-    let lives = lives(plan);
-    let mut offsets = vec![0u32; plan.tensors.len()];
-    let mut state_len = 0;
-    let mut blocks = Vec::new();
-    for (index, tensor) in plan.tensors.iter().enumerate() {
-        // Whole words: word-wise kernels may then run over a tensor's end without harm.
-        let align = tensor.elem.size().max(4);
-        match (&tensor.kind, &lives[index]) {
-            (Kind::Temporary, Life::Steps(life)) => blocks.push(Block {
-                tensors: vec![index],
-                bytes: align_up(tensor.bytes(), 4),
-                align,
-                life: life.clone(),
-            }),
-            (Kind::State, Life::Steps(life)) if is_spent(plan, index) => blocks.push(Block {
-                tensors: vec![index],
-                bytes: align_up(tensor.bytes(), 4),
-                align,
-                // Samples arrive before the first step.
-                life: 0..=*life.end(),
-            }),
-            (Kind::State, _) | (Kind::Temporary, Life::Forever) => {
-                state_len = align_up(state_len, align);
-                offsets[index] = state_len as u32;
-                state_len += align_up(tensor.bytes(), 4);
-            }
-            _ => {}
+impl Part {
+    fn meets(&self, other: &Self) -> bool {
+        self.life.start() <= other.life.end() && other.life.start() <= self.life.end()
+    }
+}
+
+impl Block {
+    fn of(index: usize, tensor: &Tensor, life: RangeInclusive<usize>, is_boundary: bool) -> Self {
+        let bytes = align_up(tensor.bytes(), 4);
+        Self {
+            tensors: vec![index],
+            align: align_of(tensor),
+            parts: vec![Part { bytes, life }],
+            is_boundary,
         }
     }
-    let state_len = align_up(state_len, ARENA_ALIGN);
-    let (places, temporary_len) = best(&blocks, &shares(plan, &lives));
-    for (tensor, offset) in places {
-        offsets[tensor] = (state_len + offset) as u32;
+
+    /// Most bytes that it ever has.
+    fn bytes(&self) -> usize {
+        let bytes = self.parts.iter().map(|part| part.bytes);
+        bytes.max().unwrap_or_default()
     }
-    Layout {
-        offsets,
-        state_len,
-        arena_len: state_len + temporary_len,
+
+    fn bytes_at(&self, at: usize) -> usize {
+        let alive = self.parts.iter().filter(|part| part.life.contains(&at));
+        alive.map(|part| part.bytes).max().unwrap_or_default()
     }
+
+    fn life(&self) -> RangeInclusive<usize> {
+        let starts = self.parts.iter().map(|part| *part.life.start());
+        let ends = self.parts.iter().map(|part| *part.life.end());
+        starts.min().unwrap_or_default()..=ends.max().unwrap_or_default()
+    }
+}
+
+/// Whole words: word-wise kernels may then run over a tensor's end without harm.
+fn align_of(tensor: &Tensor) -> usize {
+    tensor.elem.size().max(4)
+}
+
+/// What is to be laid out: state has its place already.
+struct Drawn {
+    /// Places of state by tensor.
+    offsets: Vec<u32>,
+    state_len: usize,
+    blocks: Vec<Block>,
+    shares: Vec<[usize; 2]>,
+}
+
+impl Drawn {
+    fn new(plan: &PlanBuilder) -> Self {
+        let lives = lives(plan);
+        let last = plan.all_steps().count();
+        let mut offsets = vec![0u32; plan.tensors.len()];
+        let mut state_len = 0;
+        let mut blocks = Vec::new();
+        for (index, tensor) in plan.tensors.iter().enumerate() {
+            match (&tensor.kind, &lives[index]) {
+                (Kind::Temporary, Life::Steps(life)) => {
+                    let is_boundary = *life.end() == last;
+                    blocks.push(Block::of(index, tensor, life.clone(), is_boundary));
+                }
+                // Samples arrive before the first step.
+                (Kind::State, Life::Steps(life)) if is_spent(plan, index) => {
+                    blocks.push(Block::of(index, tensor, 0..=*life.end(), true));
+                }
+                (Kind::State, _) | (Kind::Temporary, Life::Forever) => {
+                    state_len = align_up(state_len, align_of(tensor));
+                    offsets[index] = state_len as u32;
+                    state_len += align_up(tensor.bytes(), 4);
+                }
+                _ => {}
+            }
+        }
+        let shares = shares(plan, &lives);
+        Self {
+            offsets,
+            state_len: align_up(state_len, ARENA_ALIGN),
+            blocks,
+            shares,
+        }
+    }
+
+    fn lay_out(&self) -> Layout {
+        let (places, temporary_len) = best(&self.blocks, &self.shares);
+        let mut offsets = self.offsets.clone();
+        for (tensor, offset) in places {
+            offsets[tensor] = (self.state_len + offset) as u32;
+        }
+        Layout {
+            offsets,
+            state_len: self.state_len,
+            arena_len: self.state_len + temporary_len,
+        }
+    }
+}
+
+pub(super) fn lay_out(plan: &PlanBuilder) -> Layout {
+    Drawn::new(plan).lay_out()
 }
 
 /// Whether `index` is a source window that only the decision section reads and that is filled anew for every
@@ -108,6 +177,56 @@ fn shares(plan: &PlanBuilder, lives: &[Life]) -> Vec<[usize; 2]> {
         }
     }
     pairs
+}
+
+/// What the arena of a plan holds, and how small any arena of these steps could be.
+///
+/// A tensor that one step names and no other, such as the scratch of a kernel, belongs to the
+/// steps, not to what is computed; the two bounds are without and with it. An output that its
+/// operator may write over its input counts once. All sizes are in bytes, rounded up to whole
+/// words as tensors are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArenaUse {
+    /// The arena.
+    pub arena: usize,
+    /// What keeps its contents between pushes, which is part of the arena.
+    pub state: usize,
+    /// Largest sum of state and activations at one step, without scratch.
+    pub activations: usize,
+    /// Largest sum of state, activations and scratch at one step.
+    pub live: usize,
+    /// Name of the step with that sum.
+    pub step: String,
+}
+
+pub(super) fn arena_use(plan: &PlanBuilder) -> ArenaUse {
+    let drawn = Drawn::new(plan);
+    let steps: Vec<&str> = plan.all_steps().map(|step| step.name.as_str()).collect();
+    let alive = |at: usize, scratch: bool| -> usize {
+        let counted = |block: &&Block| {
+            let life = block.life();
+            scratch || block.is_boundary || life.start() != life.end()
+        };
+        let bytes = drawn.blocks.iter().filter(counted).map(|b| b.bytes_at(at));
+        // Of a pair that may start together the smaller one lies in the larger one.
+        let shared = drawn.shares.iter().filter_map(|pair| {
+            let block = |tensor: usize| drawn.blocks.iter().find(|b| b.tensors == [tensor]);
+            let (x, y) = (block(pair[0])?, block(pair[1])?);
+            (*y.life().start() == at).then_some(x.bytes().min(y.bytes()))
+        });
+        bytes.sum::<usize>() - shared.sum::<usize>()
+    };
+    let most = |scratch: bool| (0..=steps.len()).map(|at| alive(at, scratch)).max();
+    let live = most(true).unwrap_or_default();
+    let at = (0..steps.len()).find(|&at| alive(at, true) == live);
+    let layout = drawn.lay_out();
+    ArenaUse {
+        arena: align_up(layout.arena_len, ARENA_ALIGN),
+        state: drawn.state_len,
+        activations: drawn.state_len + most(false).unwrap_or_default(),
+        live: drawn.state_len + live,
+        step: at.map_or_else(String::new, |at| steps[at].into()),
+    }
 }
 
 type Places = (Vec<(usize, usize)>, usize);
@@ -153,10 +272,9 @@ fn join(blocks: &[Block], shares: &[[usize; 2]], taken: &[bool]) -> Vec<Block> {
         let other = joined[b].clone();
         let block = &mut joined[a];
         block.tensors.extend(other.tensors);
-        block.bytes = block.bytes.max(other.bytes);
         block.align = block.align.max(other.align);
-        let start = *block.life.start().min(other.life.start());
-        block.life = start..=*block.life.end().max(other.life.end());
+        block.parts.extend(other.parts);
+        block.is_boundary |= other.is_boundary;
         joined.remove(b);
     }
     joined
@@ -210,45 +328,49 @@ fn orders(blocks: &[Block]) -> Vec<Vec<Block>> {
     // Largest first by each measure in turn; then in the order of the steps.
     let sorted = |measure: &dyn Fn(&Block) -> (usize, usize)| {
         let mut order = blocks.to_vec();
-        order.sort_by_key(|b| (Reverse(measure(b)), *b.life.start(), b.tensors[0]));
+        order.sort_by_key(|b| (Reverse(measure(b)), *b.life().start(), b.tensors[0]));
         order
     };
-    let length = |b: &Block| b.life.end() - b.life.start();
+    let length = |b: &Block| b.life().end() - b.life().start();
     // The step at which most bytes are alive.
-    let crowd = |at: usize| -> usize {
-        let alive = blocks.iter().filter(|b| b.life.contains(&at));
-        alive.map(|b| b.bytes).sum()
-    };
-    let crowded = |b: &Block| b.life.clone().map(crowd).max().unwrap_or(0);
+    let crowd = |at: usize| -> usize { blocks.iter().map(|b| b.bytes_at(at)).sum() };
+    let crowded = |b: &Block| b.life().map(crowd).max().unwrap_or(0);
     vec![
-        sorted(&|b| (b.bytes, length(b))),
-        sorted(&|b| (crowded(b), b.bytes)),
-        sorted(&|b| (length(b), b.bytes)),
+        sorted(&|b| (b.bytes(), length(b))),
+        sorted(&|b| (crowded(b), b.bytes())),
+        sorted(&|b| (length(b), b.bytes())),
         sorted(&|_| (0, 0)),
     ]
 }
 
-/// Puts each block at the lowest offset that is free for its whole life.
+/// Puts each block at the lowest offset at which all its parts are free for their lives.
 fn place(order: &[Block]) -> Places {
     let mut placed: Vec<(&Block, usize)> = Vec::new();
     let mut len = 0;
     for block in order {
-        let mut rivals: Vec<_> = placed
-            .iter()
-            .filter(|(b, _)| {
-                b.life.start() <= block.life.end() && block.life.start() <= b.life.end()
+        // Offsets that some part of a block already placed forbids: from behind the first to before the last.
+        let rivals = placed.iter().flat_map(|(other, offset)| {
+            let parts = other.parts.iter().map(move |part| (part, *offset));
+            parts.flat_map(|(theirs, offset)| {
+                let meets = block.parts.iter().filter(|own| own.meets(theirs));
+                meets.map(move |own| {
+                    (
+                        (offset + 1).saturating_sub(own.bytes),
+                        offset + theirs.bytes,
+                    )
+                })
             })
-            .map(|(b, offset)| (*offset, offset + b.bytes))
-            .collect();
+        });
+        let mut rivals: Vec<_> = rivals.collect();
         rivals.sort_unstable();
         let mut offset = 0;
         for (start, end) in rivals {
-            if offset + block.bytes <= start {
+            if offset < start {
                 break;
             }
             offset = offset.max(align_up(end, block.align));
         }
-        len = len.max(offset + block.bytes);
+        len = len.max(offset + block.bytes());
         placed.push((block, offset));
     }
     let places = placed
