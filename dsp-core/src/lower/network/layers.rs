@@ -32,7 +32,6 @@ impl Lowering<'_, '_> {
         activation: Activation,
         weights_format: u8,
     ) -> Result<(), String> {
-        let model = self.model;
         let (input, weights, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
         let y = self.new_output(op)?;
         only_int8(&[input, weights, output])?;
@@ -49,12 +48,7 @@ impl Lowering<'_, '_> {
         let layer = Weighted {
             input,
             weights,
-            bias: op
-                .inputs
-                .get(2)
-                .copied()
-                .flatten()
-                .map(|i| &model.tensors[i]),
+            bias: self.optional(op, 2),
             output,
             activation,
             channels: n_out,
