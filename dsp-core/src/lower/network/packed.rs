@@ -17,8 +17,11 @@ const MAX_SHIFT: i32 = 22;
 const MAX_SUM: i64 = 1 << 30;
 /// Bound of the sums of a group's even channels, which are kept 256 times as large.
 const MAX_EVEN: i64 = 1 << 23;
-/// Largest padded copy of an input, in bytes: beyond it windows at the border are copied one by one.
+/// Largest input with its padding, in bytes, that is copied by lines: of larger ones windows at the border are
+/// copied one by one.
 const MAX_PADDED: usize = 4096;
+/// Output lines whose padded input is copied at once: with more, fewer rows are moved, but more are held.
+const LINES: i32 = 2;
 /// Bytes of planes up to which all lines are kept; beyond it three of them.
 const MAX_PLANES: usize = 2048;
 /// Inputs of a part of a long fully connected layer.
@@ -213,7 +216,7 @@ impl super::Lowering<'_, '_> {
         let acts = self
             .plan
             .tensor(&format!("{name}.activations"), Elem::U32, &[acts_len]);
-        p.padded = i32::from(is_padded(&p));
+        p.padded = if is_padded(&p) { p.out_h.min(LINES) } else { 0 };
         let border = conv::border_len(&p).unwrap_or(usize::MAX);
         let border = self
             .plan
@@ -357,7 +360,7 @@ impl super::Lowering<'_, '_> {
     }
 }
 
-/// Whether a padded copy of the input is better than copies of windows at the border: where it is small and
+/// Whether padded copies of lines are better than copies of windows at the border: where the input is small and
 /// much of the output lies at the border.
 fn is_padded(p: &conv::Params) -> bool {
     let inside = |[input, output, kernel, stride, pad]: [i32; 5]| {
@@ -370,7 +373,10 @@ fn is_padded(p: &conv::Params) -> bool {
     let rows = inside([p.in_h, p.out_h, p.kernel_h, p.stride_h, p.pad_top]);
     let columns = inside([p.in_w, p.out_w, p.kernel_w, p.stride_w, p.pad_left]);
     let outputs = (p.out_h * p.out_w) as usize;
-    let padded = conv::Params { padded: 1, ..*p };
+    let padded = conv::Params {
+        padded: p.out_h,
+        ..*p
+    };
     let small = conv::border_len(&padded).is_some_and(|len| len <= MAX_PADDED);
     // Rows of a window may run into the next row of the padded input, not beyond it.
     let line = ((p.out_w - 1) * p.stride_w + p.kernel_w) * p.in_c;
