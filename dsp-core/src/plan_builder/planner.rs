@@ -4,8 +4,6 @@
 //! step that names them to the last, and two whose lives meet must not overlap. Several greedy
 //! orders are tried (largest first is the classic one: Pisarchyk and Lee, "Efficient Memory
 //! Management for Deep Neural Net Inference", 2020) and the smallest layout is kept.
-//!
-//! No layout can be smaller than what is alive together at some step: [`ArenaUse`] states both.
 
 use super::{Kind, PlanBuilder, Tensor, TensorId};
 use otolith_dsp_nostd::format::{ARENA_ALIGN, align_up};
@@ -24,12 +22,12 @@ pub(super) struct Layout {
 
 /// Tensors that start at the same byte.
 #[derive(Clone)]
-struct Block {
-    tensors: Vec<usize>,
+pub(super) struct Block {
+    pub(super) tensors: Vec<usize>,
     align: usize,
     parts: Vec<Part>,
     /// Whether it is filled before the first step or read after the last.
-    is_boundary: bool,
+    pub(super) is_boundary: bool,
 }
 
 /// Bytes of a block that are alive for some steps.
@@ -57,17 +55,17 @@ impl Block {
     }
 
     /// Most bytes that it ever has.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let bytes = self.parts.iter().map(|part| part.bytes);
         bytes.max().unwrap_or_default()
     }
 
-    fn bytes_at(&self, at: usize) -> usize {
+    pub(super) fn bytes_at(&self, at: usize) -> usize {
         let alive = self.parts.iter().filter(|part| part.life.contains(&at));
         alive.map(|part| part.bytes).max().unwrap_or_default()
     }
 
-    fn life(&self) -> RangeInclusive<usize> {
+    pub(super) fn life(&self) -> RangeInclusive<usize> {
         let starts = self.parts.iter().map(|part| *part.life.start());
         let ends = self.parts.iter().map(|part| *part.life.end());
         starts.min().unwrap_or_default()..=ends.max().unwrap_or_default()
@@ -80,16 +78,16 @@ fn align_of(tensor: &Tensor) -> usize {
 }
 
 /// What is to be laid out: state has its place already.
-struct Drawn {
+pub(super) struct Drawn {
     /// Places of state by tensor.
     offsets: Vec<u32>,
-    state_len: usize,
-    blocks: Vec<Block>,
-    shares: Vec<[usize; 2]>,
+    pub(super) state_len: usize,
+    pub(super) blocks: Vec<Block>,
+    pub(super) shares: Vec<[usize; 2]>,
 }
 
 impl Drawn {
-    fn new(plan: &PlanBuilder) -> Self {
+    pub(super) fn new(plan: &PlanBuilder) -> Self {
         let lives = lives(plan);
         let last = plan.all_steps().count();
         let mut offsets = vec![0u32; plan.tensors.len()];
@@ -122,7 +120,7 @@ impl Drawn {
         }
     }
 
-    fn lay_out(&self) -> Layout {
+    pub(super) fn lay_out(&self) -> Layout {
         let (places, temporary_len) = best(&self.blocks, &self.shares);
         let mut offsets = self.offsets.clone();
         for (tensor, offset) in places {
@@ -179,60 +177,10 @@ fn shares(plan: &PlanBuilder, lives: &[Life]) -> Vec<[usize; 2]> {
     pairs
 }
 
-/// What the arena of a plan holds, and how small any arena of these steps could be.
-///
-/// A tensor that one step names and no other, such as the scratch of a kernel, belongs to the
-/// steps, not to what is computed; the two bounds are without and with it. An output that its
-/// operator may write over its input counts once. All sizes are in bytes, rounded up to whole
-/// words as tensors are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArenaUse {
-    /// The arena.
-    pub arena: usize,
-    /// What keeps its contents between pushes, which is part of the arena.
-    pub state: usize,
-    /// Largest sum of state and activations at one step, without scratch.
-    pub activations: usize,
-    /// Largest sum of state, activations and scratch at one step.
-    pub live: usize,
-    /// Name of the step with that sum.
-    pub step: String,
-}
-
-pub(super) fn arena_use(plan: &PlanBuilder) -> ArenaUse {
-    let drawn = Drawn::new(plan);
-    let steps: Vec<&str> = plan.all_steps().map(|step| step.name.as_str()).collect();
-    let alive = |at: usize, scratch: bool| -> usize {
-        let counted = |block: &&Block| {
-            let life = block.life();
-            scratch || block.is_boundary || life.start() != life.end()
-        };
-        let bytes = drawn.blocks.iter().filter(counted).map(|b| b.bytes_at(at));
-        // Of a pair that may start together the smaller one lies in the larger one.
-        let shared = drawn.shares.iter().filter_map(|pair| {
-            let block = |tensor: usize| drawn.blocks.iter().find(|b| b.tensors == [tensor]);
-            let (x, y) = (block(pair[0])?, block(pair[1])?);
-            (*y.life().start() == at).then_some(x.bytes().min(y.bytes()))
-        });
-        bytes.sum::<usize>() - shared.sum::<usize>()
-    };
-    let most = |scratch: bool| (0..=steps.len()).map(|at| alive(at, scratch)).max();
-    let live = most(true).unwrap_or_default();
-    let at = (0..steps.len()).find(|&at| alive(at, true) == live);
-    let layout = drawn.lay_out();
-    ArenaUse {
-        arena: align_up(layout.arena_len, ARENA_ALIGN),
-        state: drawn.state_len,
-        activations: drawn.state_len + most(false).unwrap_or_default(),
-        live: drawn.state_len + live,
-        step: at.map_or_else(String::new, |at| steps[at].into()),
-    }
-}
-
 type Places = (Vec<(usize, usize)>, usize);
 
-/// The smallest layout found: with all shares, then without those whose loss makes it smaller. A share
-/// that joins a small tensor with a large one keeps the large one's bytes for longer.
+/// The smallest layout found: with all shares, then without those whose loss makes it smaller. Joined tensors
+/// stay where the first one lies, which may be in another's way.
 fn best(blocks: &[Block], shares: &[[usize; 2]]) -> Places {
     let layout = |taken: &[bool]| {
         let joined = join(blocks, shares, taken);
@@ -377,4 +325,72 @@ fn place(order: &[Block]) -> Places {
         .iter()
         .flat_map(|(b, offset)| b.tensors.iter().map(move |&tensor| (tensor, *offset)));
     (places.collect(), len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn block(tensor: usize, parts: &[(usize, RangeInclusive<usize>)]) -> Block {
+        let part = |(bytes, life): &(usize, RangeInclusive<usize>)| Part {
+            bytes: *bytes,
+            life: life.clone(),
+        };
+        Block {
+            tensors: vec![tensor],
+            align: 4,
+            parts: parts.iter().map(part).collect(),
+            is_boundary: false,
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_the_shorter_part_is_free_until_the_longer_one_is_written() {
+        let joined = block(0, &[(100, 0..=2), (300, 2..=5)]);
+        let other = block(1, &[(160, 0..=1)]);
+        for order in [[&joined, &other], [&other, &joined]] {
+            let (places, len) = place(&order.map(Block::clone));
+            let at = |tensor: usize| places.iter().find(|place| place.0 == tensor).unwrap().1;
+            assert!(at(1) >= at(0) + 100 || at(0) >= at(1) + 160);
+            let best = if order[0].tensors == [0] { 300 } else { 460 };
+            assert_eq!(len, best);
+        }
+        assert_eq!(best(&[joined, other], &[]).1, 300);
+    }
+
+    proptest! {
+        /// No two parts that are alive together share a byte, and no layout is below what is alive at a step.
+        #[test]
+        fn layouts_are_disjoint_and_not_below_the_bound(
+            dice in proptest::collection::vec((1usize..40, 0usize..8, 0usize..4, 1usize..40, 0usize..4), 1..12),
+        ) {
+            let mut blocks: Vec<Block> = Vec::new();
+            let mut shares = Vec::new();
+            for (i, &(bytes, start, len, more, later)) in dice.iter().enumerate() {
+                let middle = start + len;
+                blocks.push(block(2 * i, &[(4 * bytes, start..=middle)]));
+                blocks.push(block(2 * i + 1, &[(4 * more, middle..=middle + later)]));
+                shares.push([2 * i, 2 * i + 1]);
+            }
+            let (places, len) = best(&blocks, &shares);
+            let at = |b: &Block| places.iter().find(|place| place.0 == b.tensors[0]).unwrap().1;
+            for (i, a) in blocks.iter().enumerate() {
+                prop_assert!(at(a) + a.bytes() <= len && at(a) % 4 == 0);
+                for b in &blocks[i + 1..] {
+                    let pair = a.tensors[0] / 2 == b.tensors[0] / 2 && at(a) == at(b);
+                    let apart = at(a) + a.bytes() <= at(b) || at(b) + b.bytes() <= at(a);
+                    prop_assert!(pair || apart || !a.parts[0].meets(&b.parts[0]));
+                }
+            }
+            for step in 0..20 {
+                let alive: usize = blocks.iter().map(|b| b.bytes_at(step)).sum();
+                let shared = shares.iter().filter_map(|pair| {
+                    let [x, y] = pair.map(|tensor| &blocks[tensor]);
+                    (*y.life().start() == step).then_some(x.bytes().min(y.bytes()))
+                });
+                prop_assert!(len >= alive - shared.sum::<usize>());
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! From tensors and steps to the bytes of `docs/FORMAT.md`.
 
 use super::notes::{FormatNote, StageFormat};
-use super::{ArenaUse, Kind, LaneDraft, PlanBuilder, PlanBytes, Tensor, TensorId, planner};
+use super::{Kind, LaneDraft, PlanBuilder, PlanBytes, Tensor, TensorId, planner};
 use crate::error::LowerError;
 use bytemuck::bytes_of;
 use otolith_dsp_nostd::format::{
@@ -10,11 +10,6 @@ use otolith_dsp_nostd::format::{
 };
 
 impl PlanBuilder {
-    /// What the plan needs of RAM so far.
-    pub fn arena_use(&self) -> ArenaUse {
-        planner::arena_use(self)
-    }
-
     /// Lays out the arena and writes the plan.
     ///
     /// # Errors

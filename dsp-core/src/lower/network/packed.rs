@@ -89,10 +89,6 @@ impl Channels {
             saturates: requant.output_zero_point == -128 && requant.min == -128,
         })
     }
-
-    fn words(&self) -> Vec<i32> {
-        self.records.concat()
-    }
 }
 
 /// Weights as dot products: two words for each pair of taps and each four channels. `order` are the taps as
@@ -167,6 +163,16 @@ pub(super) struct Conv<'t> {
 }
 
 impl super::Lowering<'_, '_> {
+    /// The tables of a packed layer: weights and channels.
+    fn packed_tables(&mut self, name: &str, words: &[u32], channels: &Channels) -> [TensorId; 2] {
+        let records = channels.records.concat();
+        let plan = &mut self.plan;
+        [
+            plan.table(&format!("{name}.weights"), &[words.len()], words),
+            plan.table(&format!("{name}.channels"), &[records.len()], &records),
+        ]
+    }
+
     /// Appends a packed convolution; `false` when it cannot be packed.
     pub(super) fn packed_conv(
         &mut self,
@@ -205,13 +211,7 @@ impl super::Lowering<'_, '_> {
         p.nine = i32::from(nine);
         p.saturates = i32::from(channels.saturates);
         let single = [p.out_h, p.out_w] == [1; 2] && !nine;
-        let w = self
-            .plan
-            .table(&format!("{name}.weights"), &[words.len()], &words);
-        let records = channels.words();
-        let c = self
-            .plan
-            .table(&format!("{name}.channels"), &[records.len()], &records);
+        let [w, c] = self.packed_tables(name, &words, &channels);
         let acts_len = if single { packed_taps / 2 } else { packed_taps };
         let acts = self
             .plan
@@ -251,13 +251,7 @@ impl super::Lowering<'_, '_> {
         let Some(words) = dot_words(&channels, &order, n_out, PART, weight) else {
             return false;
         };
-        let w = self
-            .plan
-            .table(&format!("{name}.weights"), &[words.len()], &words);
-        let records = channels.words();
-        let c = self
-            .plan
-            .table(&format!("{name}.channels"), &[records.len()], &records);
+        let [w, c] = self.packed_tables(name, &words, &channels);
         let acts = self
             .plan
             .tensor(&format!("{name}.activations"), Elem::U32, &[PART / 2]);
@@ -301,13 +295,6 @@ impl super::Lowering<'_, '_> {
             true => 0,
             false => weights[tap * n + c],
         };
-        let records = channels.words();
-        let tables = |lowering: &mut Self, words: &[u32]| {
-            let plan = &mut lowering.plan;
-            let w = plan.table(&format!("{name}.weights"), &[words.len()], words);
-            let c = plan.table(&format!("{name}.channels"), &[records.len()], &records);
-            [w, c]
-        };
         if let Some(march) = march(p, channels.saturates) {
             let mut words = Vec::new();
             for c in 0..n {
@@ -319,7 +306,7 @@ impl super::Lowering<'_, '_> {
                     words.push(u32::from_le_bytes([0, 1, 1, 2].map(|i| tap(i) as u8)));
                 }
             }
-            let [w, c] = tables(self, &words);
+            let [w, c] = self.packed_tables(name, &words, &channels);
             let scratch = depthwise::scratch_len(&march);
             let scratch = self
                 .plan
@@ -347,7 +334,7 @@ impl super::Lowering<'_, '_> {
                 }
             }
         }
-        let [w, c] = tables(self, &words);
+        let [w, c] = self.packed_tables(name, &words, &channels);
         let tables = self
             .plan
             .tensor(&format!("{name}.taps"), Elem::U32, &[8, pairs]);

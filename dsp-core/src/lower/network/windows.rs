@@ -2,7 +2,7 @@
 
 use super::packed::Conv;
 use super::weighted::{Requantisation, Weighted, int8, no_weight_zero_points};
-use super::{Kernels, Lowering, single_scale};
+use super::{Kernels, Lowering};
 use crate::plan_builder::TensorId;
 use otolith_classifier::ops::{conv, depthwise, packed};
 use otolith_dsp_nostd::format::Elem;
