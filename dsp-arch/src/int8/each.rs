@@ -1,6 +1,6 @@
 //! Runs of windows by routines that know one or two windows and whole groups of four channels.
 
-use super::{Packed, TAPS_27, Window, Windows, portable, target};
+use super::{Packed, TAPS_27, Window, Windows, target};
 
 /// One window, with half of the scratch.
 pub(super) fn single(
@@ -78,7 +78,7 @@ fn one(
 ) -> Option<()> {
     let window = window(windows, at, input.unwrap_or(output))?;
     if windows.nine {
-        portable::gather1_27(window, acts.first_chunk_mut()?);
+        target::gather1_27(window, acts.first_chunk_mut()?);
     } else {
         target::gather1(window, windows.rows, windows.row_bytes / 4, acts);
     }

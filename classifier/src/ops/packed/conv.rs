@@ -88,7 +88,7 @@ impl Params {
     }
 
     /// Whether windows are single pixels, each read once and in order.
-    fn is_pointwise(&self) -> bool {
+    pub(super) fn is_pointwise(&self) -> bool {
         [self.kernel_h, self.kernel_w, self.stride_h, self.stride_w] == [1; 4]
             && [self.pad_top, self.pad_left] == [0; 2]
             && [self.out_h, self.out_w] == [self.in_h, self.in_w]
