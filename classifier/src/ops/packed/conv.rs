@@ -104,9 +104,10 @@ impl Params {
 
     /// Height and width that the windows cover.
     fn padded(&self) -> [i32; 2] {
+        // The check bounds them.
         let axis = |out: i32, stride: i32, kernel: i32| {
-            let last = out.saturating_sub(1).saturating_mul(stride);
-            last.saturating_add(kernel)
+            let last = (out - 1).wrapping_mul(stride);
+            last.wrapping_add(kernel)
         };
         [
             axis(self.out_h, self.stride_h, self.kernel_h),
@@ -149,9 +150,12 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         return Err(Fault::BadParam { param: 13 });
     }
     // Each window has some of the input, or of the padding in front of it.
-    let [h, w] = p.padded();
-    let reaches = h - p.kernel_h < p.in_h + p.pad_top && w - p.kernel_w < p.in_w + p.pad_left;
-    if p.pad_top >= p.kernel_h || p.pad_left >= p.kernel_w || !reaches {
+    let reaches = |out: i32, stride, end| (out - 1).saturating_mul(stride) < end;
+    if p.pad_top >= p.kernel_h
+        || p.pad_left >= p.kernel_w
+        || !reaches(p.out_h, p.stride_h, p.in_h + p.pad_top)
+        || !reaches(p.out_w, p.stride_w, p.in_w + p.pad_left)
+    {
         return Err(Fault::BadParam { param: 11 });
     }
     expect_i8(step, 0, &[p.batch, p.in_h, p.in_w, p.in_c])?;
@@ -211,6 +215,7 @@ fn at_once<'a>(p: &Params, packed: Packed<'a>) -> layer::Conv<'a> {
 
 /// Image number `number` of the batch: runs of windows that lie inside the input, and between them windows that
 /// leave it, copied with their padding, two at a time.
+#[inline(never)]
 pub(super) fn image(
     p: &Params,
     packed: &Packed<'_>,
@@ -291,8 +296,10 @@ pub(super) fn image(
         windows.stride = size(area.w) * area.c;
         windows.from = area.byte(cursor.y, cursor.x);
         // Behind the last rows there may be less than a row's last word.
-        let window = windows.from + (rows - 1) * windows.stride + row_bytes;
-        while count > 0 && window + (count - 1) * windows.step > from.len() {
+        let end = windows
+            .from
+            .wrapping_add((rows - 1) * windows.stride + row_bytes);
+        while count > 0 && end + (count - 1) * windows.step > from.len() {
             count -= 1;
         }
         // A last one finds its neighbour in the next line.

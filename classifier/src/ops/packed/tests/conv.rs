@@ -1,6 +1,8 @@
 //! The driver of packed convolutions against the formula: windows inside and outside the input, padded copies of its lines,
 //! single pixels in place, kernels of 3 x 3 x 3.
 
+extern crate std;
+
 use super::Random;
 use crate::ops::packed::Memory;
 use crate::ops::packed::conv::{Params, border_len, image};
