@@ -6,11 +6,11 @@ use otolith_tflite::{BuiltinOp, Model, OpCode};
 use serde_json::{Value, json};
 use support::{Place, root};
 
-/// Channels of a convolution that get weights of 0.
+/// Channels of a convolution that get weights and biases of 0.
 const DEAD: [usize; 5] = [0, 3, 7, 11, 12];
 
-/// The example's model, in whose second convolution the channels of [`DEAD`] have weights of 0; the index of
-/// that operator, and its channels.
+/// The example's model, in whose second convolution the channels of [`DEAD`] have weights and biases of 0; the
+/// index of that operator, and its channels.
 fn with_dead_channels() -> (Vec<u8>, usize, usize) {
     let mut bytes = std::fs::read(root().join("examples/keywords/keywords.tflite")).expect("it");
     let model = Model::from_bytes(&bytes).expect("a model");
@@ -18,14 +18,16 @@ fn with_dead_channels() -> (Vec<u8>, usize, usize) {
     let operators = model.operators.iter().enumerate();
     let mut convolutions = operators.filter(|(_, op)| op.code == convolution);
     let (index, op) = convolutions.nth(1).expect("two convolutions");
-    let weights = &model.tensors[op.inputs[1].expect("weights")];
-    let data = weights.data.as_deref().expect("constant weights");
-    let at = bytes.windows(data.len()).position(|window| window == data);
-    let at = at.expect("weights stand in the file as they are");
-    let channels = weights.shape[0];
-    let own = data.len() / channels;
-    for c in DEAD {
-        bytes[at + c * own..at + (c + 1) * own].fill(0);
+    let channels = model.tensors[op.outputs[0]].shape[3];
+    for input in [1, 2] {
+        let tensor = &model.tensors[op.inputs[input].expect("a constant")];
+        let data = tensor.data.as_deref().expect("a constant");
+        let at = bytes.windows(data.len()).position(|window| window == data);
+        let at = at.expect("constants stand in the file as they are");
+        let own = data.len() / channels;
+        for c in DEAD {
+            bytes[at + c * own..at + (c + 1) * own].fill(0);
+        }
     }
     (bytes, index, channels)
 }
