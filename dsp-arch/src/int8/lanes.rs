@@ -121,23 +121,26 @@ fn dots<const SECOND: bool, const ODD: bool>(
     weights: &[[[u32; 2]; 2]],
     acts: &[[[u32; 2]; 2]],
 ) -> i64 {
-    let mut lanes = Lanes::default();
-    let (weights, last_weights) = weights.as_chunks::<4>();
-    let (mut rest, last_acts) = acts.as_chunks::<4>();
-    for [s, t, u, v] in weights {
-        let Some(([a, b, c, d], later)) = rest.split_first() else {
-            break;
-        };
-        rest = later;
+    let (mut lanes, n) = (Lanes::default(), 2 * acts.len());
+    let (mut weights, last_weights) = weights.as_chunks::<4>();
+    let (acts, last_acts) = acts.as_chunks::<4>();
+    // Of the same length for the compiler too: it counts once.
+    let Some(mut acts) = acts.get(..weights.len()) else {
+        return 0;
+    };
+    while let (Some(([s, t, u, v], later_weights)), Some(([a, b, c, d], later_acts))) =
+        (weights.split_first(), acts.split_first())
+    {
         lanes.add_two::<SECOND, ODD>(s, a);
         lanes.add_two::<SECOND, ODD>(t, b);
         lanes.add_two::<SECOND, ODD>(u, c);
         lanes.add_two::<SECOND, ODD>(v, d);
+        (weights, acts) = (later_weights, later_acts);
     }
     for (w, x) in last_weights.iter().zip(last_acts) {
         lanes.add_two::<SECOND, ODD>(w, x);
     }
-    let [x, y] = lanes.sums(2 * acts.len());
+    let [x, y] = lanes.sums(n);
     let [x, y] = if ODD {
         [x << 1, y << 1]
     } else {

@@ -152,13 +152,20 @@ fn tile<const SECOND: bool>(
     [x_even, x_odd, y_even, y_odd]: [&mut i8; 4],
 ) {
     let (mut x, mut y) = (Sums::default(), Sums::default());
-    let (weights, last_weights) = weights.as_chunks::<4>();
+    let (mut weights, last_weights) = weights.as_chunks::<4>();
     let (acts, last_acts) = acts.as_chunks::<4>();
-    for ([s, t, u, v], [a, b, c, d]) in weights.iter().zip(acts) {
+    // Of the same length for the compiler too: it counts once.
+    let Some(mut acts) = acts.get(..weights.len()) else {
+        return;
+    };
+    while let (Some(([s, t, u, v], later_weights)), Some(([a, b, c, d], later_acts))) =
+        (weights.split_first(), acts.split_first())
+    {
         add_four::<SECOND>(&mut x, &mut y, s, a);
         add_four::<SECOND>(&mut x, &mut y, t, b);
         add_four::<SECOND>(&mut x, &mut y, u, c);
         add_four::<SECOND>(&mut x, &mut y, v, d);
+        (weights, acts) = (later_weights, later_acts);
     }
     for (w, a) in last_weights.iter().zip(last_acts) {
         add_four::<SECOND>(&mut x, &mut y, w, a);
