@@ -21,7 +21,7 @@ fn join(x: i8, y: i8) -> u32 {
     (i32::from(x) + (i32::from(y) << 16)) as u32
 }
 
-/// See [`super::gather2`]. The words are `x + (y << 16)` for bytes 0, 2, 1 and 3 of each four.
+/// See [`super::portable::gather2`]. The words are `x + (y << 16)` for bytes 0, 2, 1 and 3 of each four.
 pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
     let (mut acts, _) = acts.as_chunks_mut::<4>();
     let [a, b] = windows;
@@ -40,7 +40,7 @@ pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts:
     }
 }
 
-/// See [`super::gather2_27`].
+/// See [`super::portable::gather2_27`].
 pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     let (fours, tail) = acts.split_at_mut(24);
     gather2(windows, 3, 2, fours);
@@ -166,7 +166,7 @@ fn two<const SECOND: bool, const ODD: bool>(
     [*to_x, *to_y] = requantise2(x, y, channel, sign);
 }
 
-/// See [`super::gemm2`].
+/// See [`super::portable::gemm2`].
 pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
     let acts = acts.as_chunks::<2>().0.as_chunks::<2>().0;
     let mut weights = packed.weights.as_chunks::<2>().0.as_chunks::<2>().0;

@@ -23,7 +23,7 @@ fn row<'a>(window: &Window<'a>, row: usize, words: usize) -> &'a [[u8; 4]] {
     fours.get(..words).unwrap_or_default()
 }
 
-/// See [`super::gather2`]. The first half of the words holds four bytes of both windows in turn.
+/// See [`super::portable::gather2`]. The first half of the words holds four bytes of both windows in turn.
 pub(super) fn gather2([a, b]: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
     let (mut acts, _) = acts.as_chunks_mut::<2>();
     for i in 0..rows {
@@ -40,7 +40,7 @@ pub(super) fn gather2([a, b]: [Window<'_>; 2], rows: usize, words: usize, acts: 
     }
 }
 
-/// See [`super::gather1`]. The first half of the words holds the bytes.
+/// See [`super::portable::gather1`]. The first half of the words holds the bytes.
 pub(super) fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) {
     let mut acts = acts;
     for i in 0..rows {
@@ -64,7 +64,7 @@ fn ninths(window: &Window<'_>) -> u32 {
     ninth(0) | ninth(1) << 16 | ninth(2) << 8
 }
 
-/// See [`super::gather2_27`].
+/// See [`super::portable::gather2_27`].
 pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     let (fours, tail) = acts.split_at_mut(12);
     gather2(windows, 3, 2, fours);
@@ -73,7 +73,7 @@ pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     }
 }
 
-/// See [`super::gather1_27`].
+/// See [`super::portable::gather1_27`].
 pub(super) fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) {
     let (fours, tail) = acts.split_at_mut(6);
     gather1(window, 3, 2, fours);
@@ -177,7 +177,7 @@ fn tile<const SECOND: bool>(
     *y_odd = output(y.odd << 1, d, sign);
 }
 
-/// See [`super::gemm2`].
+/// See [`super::portable::gemm2`].
 pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
     let (mut weights, _) = halves(packed.weights).as_chunks::<8>();
     let (acts, _) = bytes(acts.get(..acts.len() / 2).unwrap_or_default()).as_chunks::<8>();
@@ -208,7 +208,7 @@ fn dots(weights: &[[i16; 8]], acts: &[[i8; 4]]) -> [Sums; 2] {
     [first, second]
 }
 
-/// See [`super::gemv`].
+/// See [`super::portable::gemv`].
 pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
     let (mut weights, _) = halves(packed.weights).as_chunks::<8>();
     let (acts, _) = bytes(acts.get(..acts.len() / 2).unwrap_or_default()).as_chunks::<4>();
