@@ -172,6 +172,8 @@ impl BuiltinOp {
     pub const ELU: Self = Self(111);
     /// Floats to integers, or integers to another scale.
     pub const QUANTIZE: Self = Self(114);
+    /// The nearest integer, halves to the even one.
+    pub const ROUND: Self = Self(116);
     /// `x * min(max(x + 3, 0), 6) / 6`.
     pub const HARD_SWISH: Self = Self(117);
     /// Elements of one of two tensors, by a mask, with broadcasting.
