@@ -39,42 +39,8 @@ pub(crate) fn around(
 }
 
 /// Four parts of the arena; `None` when two overlap or one lies outside.
-pub(crate) fn cut4(arena: &mut [u8], [a, b, c, d]: [Place; 4]) -> Option<[&mut [u8]; 4]> {
-    // Cut in front of whichever comes last.
-    let last = order(a).max(order(b)).max(order(c)).max(order(d));
-    let (top, rest) = match last {
-        at if at == order(a) => (a, [b, c, d]),
-        at if at == order(b) => (b, [a, c, d]),
-        at if at == order(c) => (c, [a, b, d]),
-        _ => (d, [a, b, c]),
-    };
-    let (low, high) = arena.split_at_mut_checked(top.0)?;
-    let high = high.get_mut(..top.1.wrapping_sub(top.0))?;
-    let [x, y, z] = cut3(low, rest)?;
-    Some(match last {
-        at if at == order(a) => [high, x, y, z],
-        at if at == order(b) => [x, high, y, z],
-        at if at == order(c) => [x, y, high, z],
-        _ => [x, y, z, high],
-    })
-}
-
-/// Three parts of the arena; `None` when two overlap or one lies outside.
 #[inline(never)]
-pub(crate) fn cut3(arena: &mut [u8], [a, b, c]: [Place; 3]) -> Option<[&mut [u8]; 3]> {
-    // Cut in front of whichever comes last.
-    let last = order(a).max(order(b)).max(order(c));
-    let (top, x, y) = match last {
-        at if at == order(a) => (a, b, c),
-        at if at == order(b) => (b, a, c),
-        _ => (c, a, b),
-    };
-    let (low, high) = arena.split_at_mut_checked(top.0)?;
-    let high = high.get_mut(..top.1.wrapping_sub(top.0))?;
-    let (x, y) = cut2(low, x, y)?;
-    Some(match last {
-        at if at == order(a) => [high, x, y],
-        at if at == order(b) => [x, high, y],
-        _ => [x, y, high],
-    })
+pub(crate) fn apart(arena: &mut [u8], places: [Place; 4]) -> Option<[&mut [u8]; 4]> {
+    let ranges = places.map(|(start, end)| start..end);
+    arena.get_disjoint_mut(ranges).ok()
 }

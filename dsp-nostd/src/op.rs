@@ -1,6 +1,6 @@
 //! What an operator is, and what it sees of a plan.
 
-use crate::arena::{around, cut2, cut3, cut4};
+use crate::arena::{apart, around, cut2};
 use crate::error::Fault;
 use crate::format::{Elem, Element, Place, TensorRecord, parse_step_word, size_of_elem};
 use core::ops::Range;
@@ -156,13 +156,40 @@ impl<'p> Step<'p> {
 
     /// Fails when operands `a` and `b` share bytes. Kernels that read one while they write the
     /// other ask for this in their check; kernels that work in place do not.
+    #[inline(never)]
     pub fn expect_disjoint(&self, a: usize, b: usize) -> Result<(), Fault> {
-        let (ra, rb) = (self.record(a)?, self.record(b)?);
-        let (xa, xb) = (byte_range(ra), byte_range(rb));
-        if ra.place == rb.place && xa.start < xb.end && xb.start < xa.end {
+        let ((start, end), (from, to)) = (self.extent(a), self.extent(b));
+        if start < to && from < end {
             return Err(Fault::WrongPlace { operand: b as u8 });
         }
         Ok(())
+    }
+
+    /// Fails when any two of up to 6 operands share bytes, as
+    /// [`expect_disjoint`](Self::expect_disjoint) does for two.
+    #[inline(never)]
+    pub fn expect_apart(&self, operands: &[u8]) -> Result<(), Fault> {
+        let mut extents = [(0, 0); 6];
+        for (n, &operand) in operands.iter().enumerate() {
+            let (from, to) = self.extent(operand.into());
+            let mut earlier = extents.iter().take(n);
+            if earlier.any(|&(start, end)| start < to && from < end) {
+                return Err(Fault::WrongPlace { operand });
+            }
+            *extents.get_mut(n).ok_or(Fault::NoOperand { operand })? = (from, to);
+        }
+        Ok(())
+    }
+
+    /// Where an operand's bytes start and end, in numbers that differ between places too; one that
+    /// does not exist is everywhere.
+    fn extent(&self, i: usize) -> (u32, u32) {
+        self.find(i).map_or((0, u32::MAX), |record| {
+            // Places hold at most `MAX_BYTES` = 2^28 bytes.
+            let start = record.offset | u32::from(record.place) << 29;
+            let len = record.count.wrapping_mul(size_of_elem(record.elem) as u32);
+            (start, start.wrapping_add(len))
+        })
     }
 
     /// Why an operand is not to be found in the arena.
@@ -417,11 +444,8 @@ impl<'p> Io<'_, 'p> {
         if let Some(table) = self.step.table_bytes(r) {
             return Ok((table, self.write_bytes(w)?));
         }
-        let (a, b) = (self.place(r), self.place(w));
-        match cut2(self.arena, a, b) {
-            Some((from, to)) => Ok((from, to)),
-            None => Err(self.step.not_apart(&[r, w])),
-        }
+        let (from, to) = self.write2_bytes(r, w)?;
+        Ok((from, to))
     }
 
     #[inline(never)]
@@ -468,9 +492,9 @@ impl<'p> Io<'_, 'p> {
         v: Operand,
         w: Operand,
     ) -> Result<[&mut [u8]; 3], Fault> {
-        let places = [self.place(u), self.place(v), self.place(w)];
-        match cut3(self.arena, places) {
-            Some(parts) => Ok(parts),
+        let places = [self.place(u), self.place(v), self.place(w), NO_BYTES];
+        match apart(self.arena, places) {
+            Some([a, b, c, _]) => Ok([a, b, c]),
             None => Err(self.step.not_apart(&[u, v, w])),
         }
     }
@@ -500,7 +524,7 @@ impl<'p> Io<'_, 'p> {
             return Ok((table, self.write3_bytes(u, v, w)?));
         }
         let places = [r, u, v, w].map(|operand| self.place(operand));
-        match cut4(self.arena, places) {
+        match apart(self.arena, places) {
             Some([from, a, b, c]) => Ok((from, [a, b, c])),
             None => Err(self.step.not_apart(&[r, u, v, w])),
         }
@@ -525,6 +549,8 @@ impl<'p> Io<'_, 'p> {
     }
 }
 
+/// An empty place, which overlaps none.
+const NO_BYTES: (usize, usize) = (0, 0);
 /// A place that no slice has.
 const NOWHERE: (usize, usize) = (usize::MAX, usize::MAX);
 
