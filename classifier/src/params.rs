@@ -1,6 +1,6 @@
 //! How an operator's parameters stand in a step: one `u32` word per field, in field order.
 
-use otolith_dsp_nostd::Fault;
+use otolith_dsp_nostd::{Fault, Step};
 
 /// Largest size of one dimension of a tensor, kernel, stride or dilation.
 pub(crate) const MAX_DIM: i32 = 65535;
@@ -46,40 +46,67 @@ macro_rules! params {
 
             /// The parameters in `words`, each within its range.
             fn within(words: &[u32]) -> Result<Self, otolith_dsp_nostd::Fault> {
+                const RANGES: [(i32, i32); $name::WORDS] = [$(($lo, $hi)),*];
+                $crate::params::in_range(words, &RANGES)?;
                 let bad = otolith_dsp_nostd::Fault::BadParam {
                     param: Self::WORDS as u8,
                 };
-                let params = Self::decode(words.try_into().map_err(|_| bad)?);
-                $crate::params::in_range(&[$((params.$field, $lo, $hi)),*])?;
-                Ok(params)
+                Ok(Self::decode(words.try_into().map_err(|_| bad)?))
             }
         }
     };
 }
 
-/// Fails at the first `(value, low, high)` whose value is out of range.
-pub(crate) fn in_range(fields: &[(i32, i32, i32)]) -> Result<(), Fault> {
-    match fields.iter().position(|&(x, lo, hi)| x < lo || x > hi) {
-        Some(param) => Err(Fault::BadParam { param: param as u8 }),
-        None => Ok(()),
-    }
+/// Fails unless there is a word for each range, within it.
+#[inline(never)]
+pub(crate) fn in_range(words: &[u32], ranges: &[(i32, i32)]) -> Result<(), Fault> {
+    let outside = |(&word, &(lo, hi)): (&u32, &(i32, i32))| !(lo..=hi).contains(&(word as i32));
+    let param = match words.iter().zip(ranges).position(outside) {
+        _ if words.len() != ranges.len() => ranges.len(),
+        Some(param) => param,
+        None => return Ok(()),
+    };
+    Err(Fault::BadParam { param: param as u8 })
 }
 
 /// Fails unless operand `operand` of `got` elements has the product of `dims` elements.
+#[inline(never)]
 pub(crate) fn expect_count(got: usize, dims: &[i32], operand: u8) -> Result<(), Fault> {
-    let want = dims
-        .iter()
-        .try_fold(1i64, |n, &d| n.checked_mul(i64::from(d)))
-        .filter(|&n| n > 0 && n <= i64::from(MAX_COUNT));
-    if want == i64::try_from(got).ok() {
+    let mut want = 1u32;
+    for &d in dims {
+        // No size is negative: what does not fit is no size of a tensor.
+        want = want.checked_mul(d as u32).unwrap_or(0);
+    }
+    if want as usize == got && (1..=MAX_COUNT as u32).contains(&want) {
         Ok(())
     } else {
         Err(Fault::WrongLength { operand })
     }
 }
 
-/// A checked parameter as a size; 0 for a negative number, which the check excludes.
+/// Fails unless operand `operand` holds as many int8 values as the product of `dims`.
+#[inline(never)]
+pub(crate) fn expect_i8(step: &Step<'_>, operand: usize, dims: &[i32]) -> Result<(), Fault> {
+    expect_count(step.count_of::<i8>(operand)?, dims, operand as u8)
+}
+
+/// [`expect_i8`] of an operand that is written.
+#[inline(never)]
+pub(crate) fn expect_i8_output(step: &Step<'_>, operand: usize, dims: &[i32]) -> Result<(), Fault> {
+    expect_count(step.count_of_output::<i8>(operand)?, dims, operand as u8)
+}
+
+/// Fails when the operands of a pair share bytes.
+#[inline(never)]
+pub(crate) fn expect_apart(step: &Step<'_>, pairs: &[[u8; 2]]) -> Result<(), Fault> {
+    for &[a, b] in pairs {
+        step.expect_disjoint(a.into(), b.into())?;
+    }
+    Ok(())
+}
+
+/// A checked parameter as a size. The check excludes negative numbers; they would be sizes of no memory.
 #[inline(always)]
 pub(crate) fn size(x: i32) -> usize {
-    usize::try_from(x).unwrap_or(0)
+    x as u32 as usize
 }

@@ -1,6 +1,8 @@
 //! Routines and their twins on random shapes.
 
-use otolith_dsp_arch::int8::{self, Linear, Lines, March, Packed, Sign, Taps, Window, portable};
+use otolith_dsp_arch::int8::{
+    self, Linear, Lines, March, Packed, Sign, TAPS_27, Taps, Window, Windows, portable,
+};
 
 mod dsp;
 
@@ -12,11 +14,8 @@ pub type Compare = fn(&mut Random) -> Option<bool>;
 
 /// Every routine.
 pub const ALL: &[(&str, Compare)] = &[
-    ("gather2", gather2),
+    ("conv", conv),
     ("gather1", gather1),
-    ("gather2_27", gather2_27),
-    ("gemm2", gemm2),
-    ("gemv", gemv),
     ("gemv_sums", gemv_sums),
     ("depthwise_3x3_lines", lines),
     ("depthwise_3x3_weights", weights),
@@ -83,28 +82,6 @@ impl Random {
             ]
         })
     }
-
-    fn sign(&mut self) -> Sign {
-        if self.word() >> 31 == 0 {
-            Sign::Matters
-        } else {
-            Sign::Saturates
-        }
-    }
-}
-
-fn gather2(random: &mut Random) -> Option<bool> {
-    let (rows, words) = (random.from(1, 5), random.from(1, 11));
-    let bytes: [i8; 700] = random.bytes();
-    let windows = [0, 1].map(|_| Window {
-        bytes: bytes.get(random.from(0, 200)..).unwrap_or_default(),
-        stride: 4 * words + random.from(0, 50),
-    });
-    let (mut a, mut b) = ([0; 220], [0; 220]);
-    let n = 4 * rows * words;
-    int8::gather2(windows, rows, words, a.get_mut(..n)?)?;
-    portable::gather2(windows, rows, words, b.get_mut(..n)?);
-    Some(a == b)
 }
 
 fn gather1(random: &mut Random) -> Option<bool> {
@@ -121,57 +98,77 @@ fn gather1(random: &mut Random) -> Option<bool> {
     Some(a == b)
 }
 
-fn gather2_27(random: &mut Random) -> Option<bool> {
-    let bytes: [i8; 700] = random.bytes();
-    let windows = [0, 1].map(|_| Window {
-        bytes: bytes.get(random.from(0, 200)..).unwrap_or_default(),
-        stride: random.from(9, 200),
-    });
-    let (mut a, mut b) = ([0; 28], [0; 28]);
-    int8::gather2_27(windows, &mut a)?;
-    portable::gather2_27(windows, &mut b);
-    // What lies beside the last value has no meaning.
-    let known = |acts: [u32; 28]| (acts.map(|w| w & 0xffff), acts.map(|w| w >> 16));
-    let ((low_a, mut high_a), (low_b, mut high_b)) = (known(a), known(b));
-    for high in [&mut high_a, &mut high_b] {
-        high.iter_mut().rev().take(2).for_each(|word| *word = 0);
-    }
-    Some(low_a == low_b && high_a == high_b)
-}
-
-fn gemm2(random: &mut Random) -> Option<bool> {
-    let (groups, pairs) = (random.from(1, 4), random.from(2, 40));
-    let weights: [u32; 320] = random.fill();
-    let channels: [int8::Channel; 16] = random.channels();
-    let acts: [u32; 80] = random.fill();
-    let packed = Packed {
-        weights: weights.get(..2 * groups * pairs)?,
-        channels: channels.get(..4 * groups)?,
-        sign: random.sign(),
+/// A run of windows, beside its outputs or in their place.
+fn conv(random: &mut Random) -> Option<bool> {
+    let nine = random.from(0, 3) == 0;
+    let in_place = !nine && random.from(0, 2) == 0;
+    let (rows, row_bytes) = match (nine, in_place) {
+        (true, _) => (3, 9),
+        (_, true) => (1, 4 * random.from(2, 6)),
+        _ => (random.from(1, 3), 4 * random.from(2, 7)),
     };
-    let acts = acts.get(..2 * pairs)?;
-    let mut outputs = [[0; 17]; 4];
-    let [a, b, c, d] = &mut outputs;
-    int8::gemm2(&packed, acts, [a, b])?;
-    portable::gemm2(&packed, acts, [c, d]);
-    Some(a == c && b == d)
-}
-
-fn gemv(random: &mut Random) -> Option<bool> {
-    let (groups, pairs) = (random.from(1, 4), 2 * random.from(2, 20));
-    let weights: [u32; 320] = random.fill();
-    let channels: [int8::Channel; 16] = random.channels();
-    let acts: [u32; 40] = random.fill();
+    let step = match in_place {
+        true => row_bytes,
+        false => random.from(1, 40),
+    };
+    let (count, channels) = (random.from(1, 7), random.from(1, 16));
+    let windows = Windows {
+        from: if in_place { 0 } else { random.from(0, 50) },
+        to: if in_place { 0 } else { random.from(0, 20) },
+        count,
+        step,
+        rows,
+        row_bytes,
+        stride: random.from(1, 60),
+        channels,
+        nine,
+    };
+    let taps = if nine { TAPS_27 } else { rows * row_bytes };
+    let slots = channels.next_multiple_of(4);
+    let mut weights: [u32; 400] = random.fill();
+    let weights = weights.get_mut(..slots / 4 * taps)?;
+    if nine {
+        for group in weights.as_chunks_mut::<TAPS_27>().0 {
+            let [.., a, b] = group;
+            (*a, *b) = (*a & 0xffff, *b & 0xffff);
+        }
+    }
+    let records: [int8::Channel; 16] = random.channels();
     let packed = Packed {
-        weights: weights.get(..2 * groups * pairs)?,
-        channels: channels.get(..4 * groups)?,
+        weights,
+        channels: records.get(..slots)?,
         sign: Sign::Matters,
     };
-    let acts = acts.get(..pairs)?;
-    let (mut a, mut b) = ([0; 17], [0; 17]);
-    int8::gemv(&packed, acts, &mut a)?;
-    portable::gemv(&packed, acts, &mut b);
-    Some(a == b)
+    let input: [i8; 700] = random.bytes();
+    let mut output = if in_place { input } else { [7; 700] };
+    let mut want = output;
+    let mut acts: [u32; 100] = random.fill();
+    for i in 0..count {
+        let window = Window {
+            bytes: input.get(windows.from + i * step..)?,
+            stride: windows.stride,
+        };
+        let acts = acts.get_mut(..taps / 2)?;
+        match nine {
+            true => portable::gather1_27(window, acts.first_chunk_mut()?),
+            false => portable::gather1(window, rows, row_bytes / 4, acts),
+        }
+        let mut all = [0; 16];
+        portable::gemv(&packed, acts, &mut all);
+        let to = want.get_mut(windows.to + i * channels..)?;
+        to.get_mut(..channels)?
+            .copy_from_slice(all.get(..channels)?);
+    }
+    let single = !nine && count == 1 && random.from(0, 1) == 0;
+    let acts = acts.get_mut(..if single { taps / 2 } else { taps })?;
+    int8::conv(
+        &packed,
+        &windows,
+        (!in_place).then_some(&input),
+        acts,
+        &mut output,
+    )?;
+    Some(output == want)
 }
 
 fn gemv_sums(random: &mut Random) -> Option<bool> {
@@ -233,7 +230,7 @@ fn march(random: &mut Random) -> Option<bool> {
         count,
         pixel,
         line: random.from(4, 120),
-        sign: random.sign(),
+        sign: Sign::Matters,
     };
     let planes: [u32; 500] = random.fill();
     let values = core::array::from_fn(|_| random.fill());

@@ -5,8 +5,7 @@
 //! global, and touches what its context names, nothing else.
 
 use super::{
-    Channel, DEPTHWISE_3X3_RECORD, Linear, Lines, March, Packed, Sign, TAPS_27, Taps, Weights3x3,
-    Window,
+    Channel, DEPTHWISE_3X3_RECORD, Linear, Lines, March, Packed, Taps, Weights3x3, Window, Windows,
 };
 use core::arch::global_asm;
 
@@ -18,7 +17,6 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    fn otolith_dsp_arch_gather2(context: *const usize);
     fn otolith_dsp_arch_gather1(
         row: *const i8,
         to: *mut u32,
@@ -26,9 +24,7 @@ unsafe extern "C" {
         words: usize,
         skip: usize,
     );
-    fn otolith_dsp_arch_gather2_27(context: *const usize);
-    fn otolith_dsp_arch_gemm2(context: *const usize);
-    fn otolith_dsp_arch_gemm2_relu(context: *const usize);
+    fn otolith_dsp_arch_conv(context: *mut usize);
     fn otolith_dsp_arch_gemv(context: *const usize);
     fn otolith_dsp_arch_gemv_sums(context: *const usize, sums: *mut i32);
     fn otolith_dsp_arch_dw3_weights(
@@ -38,90 +34,112 @@ unsafe extern "C" {
     );
     fn otolith_dsp_arch_dw3_lines(context: *mut usize);
     fn otolith_dsp_arch_dw3_march1(context: *const usize);
-    fn otolith_dsp_arch_dw3_march1_relu(context: *const usize);
     fn otolith_dsp_arch_dw3_march2(context: *const usize);
-    fn otolith_dsp_arch_dw3_march2_relu(context: *const usize);
     fn otolith_dsp_arch_dw_any(context: *const usize);
     fn otolith_dsp_arch_add(a: *const i8, b: *const i8, output: *mut i8, parameters: *const i32);
     fn otolith_dsp_arch_sums(input: *const i8, step: usize, pixels: usize, sums: *mut i32);
 }
 
 #[inline(always)]
-pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
-    let [a, b] = windows;
-    let context = [
-        a.bytes.as_ptr().addr(),
-        b.bytes.as_ptr().addr(),
-        acts.as_mut_ptr().expose_provenance(),
-        rows,
-        words,
-        a.stride - 4 * words,
-        b.stride - 4 * words,
-    ];
-    // SAFETY: both windows hold the rows, `acts` holds four words for each of their words, and a row's
-    // stride is at least its length.
-    unsafe { otolith_dsp_arch_gather2(context.as_ptr()) }
-}
-
-#[inline(always)]
 pub(super) fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) {
-    let skip = window.stride - 4 * words;
-    // SAFETY: as for two windows, with two words for each.
+    // A row may run into the next one.
+    let skip = window.stride.wrapping_sub(4 * words);
+    // SAFETY: the window holds the rows, and `acts` two words for each of their words.
     unsafe { otolith_dsp_arch_gather1(window.bytes.as_ptr(), acts.as_mut_ptr(), rows, words, skip) }
 }
 
+/// Bytes of the last group of four channels.
 #[inline(always)]
-pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
-    let [a, b] = windows;
-    let context = [
-        a.bytes.as_ptr().addr(),
-        b.bytes.as_ptr().addr(),
-        acts.as_mut_ptr().expose_provenance(),
-        a.stride,
-        b.stride,
-    ];
-    // SAFETY: both windows hold three rows of nine bytes, and 28 words are written.
-    unsafe { otolith_dsp_arch_gather2_27(context.as_ptr()) }
+fn last_group(windows: &Windows) -> usize {
+    (windows.channels - 1) % 4 + 1
 }
 
+/// Address of the first window. Inputs in the output are read through its address.
 #[inline(always)]
-pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], [first, second]: [&mut [i8]; 2]) {
+fn first(windows: &Windows, input: Option<&[i8]>, output: usize) -> usize {
+    input.map_or(output, |input| input.as_ptr().addr()) + windows.from
+}
+
+/// Windows two by two.
+#[inline(always)]
+pub(super) fn pairs(
+    packed: &Packed<'_>,
+    windows: &Windows,
+    input: Option<&[i8]>,
+    acts: &mut [u32],
+    output: &mut [i8],
+) -> Option<()> {
     let channels = packed.channels.as_ptr_range();
-    let context = [
-        packed.weights.as_ptr().addr(),
-        acts.as_ptr().addr(),
-        channels.start.addr(),
-        channels.end.addr(),
-        first.as_mut_ptr().expose_provenance(),
-        second.as_mut_ptr().expose_provenance(),
-        acts.as_ptr_range().end.addr(),
-        acts.len() / 2,
-    ];
-    // SAFETY: weights hold two words for each pair and group, outputs a word for each group, and
-    // there are at least two pairs.
-    unsafe {
-        match packed.sign {
-            Sign::Matters => otolith_dsp_arch_gemm2(context.as_ptr()),
-            Sign::Saturates => otolith_dsp_arch_gemm2_relu(context.as_ptr()),
-        }
+    let acts_range = acts.as_mut_ptr_range();
+    let to = output.as_mut_ptr().expose_provenance();
+    let (mut from, mut to) = (first(windows, input, to), to + windows.to);
+    let (mut step, mut out_step) = (windows.step, windows.channels);
+    if input.is_none() && windows.grows() {
+        from += (windows.count - 1) * step;
+        to += (windows.count - 1) * out_step;
+        (step, out_step) = (step.wrapping_neg(), out_step.wrapping_neg());
     }
-}
-
-#[inline(always)]
-pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
-    let channels = packed.channels.as_ptr_range();
-    let context = [
+    let (rows, skip) = match windows.nine {
+        true => (0, windows.stride),
+        // A row may run into the next one.
+        false => (windows.rows, windows.stride.wrapping_sub(windows.row_bytes)),
+    };
+    let mut context = [
         packed.weights.as_ptr().addr(),
-        acts.as_ptr().addr(),
+        acts_range.start.expose_provenance(),
         channels.start.addr(),
         channels.end.addr(),
-        output.as_mut_ptr().expose_provenance(),
-        0,
-        acts.as_ptr_range().end.addr(),
+        to,
+        last_group(windows),
+        acts_range.end.addr(),
         acts.len() / 2,
+        from,
+        rows,
+        windows.row_bytes / 4,
+        skip,
+        windows.count,
+        step,
+        out_step,
+    ];
+    // SAFETY: the input holds all windows, the output the channels of each, `acts` a word for each tap of two
+    // windows, and weights two words for each pair of taps and group of channels. There are at least four
+    // pairs of taps.
+    unsafe { otolith_dsp_arch_conv(context.as_mut_ptr()) }
+    Some(())
+}
+
+/// One window by itself, with half of the activations.
+#[inline(always)]
+pub(super) fn single(
+    packed: &Packed<'_>,
+    windows: &Windows,
+    input: Option<&[i8]>,
+    acts: &mut [u32],
+    output: &mut [i8],
+) -> Option<()> {
+    let window = Window {
+        bytes: input.unwrap_or(output).get(windows.from..)?,
+        stride: windows.stride,
+    };
+    gather1(window, windows.rows, windows.row_bytes / 4, acts);
+    let channels = packed.channels.as_ptr_range();
+    let acts = acts.as_ptr_range();
+    let context = [
+        packed.weights.as_ptr().addr(),
+        acts.start.addr(),
+        channels.start.addr(),
+        channels.end.addr(),
+        output
+            .get_mut(windows.to..)?
+            .as_mut_ptr()
+            .expose_provenance(),
+        last_group(windows),
+        acts.end.addr(),
+        windows.rows * windows.row_bytes / 4,
     ];
     // SAFETY: as for two windows; there are at least two blocks of two pairs.
     unsafe { otolith_dsp_arch_gemv(context.as_ptr()) }
+    Some(())
 }
 
 #[inline(always)]
@@ -204,14 +222,13 @@ pub(super) fn depthwise_3x3_march(
         march.line.wrapping_sub(march.pixel * march.outputs),
         march.outputs % 2,
     ];
+    // Where the sign does not matter it does no harm.
     // SAFETY: each line under the kernel has its words in every plane, for all lines of outputs; the
     // output holds four channels of the last one; a line has at least two outputs.
     unsafe {
-        match (march.stride, march.sign) {
-            (1, Sign::Matters) => otolith_dsp_arch_dw3_march1(context.as_ptr()),
-            (1, Sign::Saturates) => otolith_dsp_arch_dw3_march1_relu(context.as_ptr()),
-            (_, Sign::Matters) => otolith_dsp_arch_dw3_march2(context.as_ptr()),
-            (_, Sign::Saturates) => otolith_dsp_arch_dw3_march2_relu(context.as_ptr()),
+        match march.stride {
+            1 => otolith_dsp_arch_dw3_march1(context.as_ptr()),
+            _ => otolith_dsp_arch_dw3_march2(context.as_ptr()),
         }
     }
 }

@@ -5,14 +5,14 @@
 //! `x + (y << 16)`, so that `w` times the word is `w * x + (w * y << 16)`. Two such products add up
 //! before the halves are taken apart: with `|w * x| <= 2^14` no half overflows its 16 bits.
 
-use super::planes::march_by;
+use super::planes::{march_by, settle};
 use super::portable;
 use super::{Channel, DEPTHWISE_3X3_RECORD, March, Packed, Sign, TAPS_27, Window};
 
 pub(super) use super::planes::depthwise_3x3_lines;
 #[cfg_attr(test, allow(unused_imports))]
 pub(super) use portable::{
-    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gemv, gemv_sums, sums,
+    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gather1_27, gemv, gemv_sums, sums,
 };
 
 /// Values of two windows in one word.
@@ -21,7 +21,7 @@ fn join(x: i8, y: i8) -> u32 {
     (i32::from(x) + (i32::from(y) << 16)) as u32
 }
 
-/// See [`super::gather2`]. The words are `x + (y << 16)` for bytes 0, 2, 1 and 3 of each four.
+/// See [`super::portable::gather2`]. The words are `x + (y << 16)` for bytes 0, 2, 1 and 3 of each four.
 pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
     let (mut acts, _) = acts.as_chunks_mut::<4>();
     let [a, b] = windows;
@@ -40,7 +40,7 @@ pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts:
     }
 }
 
-/// See [`super::gather2_27`].
+/// See [`super::portable::gather2_27`].
 pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     let (fours, tail) = acts.split_at_mut(24);
     gather2(windows, 3, 2, fours);
@@ -60,75 +60,115 @@ pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
 /// Added to a sum of two products: makes both halves positive, whatever they are.
 const OFFSET: u32 = 0x7fff_7fff;
 
-/// Sums of one channel of a group for both windows: `ODD` of channels 0 and 1, or with `SECOND` of 2
-/// and 3.
-#[inline(always)]
-fn lanes<const SECOND: bool, const ODD: bool>(weights: &[[u32; 2]], acts: &[[u32; 2]]) -> [i32; 2] {
-    let (mut total, mut upper) = (0u32, 0u32);
-    let mut step = |&[first, second]: &[u32; 2], &[x, y]: &[u32; 2]| {
-        let word = if SECOND { second } else { first };
-        let (w, v) = if ODD {
-            (i32::from(word as i8), i32::from((word >> 16) as i8))
-        } else {
-            // What the odd weight borrowed comes back before the shift.
-            let w = i32::from(word.wrapping_add(0x80) as i16) >> 8;
-            (w, word.wrapping_add(0x80_0000) as i32 >> 24)
-        };
-        let sum = (w as u32)
-            .wrapping_mul(x)
-            .wrapping_add(OFFSET)
-            .wrapping_add((v as u32).wrapping_mul(y));
-        total = total.wrapping_add(sum);
-        upper = upper.wrapping_add(sum >> 16);
-    };
-    let ((weights, last_weights), (acts, last_acts)) =
-        (weights.as_chunks::<2>(), acts.as_chunks::<2>());
-    for ([w0, w1], [x0, x1]) in weights.iter().zip(acts) {
-        step(w0, x0);
-        step(w1, x1);
-    }
-    for (w, x) in last_weights.iter().zip(last_acts) {
-        step(w, x);
-    }
-    let n = (2 * acts.len() + last_acts.len()) as u32;
-    let upper = upper.wrapping_sub(n.wrapping_mul(OFFSET >> 16));
-    let lower = total
-        .wrapping_sub(n.wrapping_mul(OFFSET))
-        .wrapping_sub(upper << 16);
-    [lower as i32, upper as i32]
+/// Sums of one channel for two windows, in parts.
+#[derive(Default)]
+struct Lanes {
+    /// Of the words.
+    total: i32,
+    /// Of their upper halves.
+    upper: i32,
 }
 
-/// See [`super::gemm2`].
+impl Lanes {
+    /// Adds two taps of the even channel whose weights are in `weights`, or with `ODD` of the odd one.
+    #[inline(always)]
+    fn add<const ODD: bool>(&mut self, weights: &u32, [x, y]: &[u32; 2]) {
+        let weights = *weights;
+        let (w, v) = if ODD {
+            (weights as i8 as i32, (weights >> 16) as i8 as i32)
+        } else {
+            // What the odd weight borrowed comes back before the shift.
+            let (w, v) = (i32::from(weights as i16), weights as i32 >> 16);
+            ((w + 0x80) >> 8, (v + 0x80) >> 8)
+        };
+        let sum = (w as u32)
+            .wrapping_mul(*x)
+            .wrapping_add((v as u32).wrapping_mul(*y))
+            .wrapping_add(OFFSET);
+        self.total = self.total.wrapping_add(sum as i32);
+        self.upper = self.upper.wrapping_add((sum >> 16) as i32);
+        settle(&mut self.total, &mut self.upper);
+    }
+
+    /// Adds four taps of channels 0 and 1 of a group, or with `SECOND` of 2 and 3.
+    #[inline(always)]
+    fn add_two<const SECOND: bool, const ODD: bool>(
+        &mut self,
+        [[a, b], [c, d]]: &[[u32; 2]; 2],
+        [x, y]: &[[u32; 2]; 2],
+    ) {
+        self.add::<ODD>(if SECOND { b } else { a }, x);
+        self.add::<ODD>(if SECOND { d } else { c }, y);
+    }
+
+    /// The sums after `n` words.
+    #[inline(always)]
+    fn sums(self, n: usize) -> [i32; 2] {
+        let n = n as u32;
+        let upper = (self.upper as u32).wrapping_sub(n.wrapping_mul(OFFSET >> 16));
+        let lower = (self.total as u32)
+            .wrapping_sub(n.wrapping_mul(OFFSET))
+            .wrapping_sub(upper << 16);
+        [lower as i32, upper as i32]
+    }
+}
+
+/// Doubled sums of one channel of a group for both windows: of channels 0 and 1, or with `SECOND` 2 and 3, the
+/// first one or with `ODD` the second. By itself, the loop has the few registers of the core for its own.
+#[inline(never)]
+fn dots<const SECOND: bool, const ODD: bool>(
+    weights: &[[[u32; 2]; 2]],
+    acts: &[[[u32; 2]; 2]],
+) -> [i32; 2] {
+    let mut lanes = Lanes::default();
+    let (weights, last_weights) = weights.as_chunks::<2>();
+    let (mut rest, last_acts) = acts.as_chunks::<2>();
+    for [v, w] in weights {
+        let Some(([x, y], later)) = rest.split_first() else {
+            break;
+        };
+        rest = later;
+        lanes.add_two::<SECOND, ODD>(v, x);
+        lanes.add_two::<SECOND, ODD>(w, y);
+    }
+    if let ([w], [x]) = (last_weights, last_acts) {
+        lanes.add_two::<SECOND, ODD>(w, x);
+    }
+    let [x, y] = lanes.sums(2 * acts.len());
+    if ODD {
+        [x << 1, y << 1]
+    } else {
+        // The shifts give an even sum the 24 bits that other cores have for it.
+        [(x << 8) >> 7, (y << 8) >> 7]
+    }
+}
+
+/// See [`super::portable::gemm2`].
 pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
-    let (acts, _) = acts.as_chunks::<2>();
-    let (mut weights, _) = packed.weights.as_chunks::<2>();
-    let [xs, ys] = outputs.map(|output| output.as_chunks_mut::<4>().0);
+    let acts = acts.as_chunks::<2>().0.as_chunks::<2>().0;
+    let mut weights = packed.weights.as_chunks::<2>().0.as_chunks::<2>().0;
+    let [xs, ys] = outputs;
+    let (xs, ys) = (xs.as_chunks_mut::<4>().0, ys.as_chunks_mut::<4>().0);
     let (groups, _) = packed.channels.as_chunks::<4>();
-    for ((channels, x), y) in groups.iter().zip(xs).zip(ys) {
+    for (([c0, c1, c2, c3], x), y) in groups.iter().zip(xs).zip(ys) {
         let Some((group, rest)) = weights.split_at_checked(acts.len()) else {
             return;
         };
         weights = rest;
         let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x, y);
-        let [c0, c1, c2, c3] = channels;
-        // The shifts give an even sum the 24 bits that other cores have for it.
-        let even = |[s, t]: [i32; 2]| [(s << 8) >> 7, (t << 8) >> 7];
-        let odd = |[s, t]: [i32; 2]| [s << 1, t << 1];
-        let both = |sums: [i32; 2], channel: &Channel, x: &mut i8, y: &mut i8| {
-            [*x, *y] = outputs_of(sums, channel, packed.sign);
-        };
-        both(even(lanes::<false, false>(group, acts)), c0, x0, y0);
-        both(odd(lanes::<false, true>(group, acts)), c1, x1, y1);
-        both(even(lanes::<true, false>(group, acts)), c2, x2, y2);
-        both(odd(lanes::<true, true>(group, acts)), c3, x3, y3);
+        [*x0, *y0] = outputs_of(dots::<false, false>(group, acts), c0, packed.sign);
+        [*x1, *y1] = outputs_of(dots::<false, true>(group, acts), c1, packed.sign);
+        [*x2, *y2] = outputs_of(dots::<true, false>(group, acts), c2, packed.sign);
+        [*x3, *y3] = outputs_of(dots::<true, true>(group, acts), c3, packed.sign);
     }
 }
 
 /// Outputs of a channel with the doubled sums `sums`.
 #[inline(never)]
-fn outputs_of(sums: [i32; 2], channel: &Channel, sign: Sign) -> [i8; 2] {
+fn outputs_of([x, y]: [i32; 2], channel: &Channel, sign: Sign) -> [i8; 2] {
     let [bias, ..] = channel;
-    sums.map(|sum| requantise(bias.wrapping_add(sum), channel, sign))
+    let (x, y) = (bias.wrapping_add(x), bias.wrapping_add(y));
+    [requantise(x, channel, sign), requantise(y, channel, sign)]
 }
 
 /// [`portable::requantise`] from 32-bit products where the sum allows it: the multiplier is taken
@@ -139,7 +179,7 @@ fn requantise(acc: i32, channel: &Channel, sign: Sign) -> i8 {
     const SMALL: u32 = 1 << 19;
     let &[_, multiplier, constant, shift] = channel;
     if (acc as u32).wrapping_add(SMALL) >= 2 * SMALL {
-        return portable::requantise(acc, channel, sign);
+        return requantise_large(acc, channel, sign);
     }
     let m0 = multiplier & 0x3ff;
     let m1 = (multiplier >> 10) & 0x3ff;
@@ -153,6 +193,13 @@ fn requantise(acc: i32, channel: &Channel, sign: Sign) -> i8 {
     y.clamp(-128, 127) as i8
 }
 
+/// [`portable::requantise`], which such cores need a call for.
+#[cold]
+#[inline(never)]
+fn requantise_large(acc: i32, channel: &Channel, sign: Sign) -> i8 {
+    portable::requantise(acc, channel, sign)
+}
+
 /// See [`super::depthwise_3x3_march`].
 pub(super) fn depthwise_3x3_march(
     march: &March,
@@ -160,5 +207,5 @@ pub(super) fn depthwise_3x3_march(
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
 ) {
-    march_by(march, planes, record, output, requantise);
+    let _fits = march_by(march, planes, record, output, requantise);
 }

@@ -31,7 +31,7 @@ pub struct Conv<'a> {
     pub pad: [usize; 2],
     /// Bytes of a window's row, those that weights of 0 meet included: a multiple of four.
     pub row_bytes: usize,
-    /// The kernel is 3 x 3 of three channels, its taps as [`super::gather2_27`] leaves them.
+    /// The kernel is 3 x 3 of three channels, its taps in the order of [`super::Windows::nine`].
     pub nine: bool,
     /// What padding holds: the input's zero point.
     pub padding: i8,

@@ -26,6 +26,9 @@
 
 #[cfg(otolith_arm_dsp)]
 mod arm;
+mod depthwise;
+#[cfg(not(otolith_arm_dsp))]
+mod each;
 #[cfg(any(test, otolith_core = "small"))]
 mod lanes;
 pub mod layer;
@@ -36,6 +39,10 @@ pub mod portable;
 mod scalar;
 #[cfg(test)]
 pub(crate) mod tests;
+mod windows;
+
+pub use depthwise::{Depthwise, depthwise_3x3};
+pub use windows::{Windows, conv};
 
 #[cfg(target_arch = "x86_64")]
 use crate::x86::routines as target;
@@ -78,42 +85,23 @@ pub struct Window<'a> {
     pub stride: usize,
 }
 
-impl Window<'_> {
-    /// Whether `rows` rows of `len` bytes lie inside.
-    #[inline]
-    fn holds(&self, rows: usize, len: usize) -> Option<()> {
-        // Sizes of slices: the products fit 64 bits on every processor with addresses of 32.
-        let last = (rows.checked_sub(1)? as u64).checked_mul(self.stride as u64)?;
-        (last.checked_add(len as u64)? <= self.bytes.len() as u64).then_some(())
+/// Bytes from the first of `count` pieces of `len` bytes to behind the last, each `step` after the one before;
+/// the largest number when there is none or they fit no memory.
+#[inline(never)]
+fn reach(count: usize, step: usize, len: usize) -> usize {
+    match count.checked_sub(1) {
+        Some(last) => last.saturating_mul(step).saturating_add(len),
+        None => usize::MAX,
     }
 }
 
-/// Widens two windows of `rows` rows of `4 * words` bytes into `acts`, interleaved: four words for
-/// each four bytes. `None` when `acts` has not `4 * rows * words` words or a window is too short.
-#[inline]
-pub fn gather2(
-    windows: [Window<'_>; 2],
-    rows: usize,
-    words: usize,
-    acts: &mut [u32],
-) -> Option<()> {
-    let [a, b] = windows;
-    let len = words.checked_mul(4)?;
-    a.holds(rows, len)?;
-    b.holds(rows, len)?;
-    if words == 0 || Some(acts.len()) != len.checked_mul(rows) || a.stride < len || b.stride < len {
-        return None;
-    }
-    target::gather2(windows, rows, words, acts);
-    Some(())
-}
-
-/// Widens one window, as [`gather2`]: two words for each four bytes.
+/// Widens a window of `rows` rows of `4 * words` bytes into `acts`: two words for each four bytes. `None` when
+/// `acts` has not `2 * rows * words` words or the window is too short.
 #[inline]
 pub fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) -> Option<()> {
     let len = words.checked_mul(4)?;
-    window.holds(rows, len)?;
-    if words == 0 || Some(2 * acts.len()) != len.checked_mul(rows) || window.stride < len {
+    let whole = Some(2 * acts.len()) == len.checked_mul(rows);
+    if words == 0 || !whole || reach(rows, window.stride, len) > window.bytes.len() {
         return None;
     }
     target::gather1(window, rows, words, acts);
@@ -122,26 +110,6 @@ pub fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) 
 
 /// Taps of a gathered 3 x 3 window of three channels, the last one without meaning.
 pub const TAPS_27: usize = 28;
-
-/// Widens two windows of 3 x 3 pixels of three channels: the first eight bytes of each row as
-/// [`gather2`] does, then pairs of the ninth bytes of rows 0 and 1, and of row 2 beside a value
-/// without meaning, which a weight of 0 must meet.
-#[inline]
-pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) -> Option<()> {
-    let [a, b] = windows;
-    a.holds(3, 9)?;
-    b.holds(3, 9)?;
-    target::gather2_27(windows, acts);
-    Some(())
-}
-
-/// Widens one window of 3 x 3 pixels of three channels for [`gemv`], in the order of [`gather2_27`].
-#[inline]
-pub fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) -> Option<()> {
-    window.holds(3, 9)?;
-    portable::gather1_27(window, acts);
-    Some(())
-}
 
 /// Weights of a layer as dot products, see the module's text.
 #[derive(Clone, Copy, Debug)]
@@ -152,42 +120,6 @@ pub struct Packed<'a> {
     pub channels: &'a [Channel],
     /// Whether the sign of sums matters.
     pub sign: Sign,
-}
-
-impl Packed<'_> {
-    /// The number of groups, when weights for `pairs` pairs of taps are there.
-    #[inline]
-    fn groups(&self, pairs: usize) -> Option<usize> {
-        let groups = self.channels.len() / 4;
-        let words = groups.checked_mul(pairs)?.checked_mul(2)?;
-        let whole = self.channels.len().is_multiple_of(4) && groups > 0;
-        (whole && words == self.weights.len()).then_some(groups)
-    }
-}
-
-/// All channels of the two windows in `acts`, into the fronts of `outputs`. `None` when the lengths do
-/// not fit together or there are fewer than two pairs of taps.
-#[inline]
-pub fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) -> Option<()> {
-    let pairs = acts.len() / 2;
-    let groups = packed.groups(pairs)?;
-    if pairs < 2 || !acts.len().is_multiple_of(2) || outputs.iter().any(|o| o.len() < 4 * groups) {
-        return None;
-    }
-    target::gemm2(packed, acts, outputs);
-    Some(())
-}
-
-/// All channels of the window in `acts`, into the front of `output`. `None` when the lengths do not fit
-/// together, the number of pairs is odd, or there are fewer than four pairs of taps.
-#[inline]
-pub fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) -> Option<()> {
-    let groups = packed.groups(acts.len())?;
-    if acts.len() < 4 || !acts.len().is_multiple_of(2) || output.len() < 4 * groups {
-        return None;
-    }
-    target::gemv(packed, acts, output);
-    Some(())
 }
 
 /// Adds the dot products of one group of four channels with the window in `acts` to `sums`, wrapping. `None`
@@ -252,11 +184,10 @@ pub fn depthwise_3x3_lines(
     at: usize,
 ) -> Option<()> {
     lines.split()?;
-    let last = lines.line.checked_mul(count.checked_sub(1)?)?;
-    let last = last.checked_add(lines.pixel.checked_mul(lines.pixels.checked_sub(1)?)?)?;
-    let written = lines.words.checked_mul(count)?.checked_add(at)?;
-    let need = lines.plane.checked_mul(4)?;
-    if last.checked_add(4)? > input.len() || written > lines.plane || need > planes.len() {
+    let line = reach(lines.pixels, lines.pixel, 4);
+    let written = reach(count, lines.words, lines.words).saturating_add(at);
+    let fits = written <= lines.plane && lines.plane <= planes.len() / 4;
+    if !fits || reach(count, lines.line, line) > input.len() {
         return None;
     }
     target::depthwise_3x3_lines(lines, input, count, planes, at);
@@ -311,25 +242,26 @@ pub fn depthwise_3x3_march(
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
 ) -> Option<()> {
-    let steps = march.outputs.div_ceil(2);
-    let words = match march.stride {
-        1 => steps.checked_add(1)?,
-        2 => steps.checked_mul(2)?.checked_add(1)?,
-        _ => return None,
-    };
-    let last = march.count.checked_sub(1)?;
-    let down = last.checked_mul(march.stride)?.checked_mul(words)?;
-    let end = march
-        .lines
-        .iter()
-        .max()?
-        .checked_add(down)?
-        .checked_add(words)?;
-    let need = march.plane.checked_mul(4)?;
-    let out = last.checked_mul(march.line)?;
-    let out = out.checked_add(march.pixel.checked_mul(march.outputs.checked_sub(1)?)?)?;
-    let fits = words == march.words && end <= march.plane && need <= planes.len();
-    if !fits || march.outputs < 2 || out.checked_add(4)? > output.len() {
+    let stride = march.stride;
+    let words = march
+        .outputs
+        .div_ceil(2)
+        .saturating_mul(stride)
+        .saturating_add(1);
+    let seen = reach(march.count, stride.saturating_mul(words), words);
+    let written = reach(
+        march.count,
+        march.line,
+        reach(march.outputs, march.pixel, 4),
+    );
+    let inside = |&line: &usize| seen.saturating_add(line) <= march.plane;
+    let fits = (1..=2).contains(&stride)
+        && march.outputs >= 2
+        && words == march.words
+        && march.lines.iter().all(inside)
+        && march.plane <= planes.len() / 4
+        && written <= output.len();
+    if !fits {
         return None;
     }
     target::depthwise_3x3_march(march, planes, record, output);
@@ -360,12 +292,8 @@ pub fn depthwise_taps(
     output: &mut [i8],
 ) -> Option<()> {
     let furthest = *taps.offsets.iter().max()? as usize;
-    let last = count.checked_sub(1)?;
-    let read = last
-        .checked_mul(taps.step)?
-        .checked_add(furthest)?
-        .checked_add(4)?;
-    let written = last.checked_mul(taps.output_step)?.checked_add(4)?;
+    let read = reach(count, taps.step, furthest.saturating_add(4));
+    let written = reach(count, taps.output_step, 4);
     let pairs = taps.offsets.len() / 2;
     let fits = taps.offsets.len().is_multiple_of(2) && taps.weights.len() == 4 * pairs;
     if !fits || read > input.len() || written > output.len() {
@@ -413,8 +341,7 @@ pub fn add_to(linear: &Linear, a: &mut [i8], b: &[i8]) -> Option<()> {
 /// for more than 255 pixels.
 #[inline]
 pub fn sums(input: &[i8], step: usize, pixels: usize) -> Option<[i32; 8]> {
-    let last = step.checked_mul(pixels.checked_sub(1)?)?;
-    if pixels > 255 || last.checked_add(8)? > input.len() {
+    if pixels > 255 || reach(pixels, step, 8) > input.len() {
         return None;
     }
     Some(target::sums(input, step, pixels))

@@ -10,22 +10,29 @@ pub(super) fn halves(words: &[u32]) -> &[i16] {
     unsafe { words.align_to().1 }
 }
 
-/// Keeps the compiler from putting off what makes these sums: with all of a loop's loads brought forward, they
-/// would go through the stack. No instruction comes of it.
+/// The bytes of words, as numbers.
+#[cfg(any(test, otolith_core = "scalar"))]
 #[inline(always)]
-pub(super) fn settle<const N: usize>(sums: [&mut i32; N]) {
+pub(super) fn bytes(words: &[u32]) -> &[i8] {
+    // SAFETY: every pattern of bits is a number.
+    unsafe { words.align_to().1 }
+}
+
+/// Makes the compiler finish two sums before it loads what comes behind: with all of a loop's loads brought
+/// forward, they would go through the stack. No instruction comes of it.
+#[inline(always)]
+pub(super) fn settle(first: &mut i32, second: &mut i32) {
     #[cfg(not(any(target_arch = "arm", target_arch = "riscv32")))]
-    let _ = sums;
+    let _ = (first, second);
     #[cfg(any(target_arch = "arm", target_arch = "riscv32"))]
-    for sum in sums {
-        // SAFETY: there is no instruction; the number stays in its register.
-        unsafe {
-            core::arch::asm!(
-                "/* {0} */",
-                inout(reg) * sum,
-                options(pure, nomem, nostack, preserves_flags)
-            );
-        }
+    // SAFETY: there is no instruction; the numbers stay in their registers.
+    unsafe {
+        core::arch::asm!(
+            "/* {0} {1} */",
+            inout(reg) * first,
+            inout(reg) * second,
+            options(nostack, preserves_flags)
+        );
     }
 }
 
@@ -86,24 +93,72 @@ pub(super) fn depthwise_3x3_lines(
     }
 }
 
-/// What two outputs see of a line, for stride 1: four values.
+/// The halves of a word as numbers. The smallest cores cannot extend a half that they load.
 #[inline(always)]
-fn by_one(line: &[[i16; 2]]) -> impl Iterator<Item = [i16; 5]> {
-    let next = line.get(1..).unwrap_or_default();
-    line.iter()
-        .zip(next)
-        .map(|(&[a, b], &[c, d])| [a, b, c, d, 0])
+fn split(word: &u32) -> [i32; 2] {
+    if cfg!(otolith_core = "small") {
+        return [i32::from(*word as i16), *word as i32 >> 16];
+    }
+    match halves(core::slice::from_ref(word)) {
+        [low, high] => [i32::from(*low), i32::from(*high)],
+        _ => [0; 2],
+    }
 }
 
-/// What two outputs see of a line, for stride 2: five values.
+/// Adds a line of the kernel, whose doubled weights are `(w0, w1)` and `(w1, w2)`, to two outputs that see
+/// `values` of a line, the second one from value `STRIDE` on.
 #[inline(always)]
-fn by_two(line: &[[i16; 2]]) -> impl Iterator<Item = [i16; 5]> {
-    let next = line.get(1..).unwrap_or_default();
-    let (pairs, _) = line.as_chunks::<2>();
-    pairs
-        .iter()
-        .zip(next.as_chunks::<2>().0)
-        .map(|(&[[a, b], _], &[[c, d], [e, _]])| [a, b, c, d, e])
+fn add_line<const STRIDE: usize>(
+    even: &mut i32,
+    odd: &mut i32,
+    [low, high]: &[u32; 2],
+    values: &[u32],
+) -> Option<()> {
+    let ([w0, w1], [_, w2]) = (split(low), split(high));
+    let [first, second] = values.first_chunk()?;
+    let ([x0, x1], [x2, x3]) = (split(first), split(second));
+    let [y0, y1, y2] = match STRIDE {
+        1 => [x1, x2, x3],
+        _ => [x2, x3, split(values.get(2)?)[0]],
+    };
+    *even = even.wrapping_add(x0 * w0).wrapping_add(x1 * w1);
+    *odd = odd.wrapping_add(y0 * w0).wrapping_add(y1 * w1);
+    *even = even.wrapping_add(x2 * w2);
+    *odd = odd.wrapping_add(y2 * w2);
+    settle(even, odd);
+    Some(())
+}
+
+/// A line of outputs of one channel, `pixel` bytes apart, which ends with `to`. `None` when a line of the plane is
+/// too short.
+#[inline(always)]
+fn line<const STRIDE: usize>(
+    [mut x, mut y, mut z]: [&[u32]; 3],
+    record: &[u32; 10],
+    mut to: &mut [i8],
+    pixel: usize,
+    requantise: impl Fn(i32, &Channel) -> i8,
+) -> Option<()> {
+    let [weights @ .., bias2, m, constant, shift] = record;
+    let channel = [*bias2 as i32, *m as i32, *constant as i32, *shift as i32];
+    let [wx, wy, wz] = weights.as_chunks().0 else {
+        return None;
+    };
+    while !to.is_empty() {
+        let (mut even, mut odd) = (*bias2 as i32, *bias2 as i32);
+        add_line::<STRIDE>(&mut even, &mut odd, wx, x)?;
+        add_line::<STRIDE>(&mut even, &mut odd, wy, y)?;
+        add_line::<STRIDE>(&mut even, &mut odd, wz, z)?;
+        (x, y, z) = (x.get(STRIDE..)?, y.get(STRIDE..)?, z.get(STRIDE..)?);
+        if let Some(to) = to.first_mut() {
+            *to = requantise(even, &channel);
+        }
+        if let Some(to) = to.get_mut(pixel) {
+            *to = requantise(odd, &channel);
+        }
+        to = to.get_mut(2 * pixel..).unwrap_or_default();
+    }
+    Some(())
 }
 
 /// The march with the target's own requantisation. Two outputs share what they load of a line.
@@ -114,72 +169,24 @@ pub(super) fn march_by(
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
     requantise: impl Fn(i32, &Channel, Sign) -> i8,
-) {
+) -> Option<()> {
     let (records, _) = record.as_chunks::<10>();
+    let len = (march.outputs - 1) * march.pixel + 1;
+    let requantise = |sum: i32, channel: &Channel| requantise(sum, channel, march.sign);
     for (c, record) in records.iter().enumerate() {
-        let plane = planes.get(c * march.plane..).unwrap_or_default();
+        let plane = planes.get(c * march.plane..)?;
         for i in 0..march.count {
             let down = i * march.stride * march.words;
-            let line = |start: usize| {
-                let words = plane.get(start + down..).unwrap_or_default();
-                let words = words.get(..march.words).unwrap_or_default();
-                halves(words).as_chunks::<2>().0
-            };
-            let [x, y, z] = march.lines.map(line);
-            let to = output.get_mut(i * march.line + c..).unwrap_or_default();
+            let values = |start: usize| plane.get(start + down..)?.get(..march.words);
+            let [x, y, z] = march.lines;
+            let lines = [values(x)?, values(y)?, values(z)?];
+            let to = output.get_mut(i * march.line + c..)?.get_mut(..len)?;
             if march.stride == 1 {
-                let values = by_one(x).zip(by_one(y)).zip(by_one(z));
-                line_by::<1>(march, record, values, to, &requantise);
+                line::<1>(lines, record, to, march.pixel, requantise)?;
             } else {
-                let values = by_two(x).zip(by_two(y)).zip(by_two(z));
-                line_by::<2>(march, record, values, to, &requantise);
+                line::<2>(lines, record, to, march.pixel, requantise)?;
             }
         }
     }
-}
-
-/// A line of outputs of one channel.
-#[inline(always)]
-fn line_by<const STRIDE: usize>(
-    march: &March,
-    record: &[u32; 10],
-    values: impl Iterator<Item = (([i16; 5], [i16; 5]), [i16; 5])>,
-    mut to: &mut [i8],
-    requantise: &impl Fn(i32, &Channel, Sign) -> i8,
-) {
-    let &[w00, w01, w10, w11, w20, w21, bias2, m, constant, shift] = record;
-    let channel = [bias2, m, constant, shift].map(|word| word as i32);
-    let mut left = march.outputs;
-    for ((x, y), z) in values {
-        let (mut even, mut odd) = (bias2 as i32, bias2 as i32);
-        for (x, low, high) in [(x, w00, w01), (y, w10, w11), (z, w20, w21)] {
-            let (w0, w1) = (i32::from(low as i16), (low as i32) >> 16);
-            let w2 = (high as i32) >> 16;
-            let [x0, x1, x2, x3, x4] = x.map(i32::from);
-            let [y0, y1, y2] = if STRIDE == 1 {
-                [x1, x2, x3]
-            } else {
-                [x2, x3, x4]
-            };
-            even = even
-                .wrapping_add(x0 * w0)
-                .wrapping_add(x1 * w1)
-                .wrapping_add(x2 * w2);
-            odd = odd
-                .wrapping_add(y0 * w0)
-                .wrapping_add(y1 * w1)
-                .wrapping_add(y2 * w2);
-            settle([&mut even, &mut odd]);
-        }
-        if let Some(to) = to.first_mut() {
-            *to = requantise(even, &channel, march.sign);
-        }
-        if left > 1
-            && let Some(to) = to.get_mut(march.pixel)
-        {
-            *to = requantise(odd, &channel, march.sign);
-        }
-        left = left.saturating_sub(2);
-        to = to.get_mut(2 * march.pixel..).unwrap_or_default();
-    }
+    Some(())
 }

@@ -51,7 +51,7 @@ fn row(window: &Window<'_>, row: usize, words: usize) -> impl Iterator<Item = [i
     fours.iter().copied().take(words)
 }
 
-/// See [`super::gather2`].
+/// Widens two windows of `rows` rows of `4 * words` bytes into `acts`, interleaved: four words for each four bytes.
 pub fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
     let [a, b] = &windows;
     let mut to = acts.iter_mut();
@@ -81,7 +81,7 @@ pub fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) 
     }
 }
 
-/// See [`super::gather2_27`].
+/// Widens two windows of 3 x 3 pixels of three channels, in the order of [`super::Windows::nine`].
 pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     let (fours, tail) = acts.split_at_mut(24);
     for (i, to) in fours.chunks_exact_mut(8).enumerate() {
@@ -104,7 +104,7 @@ pub fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
     }
 }
 
-/// See [`super::gather1_27`].
+/// Widens one window of 3 x 3 pixels of three channels, as [`gather2_27`].
 pub fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) {
     let mut both = [0; TAPS_27];
     gather2_27([window; 2], &mut both);
@@ -166,7 +166,7 @@ pub fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
     }
 }
 
-/// See [`super::gemm2`].
+/// All channels of the two windows in `acts`, at least two pairs of taps, into the fronts of `outputs`.
 pub fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
     for (i, output) in outputs.into_iter().enumerate() {
         let acts = acts.iter().skip(i).step_by(2).copied();
@@ -174,7 +174,7 @@ pub fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
     }
 }
 
-/// See [`super::gemv`].
+/// All channels of the window in `acts`, an even number of pairs of taps, into the front of `output`.
 pub fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
     let pairs = acts.len();
     product(packed, pairs, acts.iter().copied(), output, Sign::Matters);

@@ -1,23 +1,115 @@
 //! The routines for small cores that load and multiply one number at a time, in plain Rust: ARMv7-M
 //! (Cortex-M3), ARMv8-M (Cortex-M33) and 32-bit RISC-V.
 //!
-//! A pair of channels meets two windows, so that each value that is loaded is used twice: four
-//! loads and four multiply-and-adds for four taps.
+//! A pair of channels meets two windows, so that each value that is loaded is used twice: three loads,
+//! an extension of the odd weight and four multiply-and-adds for four taps. Windows are gathered as
+//! the bytes that they are, four of one beside four of the other; a load extends them.
 
-use super::planes::{halves, march_by, settle};
+use super::planes::{bytes, halves, march_by, settle};
 use super::portable::requantise;
-use super::{Channel, DEPTHWISE_3X3_RECORD, March, Packed, Sign};
+use super::{Channel, DEPTHWISE_3X3_RECORD, March, Packed, Sign, TAPS_27, Window};
 
 pub(super) use super::planes::depthwise_3x3_lines;
 #[cfg_attr(test, allow(unused_imports))]
-pub(super) use super::portable::{
-    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gather2, gather2_27, sums,
-};
+pub(super) use super::portable::{add, add_to, depthwise_3x3_weights, depthwise_taps, sums};
 
-/// The doubled sums of both channels from `256 * S_even + S_odd` and `S_odd`.
+/// The fours of bytes of a window's row.
 #[inline(always)]
-fn doubled(both: i32, odd: i32) -> [i32; 2] {
-    [both.wrapping_sub(odd) >> 7, odd.wrapping_shl(1)]
+fn row<'a>(window: &Window<'a>, row: usize, words: usize) -> &'a [[u8; 4]] {
+    let from = window.bytes.get(row * window.stride..).unwrap_or_default();
+    // SAFETY: a number's bits are any byte.
+    let (_, from, _) = unsafe { from.align_to::<u8>() };
+    let (fours, _) = from.as_chunks();
+    fours.get(..words).unwrap_or_default()
+}
+
+/// See [`super::portable::gather2`]. The first half of the words holds four bytes of both windows in turn.
+pub(super) fn gather2([a, b]: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
+    let (mut acts, _) = acts.as_chunks_mut::<2>();
+    for i in 0..rows {
+        let Some((to, rest)) = acts.split_at_mut_checked(words) else {
+            return;
+        };
+        acts = rest;
+        for (([x, y], &from_x), &from_y) in
+            to.iter_mut().zip(row(&a, i, words)).zip(row(&b, i, words))
+        {
+            *x = u32::from_ne_bytes(from_x);
+            *y = u32::from_ne_bytes(from_y);
+        }
+    }
+}
+
+/// See [`super::portable::gather1`]. The first half of the words holds the bytes.
+pub(super) fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) {
+    let mut acts = acts;
+    for i in 0..rows {
+        let Some((to, rest)) = acts.split_at_mut_checked(words) else {
+            return;
+        };
+        acts = rest;
+        for (to, &from) in to.iter_mut().zip(row(&window, i, words)) {
+            *to = u32::from_ne_bytes(from);
+        }
+    }
+}
+
+/// The ninth bytes of three rows, in the order of the taps.
+#[inline(always)]
+fn ninths(window: &Window<'_>) -> u32 {
+    let ninth = |row: usize| {
+        let byte = window.bytes.get(row * window.stride + 8);
+        u32::from(byte.copied().unwrap_or(0) as u8)
+    };
+    ninth(0) | ninth(1) << 16 | ninth(2) << 8
+}
+
+/// See [`super::portable::gather2_27`].
+pub(super) fn gather2_27(windows: [Window<'_>; 2], acts: &mut [u32; TAPS_27]) {
+    let (fours, tail) = acts.split_at_mut(12);
+    gather2(windows, 3, 2, fours);
+    for (to, window) in tail.iter_mut().zip(&windows) {
+        *to = ninths(window);
+    }
+}
+
+/// See [`super::portable::gather1_27`].
+pub(super) fn gather1_27(window: Window<'_>, acts: &mut [u32; TAPS_27 / 2]) {
+    let (fours, tail) = acts.split_at_mut(6);
+    gather1(window, 3, 2, fours);
+    if let Some(to) = tail.first_mut() {
+        *to = ninths(&window);
+    }
+}
+
+/// `256 * S_even + S_odd` and `S_odd` of a pair of channels.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    both: i32,
+    odd: i32,
+}
+
+impl Sums {
+    /// Adds the tap with the weights `weight` of both channels.
+    #[inline(always)]
+    fn add(&mut self, weight: i16, x: i8) {
+        let x = i32::from(x);
+        self.both = self.both.wrapping_add(i32::from(weight) * x);
+        self.odd = self.odd.wrapping_add(i32::from(weight as i8) * x);
+    }
+
+    /// The doubled sums of both channels.
+    #[inline(always)]
+    fn doubled(self) -> [i32; 2] {
+        [self.both.wrapping_sub(self.odd) >> 7, self.odd << 1]
+    }
+
+    /// Outputs of both channels.
+    #[inline(always)]
+    fn outputs(self, [c, d]: [&Channel; 2], sign: Sign) -> [i8; 2] {
+        let [s, t] = self.doubled();
+        [output(s, c, sign), output(t, d, sign)]
+    }
 }
 
 /// The output of a channel with the doubled sum `sum`.
@@ -27,98 +119,112 @@ fn output(sum: i32, channel: &Channel, sign: Sign) -> i8 {
     requantise(bias.wrapping_add(sum), channel, sign)
 }
 
-/// Doubled sums of channels 0 and 1 of a group, or with `SECOND` 2 and 3, for both windows.
+/// Adds one tap to two sums of pairs.
 #[inline(always)]
-fn tile<const SECOND: bool>(weights: &[[u32; 2]], acts: &[[u32; 2]]) -> [[i32; 2]; 2] {
-    let (mut x_both, mut x_odd, mut y_both, mut y_odd) = (0i32, 0i32, 0i32, 0i32);
-    for (&[first, second], &[x, y]) in weights.iter().zip(acts) {
-        let w = if SECOND { second } else { first };
-        let lower = [
-            w as i16 as i32,
-            w as i8 as i32,
-            x as i16 as i32,
-            y as i16 as i32,
-        ];
-        let upper = [
-            (w as i32) >> 16,
-            (w >> 16) as i8 as i32,
-            (x as i32) >> 16,
-            (y as i32) >> 16,
-        ];
-        for [both, odd, x, y] in [lower, upper] {
-            x_both = x_both.wrapping_add(both * x);
-            y_both = y_both.wrapping_add(both * y);
-            x_odd = x_odd.wrapping_add(odd * x);
-            y_odd = y_odd.wrapping_add(odd * y);
-            settle([&mut x_both, &mut x_odd, &mut y_both, &mut y_odd]);
-        }
-    }
-    [doubled(x_both, x_odd), doubled(y_both, y_odd)]
+fn tap(sums: [&mut Sums; 2], weights: [i16; 2], values: [i8; 2]) {
+    let ([first, second], [w, v], [x, y]) = (sums, weights, values);
+    first.add(w, x);
+    second.add(v, y);
+    settle(&mut first.both, &mut first.odd);
+    settle(&mut second.both, &mut second.odd);
 }
 
-/// See [`super::gemm2`].
+/// Adds four taps of channels 0 and 1 of a group, or with `SECOND` 2 and 3, to the sums of both windows.
+#[inline(always)]
+fn add_four<const SECOND: bool>(x: &mut Sums, y: &mut Sums, weights: &[i16; 8], acts: &[i8; 8]) {
+    let [a, b, c, d, e, f, g, h] = weights;
+    let [x0, x1, x2, x3, y0, y1, y2, y3] = acts;
+    let [w0, w2, w1, w3] = if SECOND { [c, d, g, h] } else { [a, b, e, f] };
+    tap([x, y], [*w0, *w0], [*x0, *y0]);
+    tap([x, y], [*w2, *w2], [*x2, *y2]);
+    tap([x, y], [*w1, *w1], [*x1, *y1]);
+    tap([x, y], [*w3, *w3], [*x3, *y3]);
+}
+
+/// Sums of channels 0 and 1 of a group, or with `SECOND` 2 and 3, for both windows.
+#[inline(always)]
+fn tile<const SECOND: bool>(weights: &[[i16; 8]], acts: &[[i8; 8]]) -> [Sums; 2] {
+    let (mut x, mut y) = (Sums::default(), Sums::default());
+    let (weights, last_weights) = weights.as_chunks::<2>();
+    let (acts, last_acts) = acts.as_chunks::<2>();
+    for ([u, v], [a, b]) in weights.iter().zip(acts) {
+        add_four::<SECOND>(&mut x, &mut y, u, a);
+        add_four::<SECOND>(&mut x, &mut y, v, b);
+    }
+    if let ([w], [a]) = (last_weights, last_acts) {
+        add_four::<SECOND>(&mut x, &mut y, w, a);
+    }
+    [x, y]
+}
+
+/// See [`super::portable::gemm2`].
 pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
-    let (acts, _) = acts.as_chunks::<2>();
-    let (mut weights, _) = packed.weights.as_chunks::<2>();
-    let [xs, ys] = outputs.map(|output| output.as_chunks_mut::<4>().0);
+    let (mut weights, _) = halves(packed.weights).as_chunks::<8>();
+    let (acts, _) = bytes(acts.get(..acts.len() / 2).unwrap_or_default()).as_chunks::<8>();
+    let [xs, ys] = outputs;
+    let (xs, ys) = (xs.as_chunks_mut::<4>().0, ys.as_chunks_mut::<4>().0);
     let (groups, _) = packed.channels.as_chunks::<4>();
-    for ((channels, x), y) in groups.iter().zip(xs).zip(ys) {
+    for (([c0, c1, c2, c3], x), y) in groups.iter().zip(xs).zip(ys) {
         let Some((group, rest)) = weights.split_at_checked(acts.len()) else {
             return;
         };
         weights = rest;
-        let [c0, c1, c2, c3] = channels;
-        let [x01, y01] = tile::<false>(group, acts);
-        let quantise = |[even, odd]: [i32; 2], c: &Channel, d: &Channel| {
-            [output(even, c, packed.sign), output(odd, d, packed.sign)]
+        let [[x0, x1], [y0, y1]] = {
+            let [x, y] = tile::<false>(group, acts);
+            [
+                x.outputs([c0, c1], packed.sign),
+                y.outputs([c0, c1], packed.sign),
+            ]
         };
-        let ([x0, x1], [y0, y1]) = (quantise(x01, c0, c1), quantise(y01, c0, c1));
-        let [x23, y23] = tile::<true>(group, acts);
-        let ([x2, x3], [y2, y3]) = (quantise(x23, c2, c3), quantise(y23, c2, c3));
+        let [[x2, x3], [y2, y3]] = {
+            let [x, y] = tile::<true>(group, acts);
+            [
+                x.outputs([c2, c3], packed.sign),
+                y.outputs([c2, c3], packed.sign),
+            ]
+        };
         *x = [x0, x1, x2, x3];
         *y = [y0, y1, y2, y3];
     }
 }
 
-/// `256 * S_even + S_odd` and `S_odd` of channels 0 and 1 of a group, then of 2 and 3.
+/// Sums of channels 0 and 1 of a group, and of 2 and 3.
 #[inline(always)]
-fn dots(weights: &[[i16; 4]], acts: &[[i16; 2]]) -> [i32; 4] {
-    let (mut first, mut first_odd, mut second, mut second_odd) = (0i32, 0i32, 0i32, 0i32);
-    for (&[a, b, c, d], &[x, y]) in weights.iter().zip(acts) {
-        for (w, v, x) in [(a, c, x), (b, d, y)] {
-            let x = i32::from(x);
-            first = first.wrapping_add(i32::from(w) * x);
-            first_odd = first_odd.wrapping_add(i32::from(w as i8) * x);
-            second = second.wrapping_add(i32::from(v) * x);
-            second_odd = second_odd.wrapping_add(i32::from(v as i8) * x);
-        }
+fn dots(weights: &[[i16; 8]], acts: &[[i8; 4]]) -> [Sums; 2] {
+    let (mut first, mut second) = (Sums::default(), Sums::default());
+    for ([a, b, c, d, e, f, g, h], [x0, x1, x2, x3]) in weights.iter().zip(acts) {
+        tap([&mut first, &mut second], [*a, *c], [*x0, *x0]);
+        tap([&mut first, &mut second], [*b, *d], [*x2, *x2]);
+        tap([&mut first, &mut second], [*e, *g], [*x1, *x1]);
+        tap([&mut first, &mut second], [*f, *h], [*x3, *x3]);
     }
-    [first, first_odd, second, second_odd]
+    [first, second]
 }
 
-/// See [`super::gemv`].
+/// See [`super::portable::gemv`].
 pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
-    let (acts, _) = halves(acts).as_chunks::<2>();
-    let (mut weights, _) = halves(packed.weights).as_chunks::<4>();
+    let (mut weights, _) = halves(packed.weights).as_chunks::<8>();
+    let (acts, _) = bytes(acts.get(..acts.len() / 2).unwrap_or_default()).as_chunks::<4>();
     let (groups, _) = packed.channels.as_chunks::<4>();
-    for (channels, to) in groups.iter().zip(to.as_chunks_mut::<4>().0) {
+    for ([c0, c1, c2, c3], to) in groups.iter().zip(to.as_chunks_mut::<4>().0) {
         let Some((group, rest)) = weights.split_at_checked(acts.len()) else {
             return;
         };
         weights = rest;
-        let [a, b, c, d] = dots(group, acts);
-        let ([s0, s1], [s2, s3]) = (doubled(a, b), doubled(c, d));
-        let [c0, c1, c2, c3] = channels;
-        *to = [(s0, c0), (s1, c1), (s2, c2), (s3, c3)].map(|(s, c)| output(s, c, Sign::Matters));
+        let [first, second] = dots(group, acts);
+        let [s0, s1] = first.outputs([c0, c1], Sign::Matters);
+        let [s2, s3] = second.outputs([c2, c3], Sign::Matters);
+        *to = [s0, s1, s2, s3];
     }
 }
 
 /// See [`super::gemv_sums`].
 pub(super) fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
-    let [a, b, c, d] = dots(halves(weights).as_chunks().0, halves(acts).as_chunks().0);
-    let found = [a.wrapping_sub(b) >> 8, b, c.wrapping_sub(d) >> 8, d];
-    for (sum, found) in sums.iter_mut().zip(found) {
-        *sum = sum.wrapping_add(found);
+    let [first, second] = dots(halves(weights).as_chunks().0, bytes(acts).as_chunks().0);
+    let [s0, s1, s2, s3] = sums;
+    for (even, odd, found) in [(s0, s1, first), (s2, s3, second)] {
+        *even = even.wrapping_add(found.both.wrapping_sub(found.odd) >> 8);
+        *odd = odd.wrapping_add(found.odd);
     }
 }
 
@@ -129,5 +235,5 @@ pub(super) fn depthwise_3x3_march(
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
 ) {
-    march_by(march, planes, record, output, requantise);
+    let _fits = march_by(march, planes, record, output, requantise);
 }

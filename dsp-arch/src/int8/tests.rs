@@ -158,6 +158,18 @@ macro_rules! gemm2_27 {
     }};
 }
 
+macro_rules! gemv_27 {
+    ($kernels:ident, $layer:expr) => {{
+        let layer: &Layer = $layer;
+        let mut words = [0; TAPS_27 / 2];
+        let [window, _] = layer.windows();
+        $kernels::gather1_27(window, &mut words);
+        let mut output = std::vec![0i8; layer.channels.len()];
+        $kernels::gemv(&layer.packed(), &words, &mut output);
+        output
+    }};
+}
+
 proptest! {
     #[test]
     fn two_windows(layer in layer()) {
@@ -170,9 +182,11 @@ proptest! {
     fn one_window(layer in layer()) {
         let twin = gemv!(portable, &layer);
         prop_assert_eq!(&gemv!(scalar, &layer), &twin);
+        prop_assert_eq!(&gemv!(lanes, &layer), &twin);
         prop_assert_eq!(&gemv!(target, &layer), &twin);
         let twin = gemv_sums!(portable, &layer);
         prop_assert_eq!(gemv_sums!(scalar, &layer), twin);
+        prop_assert_eq!(gemv_sums!(lanes, &layer), twin);
         prop_assert_eq!(gemv_sums!(target, &layer), twin);
     }
 
@@ -193,6 +207,9 @@ proptest! {
         let twin = gemm2_27!(portable, &layer);
         prop_assert_eq!(&gemm2_27!(scalar, &layer), &twin);
         prop_assert_eq!(&gemm2_27!(lanes, &layer), &twin);
+        let twin = gemv_27!(portable, &layer);
+        prop_assert_eq!(&gemv_27!(scalar, &layer), &twin);
+        prop_assert_eq!(&gemv_27!(lanes, &layer), &twin);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! For these channels three lines of the input, with padding at both ends, are kept widened to 16
 //! bits: so the layer may work in place. Two taps make one product.
 
-use super::requant::Eight;
+use super::requant::{Eight, store};
 use crate::int8::Channel;
 use crate::int8::layer::{Depthwise3x3, Memory};
 use core::arch::x86_64::*;
@@ -192,37 +192,6 @@ impl Block {
             let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
             let to = out.get_mut(i * step..).unwrap_or_default();
             store(_mm256_castsi256_si128(bytes), self.channels, to);
-        }
-    }
-}
-
-/// Writes the first `n` bytes, a multiple of four.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn store(bytes: __m128i, n: usize, to: &mut [i8]) {
-    if let Some(to) = to.first_chunk_mut::<CHANNELS>()
-        && n == CHANNELS
-    {
-        // SAFETY: sixteen bytes are written.
-        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) };
-        return;
-    }
-    let words = [
-        _mm_extract_epi32::<0>(bytes),
-        _mm_extract_epi32::<1>(bytes),
-        _mm_extract_epi32::<2>(bytes),
-        _mm_extract_epi32::<3>(bytes),
-    ];
-    for (i, (word, to)) in words.into_iter().zip(to.chunks_mut(4)).enumerate() {
-        let left = n.saturating_sub(4 * i);
-        let four = word.to_le_bytes().map(|byte| byte as i8);
-        match to.first_chunk_mut::<4>() {
-            Some(to) if left >= 4 => *to = four,
-            _ => to
-                .iter_mut()
-                .zip(four)
-                .take(left)
-                .for_each(|(to, y)| *to = y),
         }
     }
 }

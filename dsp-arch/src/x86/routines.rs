@@ -2,16 +2,16 @@
 //!
 //! Where plain Rust vectorises well it is the twin's, compiled for AVX2.
 
-use super::requant::{Eight, load};
-use crate::int8::{Channel, Linear, Packed, Sign, Taps, portable};
+use super::requant::{Sixteen, load, store};
+use crate::int8::{Linear, Packed, Sign, Taps, portable};
 use core::arch::x86_64::*;
 
 pub(crate) use portable::{
-    depthwise_3x3_lines, depthwise_3x3_march, depthwise_3x3_weights, gather1, gather2, gather2_27,
-    gemm2,
+    depthwise_3x3_lines, depthwise_3x3_march, depthwise_3x3_weights, gather1, gather1_27, gather2,
+    gather2_27, gemm2,
 };
 
-/// See [`crate::int8::gemv`].
+/// See [`portable::gemv`].
 pub(crate) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
     if super::available() {
         // SAFETY: the processor has AVX2.
@@ -21,9 +21,9 @@ pub(crate) fn gemv(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
     }
 }
 
-/// Four groups of four channels at once, four pairs of taps at once.
+/// [`gemv`], whose output may end before the last group of channels does.
 #[target_feature(enable = "avx2")]
-fn gemv_avx2(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
+pub(super) fn gemv_avx2(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
     let group_words = 2 * acts.len();
     let mut weights = packed.weights;
     for (channels, out) in packed.channels.chunks(16).zip(output.chunks_mut(16)) {
@@ -32,28 +32,16 @@ fn gemv_avx2(packed: &Packed<'_>, acts: &[u32], output: &mut [i8]) {
             let (own, rest) = weights.split_at(weights.len().min(group_words));
             (*group, weights) = (own, rest);
         }
-        let sums = dots(groups, acts);
-        for (i, (sums, out)) in sums.into_iter().zip(out.chunks_mut(8)).enumerate() {
-            let order = [0, 2, 1, 3, 4, 6, 5, 7];
-            let at = |lane: usize| -> Option<&Channel> { channels.get(8 * i + lane) };
-            let y = Eight::new(order.map(at), Sign::Matters).requantise(sums);
-            let words = _mm256_packs_epi32(y, y);
-            let bytes = _mm256_packs_epi16(words, words);
-            let mut values = [[0i8; 4]; 8];
-            // SAFETY: 32 bytes are written.
-            unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), bytes) };
-            let [[a0, a2, a1, a3], _, _, _, [b0, b2, b1, b3], ..] = values;
-            for (out, y) in out.iter_mut().zip([a0, a1, a2, a3, b0, b1, b2, b3]) {
-                *out = y;
-            }
-        }
+        let [both, low] = dots(groups, acts);
+        let [values, _] = Sixteen::new(channels, Sign::Matters).outputs([both; 2], [low; 2]);
+        store(values, out.len().min(channels.len()), out);
     }
 }
 
 /// Most vectors whose `256 * S_odd` a lane holds: each adds two products of at most 256 * 2^14.
 const MAX_VECTORS: usize = 255;
 
-/// Doubled sums of channels 0, 2, 1 and 3 of each group, two groups in a vector. Groups may be absent.
+/// `256 * S_even + S_odd` and `S_odd` of the pairs of channels of four groups. Groups may be absent.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn dots(groups: [&[u32]; 4], acts: &[u32]) -> [__m256i; 2] {
@@ -105,24 +93,17 @@ fn dots(groups: [&[u32]; 4], acts: &[u32]) -> [__m256i; 2] {
             *odd = _mm256_add_epi32(*odd, _mm256_madd_epi16(v, x));
         }
     }
-    let fold = |sums: __m256i| {
-        let four = _mm_add_epi32(
-            _mm256_castsi256_si128(sums),
-            _mm256_extracti128_si256::<1>(sums),
-        );
-        _mm_add_epi32(four, _mm_unpackhi_epi64(four, four))
-    };
-    let group = |both: __m256i, odd: __m256i| {
-        let (both, odd) = (fold(both), fold(odd));
-        let even = _mm_srai_epi32::<7>(_mm_sub_epi32(both, odd));
-        _mm_unpacklo_epi64(even, _mm_slli_epi32::<1>(odd))
-    };
-    let [a, b, c, d] = both;
-    let [e, f, g, h] = odd;
-    [
-        _mm256_set_m128i(group(b, f), group(a, e)),
-        _mm256_set_m128i(group(d, h), group(c, g)),
-    ]
+    [fold(both), fold(odd)]
+}
+
+/// The sums of the four groups' lanes: of all even ones, and of all odd ones.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fold([a, b, c, d]: [__m256i; 4]) -> __m256i {
+    let ab = _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    let cd = _mm256_add_epi32(_mm256_unpacklo_epi64(c, d), _mm256_unpackhi_epi64(c, d));
+    let front = _mm256_permute2x128_si256::<0x20>(ab, cd);
+    _mm256_add_epi32(front, _mm256_permute2x128_si256::<0x31>(ab, cd))
 }
 
 /// Runs a twin's body as it is compiled for AVX2, where the processor has that.

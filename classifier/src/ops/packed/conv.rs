@@ -1,16 +1,18 @@
 //! `CONV_2D_PACKED_I8`.
 
 use super::{MISFIT, Memory, channels, check_channels, clamp, memory, sign};
-use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use crate::params::{
+    I8_MAX, I8_MIN, MAX_DIM, expect_apart, expect_count, expect_i8, expect_i8_output, size,
+};
 use otolith_dsp_arch::int8::layer::{self, Memory as _};
-use otolith_dsp_arch::int8::{self, Packed, TAPS_27, Window};
+use otolith_dsp_arch::int8::{self, Packed, TAPS_27, Windows};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// 2-D convolution and fully connected layer on packed weights: the numbers of `CONV_2D_I8`.
 ///
 /// A window is `kernel_h` rows of `row_bytes` bytes, of which the first `kernel_w * in_c` count;
 /// the others meet weights of 0. With `nine = 1` the kernel is 3 x 3 of three channels and its 27
-/// taps lie as [`int8::gather2_27`] leaves them. A fully connected layer has one pixel a row.
+/// taps have the order of [`Windows::nine`]. A fully connected layer has one pixel a row.
 ///
 /// Operands: input i8 `[batch, in_h, in_w, in_c]`; weights u32, two words for each pair of taps and each
 /// four channels; channels i32, four for each output channel, which are filled up to a multiple of
@@ -85,17 +87,18 @@ impl Params {
     }
 
     /// Whether windows are single pixels, each read once and in order.
-    fn is_pointwise(&self) -> bool {
+    pub(super) fn is_pointwise(&self) -> bool {
         [self.kernel_h, self.kernel_w, self.stride_h, self.stride_w] == [1; 4]
             && [self.pad_top, self.pad_left] == [0; 2]
             && [self.out_h, self.out_w] == [self.in_h, self.in_w]
     }
 
     /// Height and width that the windows cover.
-    fn padded(&self) -> [usize; 2] {
+    fn padded(&self) -> [i32; 2] {
+        // The check bounds them.
         let axis = |out: i32, stride: i32, kernel: i32| {
-            let last = size(out).saturating_sub(1).saturating_mul(size(stride));
-            last.saturating_add(size(kernel))
+            let last = (out - 1).wrapping_mul(stride);
+            last.wrapping_add(kernel)
         };
         [
             axis(self.out_h, self.stride_h, self.kernel_h),
@@ -110,7 +113,7 @@ pub fn border_len(p: &Params) -> Option<usize> {
     if p.padded == 0 {
         return size(p.kernel_h).checked_mul(row)?.checked_mul(2);
     }
-    let [h, w] = p.padded();
+    let [h, w] = p.padded().map(size);
     let len = h.checked_mul(w)?.checked_mul(size(p.in_c))?;
     // A row may run over the end of the image.
     len.checked_add(row)
@@ -129,36 +132,30 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     if !fits || !(8..=1 << 20).contains(&taps) {
         return Err(Fault::BadParam { param: 13 });
     }
-    if p.pad_top >= p.kernel_h || p.pad_left >= p.kernel_w {
+    // Each window has some of the input, or of the padding in front of it.
+    let reaches = |out: i32, stride, end| (out - 1).saturating_mul(stride) < end;
+    if p.pad_top >= p.kernel_h
+        || p.pad_left >= p.kernel_w
+        || !reaches(p.out_h, p.stride_h, p.in_h + p.pad_top)
+        || !reaches(p.out_w, p.stride_w, p.in_w + p.pad_left)
+    {
         return Err(Fault::BadParam { param: 11 });
     }
-    let image = [p.batch, p.in_h, p.in_w, p.in_c];
-    expect_count(step.count_of::<i8>(0)?, &image, 0)?;
+    expect_i8(step, 0, &[p.batch, p.in_h, p.in_w, p.in_c])?;
     let slots = size(p.out_c).next_multiple_of(4);
-    let words = (slots / 2).checked_mul(taps / 2);
-    if Some(step.table::<u32>(1)?.len()) != words {
-        return Err(Fault::WrongLength { operand: 1 });
-    }
+    let words = [slots as i32 / 2, taps as i32 / 2];
+    expect_count(step.table::<u32>(1)?.len(), &words, 1)?;
     check_channels(step, 2, slots)?;
     let acts = step.count_of_output::<u32>(3)?;
     let one = [p.out_h, p.out_w] == [1; 2];
     if acts != taps && !(one && p.nine == 0 && acts == taps / 2) {
         return Err(Fault::WrongLength { operand: 3 });
     }
-    // Rows of a window may run into the next row of the padded input, not beyond it.
-    let [_, padded_w] = p.padded();
-    let short = padded_w.saturating_mul(size(p.in_c)) < size(p.row_bytes);
-    if p.padded == 1 && p.kernel_h > 1 && short {
-        return Err(Fault::BadParam { param: 15 });
-    }
     if Some(step.count_of_output::<i8>(4)?) != border_len(&p) {
         return Err(Fault::WrongLength { operand: 4 });
     }
-    let output = [p.batch, p.out_h, p.out_w, p.out_c];
-    expect_count(step.count_of_output::<i8>(5)?, &output, 5)?;
-    for (a, b) in [(0, 3), (0, 4), (3, 4), (3, 5), (4, 5)] {
-        step.expect_disjoint(a, b)?;
-    }
+    expect_i8_output(step, 5, &[p.batch, p.out_h, p.out_w, p.out_c])?;
+    expect_apart(step, &[[0, 3], [0, 4], [3, 4], [3, 5], [4, 5]])?;
     if !(p.is_pointwise() && p.batch == 1 && step.starts_together(0, 5)?) {
         step.expect_disjoint(0, 5)?;
     }
@@ -174,11 +171,9 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     };
     let (mut memory, acts, border) = memory::<u32, i8>(io, [0, 5], [3, 4])?;
     let at_once = at_once(&p, packed);
-    let layer = Layer::new(&p, packed).ok_or(MISFIT)?;
-    for image in 0..size(p.batch) {
-        if layer::conv(&at_once, image, &mut memory).is_none() {
-            let done = layer.image(&mut memory, image, acts, border);
-            done.ok_or(MISFIT)?;
+    for number in 0..size(p.batch) {
+        if layer::conv(&at_once, number, &mut memory).is_none() {
+            image(&p, &packed, number, &mut memory, acts, border).ok_or(MISFIT)?;
         }
     }
     clamp(memory.output(), p.min, p.max);
@@ -200,403 +195,174 @@ fn at_once<'a>(p: &Params, packed: Packed<'a>) -> layer::Conv<'a> {
     }
 }
 
-/// A layer whose pixels are computed in pairs.
-struct Layer<'a> {
-    p: &'a Params,
-    /// Whole groups of four channels, and the group that is not whole.
-    whole: Packed<'a>,
-    last: Packed<'a>,
-    image_len: usize,
-    in_c: usize,
-    out_c: usize,
-    pixels: usize,
-    out_w: usize,
-    rows: usize,
-    row_bytes: usize,
-    kernel_w: usize,
-    taps: usize,
-    frame: Frame,
-}
-
-/// What windows are cut from.
-#[derive(Clone, Copy)]
-struct Frame {
-    h: usize,
-    w: usize,
-    pad_top: usize,
-    pad_left: usize,
-}
-
-impl<'a> Layer<'a> {
-    fn new(p: &'a Params, packed: Packed<'a>) -> Option<Self> {
-        let [in_h, in_w, in_c] = [p.in_h, p.in_w, p.in_c].map(size);
-        let [out_c, out_h, out_w] = [p.out_c, p.out_h, p.out_w].map(size);
-        let groups = out_c / 4;
-        let taps = p.taps();
-        let Packed {
-            weights,
-            channels,
-            sign,
-        } = packed;
-        let (weights, last_weights) = weights.split_at_checked(groups * taps)?;
-        let (channels, last_channels) = channels.split_at_checked(4 * groups)?;
-        let pixels = out_h * out_w;
-        let [pad_top, pad_left] = [p.pad_top, p.pad_left].map(size);
-        // Single pixels are one long line, padding is part of a copy.
-        let (frame, out_w) = if p.is_pointwise() {
-            let [h, w] = [1, pixels];
-            (
-                Frame {
-                    h,
-                    w,
-                    pad_top,
-                    pad_left,
-                },
-                pixels,
-            )
-        } else if p.padded == 1 {
-            let [h, w] = p.padded();
-            let [pad_top, pad_left] = [0; 2];
-            (
-                Frame {
-                    h,
-                    w,
-                    pad_top,
-                    pad_left,
-                },
-                out_w,
-            )
-        } else {
-            let [h, w] = [in_h, in_w];
-            (
-                Frame {
-                    h,
-                    w,
-                    pad_top,
-                    pad_left,
-                },
-                out_w,
-            )
-        };
-        Some(Self {
-            p,
-            whole: Packed {
-                weights,
-                channels,
-                sign,
-            },
-            last: Packed {
-                weights: last_weights,
-                channels: last_channels,
-                sign,
-            },
-            image_len: in_h * in_w * in_c,
-            in_c,
-            out_c,
-            pixels,
-            out_w,
-            rows: size(p.kernel_h),
-            row_bytes: size(p.row_bytes),
-            kernel_w: size(p.kernel_w),
-            taps,
-            frame,
-        })
+/// Image number `number` of the batch: runs of windows that lie inside the input, and between them windows that
+/// leave it, copied with their padding, two at a time.
+#[inline(never)]
+pub(super) fn image(
+    p: &Params,
+    packed: &Packed<'_>,
+    number: usize,
+    memory: &mut Memory<'_>,
+    acts: &mut [u32],
+    border: &mut [i8],
+) -> Option<()> {
+    let (input, output) = memory.parts();
+    let [out_h, out_w, out_c] = [p.out_h, p.out_w, p.out_c].map(size);
+    let [row_bytes, rows] = [p.row_bytes, p.kernel_h].map(size);
+    let mut area = Area {
+        first: number * size(p.in_h) * size(p.in_w) * size(p.in_c),
+        h: p.in_h,
+        w: p.in_w,
+        c: size(p.in_c),
+        padding: p.input_zero_point as i8,
+    };
+    let mut todo = out_h * out_w;
+    let mut windows = Windows {
+        from: 0,
+        to: number * todo * out_c,
+        count: 0,
+        step: 0,
+        rows,
+        row_bytes,
+        stride: row_bytes,
+        channels: out_c,
+        nine: p.nine == 1,
+    };
+    let mut cursor = Cursor {
+        y: -p.pad_top,
+        x: -p.pad_left,
+        left: out_w,
+        line: out_w,
+        start: -p.pad_left,
+        stride: [p.stride_h, p.stride_w],
+    };
+    let (input, copies): (_, &mut [i8]) = if p.padded == 1 {
+        let [h, w] = p.padded();
+        let line = size(w) * area.c;
+        area.cut(input?, [cursor.y, cursor.x], [h, w], line, border)?;
+        (area.first, area.h, area.w) = (0, h, w);
+        (cursor.y, cursor.x, cursor.start) = (0, 0, 0);
+        (Some(&*border), &mut [])
+    } else {
+        (input, border)
+    };
+    if p.is_pointwise() {
+        // All pixels are one long line.
+        (area.h, area.w) = (1, todo as i32);
+        (cursor.left, cursor.line) = (todo, todo);
     }
-
-    /// One image of the batch, two pixels at a time.
-    fn image(
-        &self,
-        memory: &mut Memory<'_>,
-        image: usize,
-        acts: &mut [u32],
-        border: &mut [i8],
-    ) -> Option<()> {
-        let (input, output) = match memory {
-            Memory::Apart(input, output) => (input, output),
-            Memory::Together { bytes, .. } => return self.in_place(bytes, acts, border),
-        };
-        let start = image * self.image_len;
-        let input = input.get(start..start + self.image_len)?;
-        let output_len = self.pixels * self.out_c;
-        let output = output.get_mut(image * output_len..(image + 1) * output_len)?;
-        if self.p.padded == 1 {
-            self.pad(input, border)?;
-            self.pixels(border, output, &mut [], acts)
-        } else {
-            self.pixels(input, output, border, acts)
+    let half = copies.len() / 2;
+    while todo > 0 {
+        let from = input.unwrap_or(output);
+        let mut count = cursor.inside(area.h - p.kernel_h, area.w - p.kernel_w);
+        windows.step = size(p.stride_w) * area.c;
+        windows.stride = size(area.w) * area.c;
+        windows.from = area.byte(cursor.y, cursor.x);
+        // Behind the last rows there may be less than a row's last word.
+        let end = windows
+            .from
+            .wrapping_add((rows - 1) * windows.stride + row_bytes);
+        while count > 0 && end + (count - 1) * windows.step > from.len() {
+            count -= 1;
         }
+        // A last one finds its neighbour in the next line.
+        if half > 0 && count < todo {
+            count &= !1;
+        }
+        windows.count = count;
+        cursor.advance(count);
+        if count > 0 {
+            int8::conv(packed, &windows, input, acts, output)?;
+        } else {
+            count = todo.min(2);
+            for copy in copies.chunks_mut(half.max(1)).take(count) {
+                let at = [cursor.y, cursor.x];
+                area.cut(from, at, [p.kernel_h, p.kernel_w], row_bytes, copy)?;
+                cursor.advance(1);
+            }
+            (windows.from, windows.count) = (0, count);
+            (windows.step, windows.stride) = (half, row_bytes);
+            int8::conv(packed, &windows, Some(copies), acts, output)?;
+        }
+        windows.to += count * out_c;
+        todo -= count;
+    }
+    Some(())
+}
+
+/// The image that windows are cut from.
+struct Area {
+    /// Its first byte.
+    first: usize,
+    h: i32,
+    w: i32,
+    c: usize,
+    padding: i8,
+}
+
+impl Area {
+    /// Byte of the pixel `(y, x)`, of use where it lies inside.
+    fn byte(&self, y: i32, x: i32) -> usize {
+        let pixel = y.wrapping_mul(self.w).wrapping_add(x) as usize;
+        pixel.wrapping_mul(self.c).wrapping_add(self.first)
     }
 
-    /// All pixels, from windows in `image` or copied to `patches`.
-    fn pixels(
+    /// Copies a window of `rows x columns` pixels that starts at `(y, x)`, with what padding it has, into rows of
+    /// `row_bytes`.
+    #[inline(never)]
+    fn cut(
         &self,
         image: &[i8],
-        output: &mut [i8],
-        patches: &mut [i8],
-        acts: &mut [u32],
+        [y, x]: [i32; 2],
+        [rows, columns]: [i32; 2],
+        row_bytes: usize,
+        to: &mut [i8],
     ) -> Option<()> {
-        let (first, second) = patches.split_at_mut_checked(patches.len() / 2)?;
-        let mut cursor = Cursor::new(self);
-        let mut rest = output;
-        for _ in 0..self.pixels / 2 {
-            let a = cursor.window(self, image, first)?;
-            let b = cursor.window(self, image, second)?;
-            let (out, later) = rest.split_at_mut_checked(2 * self.out_c)?;
-            rest = later;
-            self.two([a, b], acts, out)?;
-        }
-        if rest.is_empty() {
-            return Some(());
-        }
-        let window = cursor.window(self, image, first)?;
-        self.one(window, acts, rest)
-    }
-
-    /// Single pixels whose outputs lie over the inputs: forwards, or backwards where outputs are longer.
-    fn in_place(&self, bytes: &mut [i8], acts: &mut [u32], patch: &mut [i8]) -> Option<()> {
-        let growing = self.out_c > self.in_c;
-        let steps = self.pixels.div_ceil(2);
-        let (first, second) = patch.split_at_mut_checked(patch.len() / 2)?;
-        for step in 0..steps {
-            let pixel = 2 * if growing { steps - 1 - step } else { step };
-            let image = bytes.get(..self.image_len)?;
-            let a = self.pixel(image, pixel, first)?;
-            let to = pixel * self.out_c;
-            if pixel + 1 == self.pixels {
-                int8::gather1(a, 1, self.row_bytes / 4, acts.get_mut(..self.taps / 2)?)?;
-                self.outputs1(acts, bytes.get_mut(to..to + self.out_c)?)?;
-            } else {
-                let b = self.pixel(image, pixel + 1, second)?;
-                int8::gather2([a, b], 1, self.row_bytes / 4, acts)?;
-                self.outputs2(acts, bytes.get_mut(to..to + 2 * self.out_c)?)?;
+        to.fill(self.padding);
+        let left = (-x).max(0);
+        let len = size(columns.min(self.w - x) - left) * self.c;
+        let mut at = size(left) * self.c;
+        for y in y..y + rows {
+            if (0..self.h).contains(&y) {
+                let from = image.get(self.byte(y, x + left)..)?.get(..len)?;
+                to.get_mut(at..)?.get_mut(..len)?.copy_from_slice(from);
             }
+            at += row_bytes;
         }
-        Some(())
-    }
-
-    /// One pixel as a window; the last ones may end before their last word does.
-    fn pixel<'w>(&self, image: &'w [i8], pixel: usize, patch: &'w mut [i8]) -> Option<Window<'w>> {
-        let start = pixel * self.in_c;
-        let stride = self.row_bytes;
-        if let Some(bytes) = image.get(start..start + stride) {
-            return Some(Window { bytes, stride });
-        }
-        self.patch(image, [0, pixel], patch)?;
-        Some(Window {
-            bytes: patch,
-            stride,
-        })
-    }
-
-    #[inline]
-    fn two(&self, windows: [Window<'_>; 2], acts: &mut [u32], out: &mut [i8]) -> Option<()> {
-        if self.p.nine == 0 {
-            int8::gather2(windows, self.rows, self.row_bytes / 4, acts)?;
-        } else {
-            int8::gather2_27(windows, acts.first_chunk_mut()?)?;
-        }
-        self.outputs2(acts, out)
-    }
-
-    fn one(&self, window: Window<'_>, acts: &mut [u32], out: &mut [i8]) -> Option<()> {
-        let half = acts.get_mut(..self.taps / 2)?;
-        if self.p.nine == 0 {
-            int8::gather1(window, self.rows, self.row_bytes / 4, half)?;
-        } else {
-            int8::gather1_27(window, half.first_chunk_mut()?)?;
-        }
-        self.outputs1(acts, out)
-    }
-
-    /// Copies the input into the middle of its padding.
-    fn pad(&self, input: &[i8], padded: &mut [i8]) -> Option<()> {
-        let p = self.p;
-        let [top, left] = [p.pad_top, p.pad_left].map(size);
-        let w = self.frame.w;
-        padded.fill(p.input_zero_point as i8);
-        let mut from = input;
-        for y in 0..size(p.in_h) {
-            let (line, rest) = from.split_at_checked(size(p.in_w) * self.in_c)?;
-            from = rest;
-            // The last rows and columns may be out of every window's reach.
-            if top + y >= self.frame.h {
-                break;
-            }
-            let at = ((top + y) * w + left) * self.in_c;
-            let reach = (w.saturating_sub(left) * self.in_c).min(line.len());
-            padded
-                .get_mut(at..at + reach)?
-                .copy_from_slice(line.get(..reach)?);
-        }
-        Some(())
-    }
-
-    /// Bytes from row to row of a window that lies in the image.
-    #[inline]
-    fn stride(&self) -> usize {
-        if self.rows == 1 {
-            self.row_bytes
-        } else {
-            self.frame.w * self.in_c
-        }
-    }
-
-    /// Copies the window at `(y, x)` of the image, where numbers that wrapped stand for negative ones.
-    #[inline(never)]
-    fn patch(&self, image: &[i8], [y, x]: [usize; 2], patch: &mut [i8]) -> Option<()> {
-        let Frame { h, w, .. } = self.frame;
-        patch.fill(self.p.input_zero_point as i8);
-        // Columns of the kernel from the first to behind the last that lie in the image.
-        let negative = x > usize::MAX / 2;
-        let left = if negative { x.wrapping_neg() } else { 0 };
-        let start = if negative { 0 } else { x };
-        let columns = self
-            .kernel_w
-            .checked_sub(left)?
-            .min(w.saturating_sub(start));
-        let len = columns * self.in_c;
-        for row in 0..self.rows {
-            let y = y.wrapping_add(row);
-            if y >= h {
-                continue;
-            }
-            let from = (y * w + start) * self.in_c;
-            let to = row * self.row_bytes + left * self.in_c;
-            let (from, to) = (image.get(from..from + len)?, patch.get_mut(to..to + len)?);
-            for (to, &from) in to.iter_mut().zip(from) {
-                *to = from;
-            }
-        }
-        Some(())
-    }
-
-    /// Outputs of the two windows in `acts`.
-    #[inline]
-    fn outputs2(&self, acts: &[u32], out: &mut [i8]) -> Option<()> {
-        let (a, b) = out.split_at_mut_checked(self.out_c)?;
-        if !self.whole.channels.is_empty() {
-            int8::gemm2(&self.whole, acts, [&mut *a, &mut *b])?;
-        }
-        if self.last.channels.is_empty() {
-            return Some(());
-        }
-        let mut ends = [[0; 4]; 2];
-        let [end_a, end_b] = &mut ends;
-        int8::gemm2(&self.last, acts, [end_a, &mut *end_b])?;
-        self.ends(a, end_a)?;
-        self.ends(b, end_b)
-    }
-
-    /// Outputs of the one window in the front half of `acts`.
-    fn outputs1(&self, acts: &[u32], out: &mut [i8]) -> Option<()> {
-        let acts = acts.get(..self.taps / 2)?;
-        if !self.whole.channels.is_empty() {
-            int8::gemv(&self.whole, acts, out)?;
-        }
-        if self.last.channels.is_empty() {
-            return Some(());
-        }
-        let mut end = [0; 4];
-        int8::gemv(&self.last, acts, &mut end)?;
-        self.ends(out, &end)
-    }
-
-    /// The channels of the group that is not whole.
-    #[inline(never)]
-    fn ends(&self, out: &mut [i8], end: &[i8; 4]) -> Option<()> {
-        copy(out.get_mut(self.whole.channels.len()..self.out_c)?, end);
         Some(())
     }
 }
 
-/// Goes from window to window. Places in the padding in front wrap to large numbers.
+/// Goes from window to window, line by line.
 struct Cursor {
-    y: usize,
-    x: usize,
-    /// Of the window's first byte.
-    offset: usize,
-    /// Outputs left in the line.
+    /// Where the window starts; in the padding in front numbers are negative.
+    y: i32,
+    x: i32,
+    /// Windows left in the line, and windows of a line.
     left: usize,
-    /// Bytes of a line of the image, of a step, and from a window's first byte to behind its last.
     line: usize,
-    step: usize,
-    span: usize,
-    /// The last column at which a window lies inside.
-    last_x: usize,
-    /// Whether the window's rows lie inside, and may at all be used where they lie.
-    inside: bool,
+    /// Where a line's first window starts.
+    start: i32,
+    stride: [i32; 2],
 }
 
 impl Cursor {
-    fn new(layer: &Layer<'_>) -> Self {
-        let Frame { w, pad_top, .. } = layer.frame;
-        let line = w * layer.in_c;
-        let stride = layer.stride();
-        let mut cursor = Self {
-            y: 0usize.wrapping_sub(pad_top),
-            x: 0,
-            offset: 0,
-            left: 0,
-            line,
-            step: size(layer.p.stride_w) * layer.in_c,
-            span: (layer.rows - 1) * stride + layer.row_bytes,
-            last_x: w.wrapping_sub(layer.kernel_w),
-            inside: false,
-        };
-        cursor.start(layer);
-        cursor
+    /// Windows from here on in the line that lie inside, when windows inside start at most at `(last_y, last_x)`.
+    fn inside(&self, last_y: i32, last_x: i32) -> usize {
+        let [_, stride] = self.stride;
+        if self.y < 0 || self.y > last_y || self.x < 0 || self.x > last_x {
+            return 0;
+        }
+        let further = (last_x - self.x).checked_div(stride).unwrap_or(0);
+        (size(further) + 1).min(self.left)
     }
 
-    /// To the first window of the line `y`.
-    fn start(&mut self, layer: &Layer<'_>) {
-        let Frame { h, w, pad_left, .. } = layer.frame;
-        self.x = 0usize.wrapping_sub(pad_left);
-        self.offset = self
-            .y
-            .wrapping_mul(self.line)
-            .wrapping_sub(pad_left * layer.in_c);
-        self.left = layer.out_w;
-        self.inside = self.y < h
-            && self.y.wrapping_add(layer.rows) <= h
-            && layer.kernel_w <= w
-            && layer.stride() >= layer.row_bytes;
-    }
-
-    /// The next window: in the image, or a copy with padding in `patch`.
-    #[inline]
-    fn window<'w>(
-        &mut self,
-        layer: &Layer<'_>,
-        image: &'w [i8],
-        patch: &'w mut [i8],
-    ) -> Option<Window<'w>> {
+    fn advance(&mut self, count: usize) {
+        let [down, right] = self.stride;
+        self.x += count as i32 * right;
+        self.left -= count;
         if self.left == 0 {
-            self.y = self.y.wrapping_add(size(layer.p.stride_h));
-            self.start(layer);
+            (self.y, self.x, self.left) = (self.y + down, self.start, self.line);
         }
-        let (x, offset) = (self.x, self.offset);
-        self.x = x.wrapping_add(size(layer.p.stride_w));
-        self.offset = offset.wrapping_add(self.step);
-        self.left -= 1;
-        // The last row may end before its last word does.
-        if self.inside
-            && x <= self.last_x
-            && let Some(bytes) = image.get(offset..offset.wrapping_add(self.span))
-        {
-            let stride = layer.stride();
-            return Some(Window { bytes, stride });
-        }
-        layer.patch(image, [self.y, x], patch)?;
-        Some(Window {
-            bytes: patch,
-            stride: layer.row_bytes,
-        })
-    }
-}
-
-/// As many values as `to` takes.
-fn copy(to: &mut [i8], from: &[i8]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = from;
     }
 }

@@ -1,9 +1,11 @@
 //! `DEPTHWISE_3X3_PACKED_I8`.
 
 use super::{MISFIT, Memory, channels, check_channels, clamp, memory_one, sign};
-use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use crate::params::{
+    I8_MAX, I8_MIN, MAX_DIM, expect_apart, expect_count, expect_i8, expect_i8_output, size,
+};
 use otolith_dsp_arch::int8::layer::{self, Memory as _};
-use otolith_dsp_arch::int8::{self, Channel, DEPTHWISE_3X3_RECORD, Lines, March, Weights3x3};
+use otolith_dsp_arch::int8::{self, Channel, Depthwise, Weights3x3};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// 3 x 3 convolution of each channel by itself, of four channels at a time: the numbers of
@@ -59,51 +61,36 @@ params! {
     }
 }
 
-/// Sizes along the march (`_m`) and across it, in lines (`_l`).
-#[derive(Clone, Copy)]
-struct Way {
-    in_m: usize,
-    in_l: usize,
-    out_m: usize,
-    out_l: usize,
-    pad_m: usize,
-    pad_l: usize,
-    stride: usize,
-    /// Words of a line in a plane.
-    words: usize,
-    /// Lines that all outputs see.
-    lines: usize,
-}
-
 impl Params {
-    fn way(&self) -> Way {
-        let rows = [self.in_h, self.out_h, self.pad_top].map(size);
-        let columns = [self.in_w, self.out_w, self.pad_left].map(size);
-        let (march, across) = match self.along {
-            0 => (columns, rows),
-            _ => (rows, columns),
+    #[inline(never)]
+    fn layer(&self) -> Depthwise {
+        let n = size(self.channels);
+        let pixel = [n, n];
+        let row = [size(self.in_w) * n, size(self.out_w) * n];
+        let rows = [size(self.in_h), size(self.out_h)];
+        let columns = [size(self.in_w), size(self.out_w)];
+        let pads = [size(self.pad_top), size(self.pad_left)];
+        let (along, across, pad, pixel, line) = match self.along {
+            0 => (columns, rows, [pads[1], pads[0]], pixel, row),
+            _ => (rows, columns, pads, row, pixel),
         };
-        let ([in_m, out_m, pad_m], [in_l, out_l, pad_l]) = (march, across);
-        let stride = size(self.stride);
-        Way {
-            in_m,
-            in_l,
-            out_m,
-            out_l,
-            pad_m,
-            pad_l,
-            stride,
-            words: stride * out_m.div_ceil(2) + 1,
-            lines: out_l.saturating_sub(1) * stride + 3,
+        Depthwise {
+            along,
+            across,
+            pad,
+            stride: size(self.stride),
+            ring: self.ring == 1,
+            pixel,
+            line,
+            padding: self.input_zero_point as i8,
+            sign: sign(self.saturates),
         }
     }
 }
 
 /// Words of scratch for these parameters.
 pub fn scratch_len(p: &Params) -> usize {
-    let way = p.way();
-    let lines = if p.ring == 1 { 4 } else { way.lines };
-    DEPTHWISE_3X3_RECORD.saturating_add(lines.saturating_mul(way.words).saturating_mul(4))
+    p.layer().scratch_len()
 }
 
 /// Whether the output may start where the input starts: nothing is written over before it is read. Lines that
@@ -118,28 +105,24 @@ pub fn may_share(p: &Params) -> bool {
 fn check(step: &Step<'_>) -> Result<(), Fault> {
     step.expect_operands(5)?;
     let p = Params::checked(step)?;
-    let way = p.way();
+    let layer = p.layer();
     // Padding behind is what the kernel reaches over the end, and never a whole kernel.
-    let axis = |input: usize, output: usize, pad: usize| {
-        let last = (output - 1) * way.stride;
-        last < input + pad
-    };
-    if p.channels % 4 != 0 || way.out_m < 2 {
+    let outside = |[input, output]: [usize; 2], pad| (output - 1) * layer.stride >= input + pad;
+    let ([_, outputs], [pad_m, pad_l]) = (layer.along, layer.pad);
+    if p.channels % 4 != 0 || outputs < 2 {
         return Err(Fault::BadParam { param: 2 });
     }
-    if !axis(way.in_m, way.out_m, way.pad_m) || !axis(way.in_l, way.out_l, way.pad_l) {
+    if outside(layer.along, pad_m) || outside(layer.across, pad_l) {
         return Err(Fault::BadParam { param: 3 });
     }
-    expect_count(step.count_of::<i8>(0)?, &[p.in_h, p.in_w, p.channels], 0)?;
+    expect_i8(step, 0, &[p.in_h, p.in_w, p.channels])?;
     expect_count(step.table::<u32>(1)?.len(), &[p.channels, 3], 1)?;
     check_channels(step, 2, size(p.channels))?;
-    if step.count_of_output::<u32>(3)? != scratch_len(&p) {
+    if step.count_of_output::<u32>(3)? != layer.scratch_len() {
         return Err(Fault::WrongLength { operand: 3 });
     }
-    let output = [p.out_h, p.out_w, p.channels];
-    expect_count(step.count_of_output::<i8>(4)?, &output, 4)?;
-    step.expect_disjoint(0, 3)?;
-    step.expect_disjoint(3, 4)?;
+    expect_i8_output(step, 4, &[p.out_h, p.out_w, p.channels])?;
+    expect_apart(step, &[[0, 3], [3, 4]])?;
     if !(may_share(&p) && step.starts_together(0, 4)?) {
         step.expect_disjoint(0, 4)?;
     }
@@ -182,86 +165,11 @@ pub(super) fn depthwise(
     memory: &mut Memory<'_>,
     scratch: &mut [u32],
 ) -> Option<()> {
-    let way = p.way();
-    let (record, planes) = scratch.split_first_chunk_mut::<DEPTHWISE_3X3_RECORD>()?;
-    let n = size(p.channels);
-    let [in_row, out_row] = [p.in_w, p.out_w].map(|w| size(w) * n);
-    let [step, line, out_step, out_line] = match p.along {
-        0 => [n, in_row, n, out_row],
-        _ => [in_row, n, out_row, n],
-    };
-    let kept = if p.ring == 1 { 4 } else { way.lines };
-    let lines = Lines {
-        pixel: step,
-        // The last pixels may be out of every kernel's reach.
-        pixels: way.in_m.min(way.stride * (way.out_m - 1) + 3 - way.pad_m),
-        lead: way.pad_m == 1,
-        words: way.words,
-        padding: p.input_zero_point as i8,
-        line,
-        plane: kept * way.words,
-    };
-    let march = March {
-        lines: [0, way.words, 2 * way.words],
-        words: way.words,
-        plane: lines.plane,
-        stride: way.stride,
-        outputs: way.out_m,
-        count: way.out_l,
-        pixel: out_step,
-        line: out_line,
-        sign: sign(p.saturates),
-    };
-    let padding = i16::from(p.input_zero_point as i8) as u16;
-    let padding = u32::from(padding) << 16 | u32::from(padding);
-    planes.fill(padding);
-    for (block, (weights, channels)) in weights.iter().zip(channels).enumerate() {
-        int8::depthwise_3x3_weights(weights, channels, record);
-        let (at, planes) = (4 * block, &mut *planes);
-        if p.ring == 1 {
-            ring(&way, lines, march, at, memory, planes, record)?;
-        } else {
-            let count = way.in_l.min(way.lines - way.pad_l);
-            let input = memory.input().get(at..)?;
-            int8::depthwise_3x3_lines(&lines, input, count, planes, way.pad_l * way.words)?;
-            let output = memory.output().get_mut(at..)?;
-            int8::depthwise_3x3_march(&march, planes, record, output)?;
-        }
-    }
-    Some(())
-}
-
-/// Line by line, with three lines of the input and one of padding in the planes.
-#[inline(never)]
-fn ring(
-    way: &Way,
-    lines: Lines,
-    march: March,
-    at: usize,
-    memory: &mut Memory<'_>,
-    planes: &mut [u32],
-    record: &[u32; DEPTHWISE_3X3_RECORD],
-) -> Option<()> {
-    let mut march = March { count: 1, ..march };
-    let mut next = 0;
-    for y in 0..way.out_l {
-        let mut places = [3; 3];
-        for (i, place) in places.iter_mut().enumerate() {
-            let line = (y * way.stride + i).checked_sub(way.pad_l);
-            let Some(line) = line.filter(|&line| line < way.in_l) else {
-                continue;
-            };
-            // Each line has the place of the one three before it.
-            *place = line % 3;
-            while next <= line {
-                let input = memory.input().get(at + next * lines.line..)?;
-                int8::depthwise_3x3_lines(&lines, input, 1, planes, next % 3 * way.words)?;
-                next += 1;
-            }
-        }
-        march.lines = places.map(|place| place * way.words);
-        let output = memory.output().get_mut(at + y * march.line..)?;
-        int8::depthwise_3x3_march(&march, planes, record, output)?;
+    let layer = p.layer();
+    let (input, output) = memory.parts();
+    layer.prepare(scratch);
+    for (block, four) in weights.iter().zip(channels).enumerate() {
+        int8::depthwise_3x3(&layer, four, 4 * block, input, output, scratch)?;
     }
     Some(())
 }

@@ -47,6 +47,16 @@ impl layer::Memory for Memory<'_> {
     }
 }
 
+impl Memory<'_> {
+    /// The input, if it is not in the output, and the output.
+    fn parts(&mut self) -> (Option<&[i8]>, &mut [i8]) {
+        match self {
+            Memory::Apart(input, output) => (Some(*input), &mut **output),
+            Memory::Together { bytes, .. } => (None, &mut **bytes),
+        }
+    }
+}
+
 /// The memory of a layer with input `x` and output `y`, and its scratch at operands `s` and `t`.
 fn memory<'io, S: Element, T: Element>(
     io: &'io mut Io<'_, '_>,
@@ -121,6 +131,7 @@ fn sign(saturates: i32) -> Sign {
 }
 
 /// Brings `out` into the range of a fused activation.
+#[inline(never)]
 fn clamp(out: &mut [i8], min: i32, max: i32) {
     if min > -128 || max < 127 {
         for y in out {

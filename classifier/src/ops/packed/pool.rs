@@ -1,7 +1,7 @@
 //! `GLOBAL_AVERAGE_POOL_I8`.
 
 use super::{MISFIT, clamp};
-use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, size};
+use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_i8, expect_i8_output, size};
 use otolith_dsp_arch::int8;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
@@ -40,8 +40,8 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     if p.channels % 8 != 0 {
         return Err(Fault::BadParam { param: 1 });
     }
-    expect_count(step.count_of::<i8>(0)?, &[p.pixels, p.channels], 0)?;
-    expect_count(step.count_of_output::<i8>(1)?, &[p.channels], 1)?;
+    expect_i8(step, 0, &[p.pixels, p.channels])?;
+    expect_i8_output(step, 1, &[p.channels])?;
     step.expect_disjoint(0, 1)
 }
 

@@ -5,6 +5,8 @@
 
 extern crate std;
 
+mod conv;
+
 use super::Memory;
 use super::depthwise::{Params, depthwise, may_share, scratch_len};
 use crate::requant::mbqm;

@@ -10,7 +10,7 @@
 @ of three lines, doubled, then its four parameters.
 .section .text.otolith_dsp_arch_dw3_weights, "ax", %progbits
 .global otolith_dsp_arch_dw3_weights
-.p2align 4
+.p2align 2
 .thumb_func
 otolith_dsp_arch_dw3_weights:
   push {r4-r9, lr}
@@ -57,7 +57,7 @@ otolith_dsp_arch_dw3_weights:
 @ 44 bytes of a plane's line.
 .section .text.otolith_dsp_arch_dw3_lines, "ax", %progbits
 .global otolith_dsp_arch_dw3_lines
-.p2align 4
+.p2align 2
 .thumb_func
 otolith_dsp_arch_dw3_lines:
   push {r4-r11, lr}
@@ -119,10 +119,10 @@ otolith_dsp_arch_dw3_lines:
 @ 24 bytes of a plane's line, 28 end of the plane's lines, 32 to the next line of outputs, 36 what to do
 @ at a line's end, 40 next record, 44 end of records, 48 output, 52 bytes of whole steps, 56 bytes of
 @ all lines, 60 to the next plane, 64 bytes from output to output.
-.macro OTO_DW3_MARCH name, two, relu
+.macro OTO_DW3_MARCH name, two
 .section .text.\name, "ax", %progbits
 .global \name
-.p2align 4
+.p2align 2
 .thumb_func
 \name:
   push {r4-r11, lr}
@@ -200,16 +200,11 @@ otolith_dsp_arch_dw3_lines:
   smlad r12, r10, r8, r12
 .endif
   ldrd r9, r10, [sp, #4]
-.if \relu
-  smmlar r11, r11, r9, r10
-  smmlar r12, r12, r9, r10
-.else
   add r10, r10, r11, asr #31
   smmlar r11, r11, r9, r10
   ldr r10, [sp, #8]
   add r10, r10, r12, asr #31
   smmlar r12, r12, r9, r10
-.endif
   ldrd r9, r10, [sp, #12]
   asr r11, r11, r9
   asr r12, r12, r9
@@ -273,10 +268,8 @@ otolith_dsp_arch_dw3_lines:
   add sp, sp, #72
   pop {r4-r11, pc}
 .endm
-OTO_DW3_MARCH otolith_dsp_arch_dw3_march1, 0, 0
-OTO_DW3_MARCH otolith_dsp_arch_dw3_march1_relu, 0, 1
-OTO_DW3_MARCH otolith_dsp_arch_dw3_march2, 1, 0
-OTO_DW3_MARCH otolith_dsp_arch_dw3_march2_relu, 1, 1
+OTO_DW3_MARCH otolith_dsp_arch_dw3_march1, 0
+OTO_DW3_MARCH otolith_dsp_arch_dw3_march2, 1
 
 @ void otolith_dsp_arch_dw_any(const context *): outputs of four channels, for any kernel. Two taps a step.
 @ context: input, offsets of taps, weights (two taps of a channel in a word, four channels a pair), end of
@@ -284,7 +277,7 @@ OTO_DW3_MARCH otolith_dsp_arch_dw3_march2_relu, 1, 1
 @ Frame: 0 offsets, 4 weights, 8 channels, 12 output, 16 outputs left, 20 and 24 steps.
 .section .text.otolith_dsp_arch_dw_any, "ax", %progbits
 .global otolith_dsp_arch_dw_any
-.p2align 4
+.p2align 2
 .thumb_func
 otolith_dsp_arch_dw_any:
   push {r4-r11, lr}
@@ -322,7 +315,7 @@ otolith_dsp_arch_dw_any:
 .irp sum, r4, r5, r6, r7
   ldm r8!, {r9-r12}
   add \sum, r9, \sum, lsl #1
-  OTO_REQUANTISE \sum, r10, r11, r12, r9, 0
+  OTO_REQUANTISE \sum, r10, r11, r12, r9
 .endr
   bfi r4, r5, #8, #8
   bfi r4, r6, #16, #8

@@ -5,7 +5,7 @@
 @ parameters: m_a, m_b, c, s, fours.
 .section .text.otolith_dsp_arch_add, "ax", %progbits
 .global otolith_dsp_arch_add
-.p2align 4
+.p2align 2
 .thumb_func
 otolith_dsp_arch_add:
   push {r4-r11, lr}
@@ -32,7 +32,7 @@ otolith_dsp_arch_add:
 @ 255 pixels.
 .section .text.otolith_dsp_arch_sums, "ax", %progbits
 .global otolith_dsp_arch_sums
-.p2align 4
+.p2align 2
 .thumb_func
 otolith_dsp_arch_sums:
   push {r4-r9, lr}

@@ -1,10 +1,9 @@
 //! Convolutions of int16, and transposed convolutions.
 
 use super::multiplier::{Multiplier, clamp};
+use super::weighted::{Weighted, constant, int32, no_weight_zero_points};
 use super::wide::{LIMITS, only_int16, scale16};
-use super::windows::{
-    Weighted, constant, image, int32, no_weight_zero_points, only_int8, pad, shapes,
-};
+use super::windows::{image, only_int8, pad, shapes};
 use super::{Lowering, single_scale};
 use crate::plan_builder::TensorId;
 use otolith_classifier::ops::general_conv::{CONV_2D_I16, Params, TRANSPOSE_CONV_I8};

@@ -2,7 +2,8 @@
 
 use super::multiplier::{Multiplier, int8_clamp};
 use super::packed::Conv;
-use super::windows::{Weighted, int8, int32, only_int8, shapes};
+use super::weighted::{Weighted, int8, int32};
+use super::windows::{only_int8, shapes};
 use super::{Kernels, Lowering, single_scale};
 use otolith_classifier::ops::packed::add::ADD_LINEAR_I8;
 use otolith_classifier::ops::packed::{self, conv};

@@ -1,6 +1,7 @@
 //! Layers that move bytes: everything becomes one strided copy, one gather, or a view.
 
-use super::windows::{int32, shapes};
+use super::weighted::int32;
+use super::windows::shapes;
 use super::{Lowering, single_scale};
 use crate::plan_builder::TensorId;
 use otolith_classifier::ops::{gather, strided_copy};

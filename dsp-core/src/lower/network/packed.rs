@@ -4,7 +4,7 @@
 //! short requantisation gives the bits of the general one and that no sum overflows; otherwise the
 //! operators on plain weights run it.
 
-use super::windows::{Requantisation, Weighted};
+use super::weighted::{Requantisation, Weighted};
 use crate::plan_builder::TensorId;
 use otolith_classifier::ops::packed::{conv, depthwise, split, taps};
 use otolith_classifier::requant::mbqm;

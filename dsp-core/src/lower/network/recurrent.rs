@@ -1,8 +1,9 @@
 //! Layers with a memory: SVDF and UNIDIRECTIONAL_SEQUENCE_LSTM.
 
 use super::multiplier::Multiplier;
+use super::weighted::{constant, int32};
 use super::wide::bounded;
-use super::windows::{constant, int32, only_int8, shapes};
+use super::windows::{only_int8, shapes};
 use super::{Lowering, single_scale};
 use otolith_classifier::ops::{lstm, svdf};
 use otolith_dsp_nostd::format::Elem;

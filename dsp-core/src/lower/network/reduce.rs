@@ -3,7 +3,8 @@
 use super::layers::{ReducedAxes, axis_groups};
 use super::movement::axis_index;
 use super::multiplier::Multiplier;
-use super::windows::{int32, only_int8, shapes};
+use super::weighted::int32;
+use super::windows::{only_int8, shapes};
 use super::{Lowering, single_scale};
 use otolith_classifier::ops::{l2_normalization, log_softmax, mean, reduce};
 use otolith_tflite::{BuiltinOp, DType, Operator};

@@ -1,12 +1,12 @@
-//! Layers with a sliding window: convolutions and poolings.
+//! Convolutions, plain and depthwise.
 
-use super::multiplier::{Multiplier, clamp, int8_clamp};
 use super::packed::Conv;
+use super::weighted::{Requantisation, Weighted, int8, no_weight_zero_points};
 use super::{Kernels, Lowering, single_scale};
 use crate::plan_builder::TensorId;
-use otolith_classifier::ops::{conv, depthwise, packed, pool};
+use otolith_classifier::ops::{conv, depthwise, packed};
 use otolith_dsp_nostd::format::Elem;
-use otolith_tflite::{Activation, DType, Operator, Options, Padding, Tensor};
+use otolith_tflite::{DType, Operator, Options, Padding, Tensor};
 
 /// Elements of a convolution's scratch: enough for several windows of a usual layer, and small
 /// beside its activations (2 KiB). A layer whose window is longer gets one window.
@@ -59,141 +59,7 @@ pub(super) fn only_int8(tensors: &[&Tensor]) -> Result<(), String> {
     }
 }
 
-pub(super) fn constant<'t>(tensor: &'t Tensor, what: &str) -> Result<&'t [u8], String> {
-    tensor
-        .data
-        .as_deref()
-        .ok_or_else(|| format!("the {what} are not constant"))
-}
-
-/// What turns the sums of a layer into its outputs.
-pub(super) struct Requantisation {
-    pub(super) bias: Vec<i32>,
-    /// One for each channel, or one for all.
-    multipliers: Vec<Multiplier>,
-    pub(super) input_zero_point: i32,
-    pub(super) output_zero_point: i32,
-    pub(super) min: i32,
-    pub(super) max: i32,
-}
-
-impl Requantisation {
-    /// The multiplier of channel `c`, as `q * 2^(shift - 31)`.
-    pub(super) fn multiplier(&self, c: usize) -> (i32, i32) {
-        let Multiplier { q, shift } = self.multipliers[c % self.multipliers.len()];
-        (q, shift)
-    }
-}
-
-/// What a layer with weights multiplies, for its tables.
-pub(super) struct Weighted<'t> {
-    pub(super) input: &'t Tensor,
-    pub(super) weights: &'t Tensor,
-    pub(super) bias: Option<&'t Tensor>,
-    pub(super) output: &'t Tensor,
-    pub(super) activation: Activation,
-    /// Number of output channels.
-    pub(super) channels: usize,
-    /// For each weight, its output channel is `(index / inner) % channels`.
-    pub(super) inner: usize,
-}
-
 impl Lowering<'_, '_> {
-    pub(super) fn requantisation(&self, layer: &Weighted<'_>) -> Result<Requantisation, String> {
-        let (input_scale, input_zero_point) = single_scale(layer.input)?;
-        let (output_scale, output_zero_point) = single_scale(layer.output)?;
-        let (min, max) =
-            int8_clamp(layer.activation, output_scale, output_zero_point).ok_or_else(|| {
-                format!(
-                    "the fused activation {:?} is not run: use ReLU",
-                    layer.activation
-                )
-            })?;
-        let weights = &layer.weights;
-        let Some(quant) = &weights.quant else {
-            return Err("the weights have no scale: convert with full int8 quantisation".into());
-        };
-        let scales = &quant.scales;
-        if scales.len() != 1 && scales.len() != layer.channels {
-            let (got, need) = (scales.len(), layer.channels);
-            return Err(format!(
-                "the weights have {got} scales, allowed is 1 or {need}"
-            ));
-        }
-        let bias = match layer.bias {
-            Some(tensor) => int32(tensor, layer.channels)?,
-            None => vec![0; layer.channels],
-        };
-        self.prove_headroom(layer, &bias, input_zero_point)?;
-        let multipliers = scales
-            .iter()
-            .map(|&s| {
-                let real = f64::from(input_scale) * f64::from(s) / f64::from(output_scale);
-                Some(Multiplier::new(real)).filter(|m| m.shift <= 30)
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or("the output's scale is too small for its input's and weights'")?;
-        Ok(Requantisation {
-            bias,
-            multipliers,
-            input_zero_point,
-            output_zero_point,
-            min,
-            max,
-        })
-    }
-
-    /// The tables of the operators on plain weights: bias, multipliers, shifts.
-    pub(super) fn tables(&mut self, name: &str, requant: &Requantisation) -> [TensorId; 3] {
-        let multipliers = &requant.multipliers;
-        let q: Vec<i32> = multipliers.iter().map(|m| m.q).collect();
-        let shifts: Vec<i8> = multipliers.iter().map(|m| m.shift as i8).collect();
-        let (n, bias) = ([q.len()], &requant.bias);
-        let plan = &mut self.plan;
-        [
-            plan.table(&format!("{name}.bias"), &[bias.len()], bias),
-            plan.table(&format!("{name}.multipliers"), &n, &q),
-            plan.table(&format!("{name}.shifts"), &n, &shifts),
-        ]
-    }
-
-    /// Fails when some input could make the 32-bit accumulator of a channel overflow.
-    fn prove_headroom(
-        &self,
-        layer: &Weighted<'_>,
-        bias: &[i32],
-        input_zero_point: i32,
-    ) -> Result<(), String> {
-        let largest = i64::from((127 - input_zero_point).max(input_zero_point + 128));
-        let zero = layer
-            .weights
-            .quant
-            .as_ref()
-            .and_then(|q| q.zero_points.first().copied())
-            .unwrap_or(0);
-        let mut reach: Vec<i64> = bias.iter().map(|&b| i64::from(b).abs()).collect();
-        let weights = constant(layer.weights, "weights")?;
-        for (i, &w) in weights.iter().enumerate() {
-            let channel = (i / layer.inner) % layer.channels;
-            reach[channel] += (i64::from(w as i8) - zero).abs() * largest;
-        }
-        match reach.iter().position(|&r| r > i64::from(i32::MAX)) {
-            None => Ok(()),
-            Some(channel) => Err(format!(
-                "the sum of output channel {channel} can reach {}, more than 32 bits hold: split \
-                 the layer or retrain with smaller weights",
-                reach[channel]
-            )),
-        }
-    }
-
-    pub(super) fn weights(&mut self, name: &str, tensor: &Tensor) -> Result<TensorId, String> {
-        let values = int8(tensor)?;
-        Ok(self
-            .plan
-            .table(&format!("{name}.weights"), &tensor.shape, &values))
-    }
-
     pub(super) fn conv_2d(
         &mut self,
         name: &str,
@@ -405,81 +271,6 @@ impl Lowering<'_, '_> {
         );
         Ok(())
     }
-
-    pub(super) fn pool_2d(
-        &mut self,
-        name: &str,
-        op: &Operator,
-        options: &Options,
-        max: bool,
-    ) -> Result<(), String> {
-        let &Options::Pool2D {
-            padding,
-            stride_h,
-            stride_w,
-            filter_h,
-            filter_w,
-            activation,
-        } = options
-        else {
-            return Err("its options are missing".into());
-        };
-        let (input, output) = (self.tensor(op, 0)?, self.result(op));
-        let y = self.new_output(op)?;
-        let wide = input.dtype == DType::I16 && output.dtype == DType::I16;
-        if !wide {
-            only_int8(&[input, output])?;
-        }
-        let [batch, in_h, in_w, channels] = image(input)?;
-        let [out_batch, out_h, out_w, out_c] = image(output)?;
-        if out_batch != batch || out_c != channels {
-            return Err(shapes(&[input, output]));
-        }
-        let (scale, zero_point) = single_scale(output)?;
-        if single_scale(input)? != (scale, zero_point) {
-            return Err("its input and output have different scales, allowed is the same".into());
-        }
-        let limits = if wide { (-32768, 32767) } else { (-128, 127) };
-        let (low, high) = clamp(activation, limits, scale, zero_point)
-            .ok_or_else(|| format!("the fused activation {activation:?} is not run: use ReLU"))?;
-        let params = pool::Params {
-            batch: batch as i32,
-            in_h: in_h as i32,
-            in_w: in_w as i32,
-            channels: channels as i32,
-            out_h: out_h as i32,
-            out_w: out_w as i32,
-            kernel_h: filter_h as i32,
-            kernel_w: filter_w as i32,
-            stride_h: stride_h as i32,
-            stride_w: stride_w as i32,
-            pad_top: pad(padding, [in_h, out_h], filter_h, stride_h, 1)?,
-            pad_left: pad(padding, [in_w, out_w], filter_w, stride_w, 1)?,
-            min: low,
-            max: high,
-        };
-        let x = self.input(op, 0)?;
-        let whole = [filter_h, filter_w, batch, out_h, out_w] == [in_h, in_w, 1, 1, 1];
-        if whole && !max && !wide && channels.is_multiple_of(8) && in_h * in_w <= 65535 {
-            let params = packed::pool::Params {
-                pixels: (in_h * in_w) as i32,
-                channels: channels as i32,
-                min: low,
-                max: high,
-            };
-            let op = &packed::pool::GLOBAL_AVERAGE_POOL_I8;
-            self.step(op, name, &[x, y], &params.encode());
-            return Ok(());
-        }
-        let kernel = match (max, wide) {
-            (true, false) => &pool::MAX_POOL_2D_I8,
-            (false, false) => &pool::AVERAGE_POOL_2D_I8,
-            (true, true) => &pool::MAX_POOL_2D_I16,
-            (false, true) => &pool::AVERAGE_POOL_2D_I16,
-        };
-        self.step(kernel, name, &[x, y], &params.encode());
-        Ok(())
-    }
 }
 
 /// A depthwise convolution of one channel as a convolution.
@@ -556,34 +347,7 @@ fn packed_taps(p: &depthwise::Params) -> packed::taps::Params {
     }
 }
 
-/// The values of an int8 constant.
-pub(super) fn int8(weights: &Tensor) -> Result<Vec<i8>, String> {
-    let values = constant(weights, "weights")?.iter();
-    Ok(values.map(|&b| b as i8).collect())
-}
-
 pub(super) fn shapes(tensors: &[&Tensor]) -> String {
     let list: Vec<String> = tensors.iter().map(|t| format!("{:?}", t.shape)).collect();
     format!("the shapes {} do not fit together", list.join(", "))
-}
-
-pub(super) fn no_weight_zero_points(weights: &Tensor) -> Result<(), String> {
-    let zero_points = weights.quant.iter().flat_map(|q| &q.zero_points);
-    match zero_points.into_iter().find(|&&z| z != 0) {
-        None => Ok(()),
-        Some(z) => Err(format!("its weights have the zero point {z}, allowed is 0")),
-    }
-}
-
-/// The values of an int32 constant of `len` elements.
-pub(super) fn int32(tensor: &Tensor, len: usize) -> Result<Vec<i32>, String> {
-    let data = constant(tensor, "values of an int32 input")?;
-    if tensor.dtype != DType::I32 || tensor.n_elements() != len {
-        return Err(format!(
-            "tensor \"{}\" is {} of shape {:?}, allowed is int32 of {len} elements",
-            tensor.name, tensor.dtype, tensor.shape
-        ));
-    }
-    let words = data.as_chunks::<4>().0.iter();
-    Ok(words.map(|&word| i32::from_le_bytes(word)).collect())
 }
