@@ -174,24 +174,25 @@ impl<'p> Step<'p> {
         Ok(())
     }
 
-    /// Fails when any two of up to 6 operands share bytes, as
+    /// Fails when any two of these operands share bytes, as
     /// [`expect_disjoint`](Self::expect_disjoint) does for two.
     #[inline(never)]
     pub fn expect_apart(&self, operands: &[u8]) -> Result<(), Fault> {
-        let mut extents = [(0, 0); 6];
         for (n, &operand) in operands.iter().enumerate() {
             let (from, to) = self.extent(operand.into());
-            let mut earlier = extents.iter().take(n);
-            if earlier.any(|&(start, end)| start < to && from < end) {
-                return Err(Fault::WrongPlace { operand });
+            for &earlier in operands.iter().take(n) {
+                let (start, end) = self.extent(earlier.into());
+                if start < to && from < end {
+                    return Err(Fault::WrongPlace { operand });
+                }
             }
-            *extents.get_mut(n).ok_or(Fault::NoOperand { operand })? = (from, to);
         }
         Ok(())
     }
 
     /// Where an operand's bytes start and end, in numbers that differ between places too; one that
     /// does not exist is everywhere.
+    #[inline]
     fn extent(&self, i: usize) -> (u32, u32) {
         self.find(i).map_or((0, u32::MAX), |record| {
             // Places hold at most `MAX_BYTES` = 2^28 bytes.
@@ -627,7 +628,6 @@ mod tests {
         assert_eq!(step.expect_apart(&[0, 1, 2]), shared(2));
         assert_eq!(step.expect_apart(&[4, 4]), shared(4));
         assert_eq!(step.expect_apart(&[0, 6]), shared(6));
-        assert!(step.expect_apart(&[0, 1, 3, 4, 5, 0, 1]).is_err());
         for a in 0..tensors.len() {
             for b in 0..tensors.len() {
                 let apart = a != b && ![[1, 2], [2, 1]].contains(&[a, b]);
