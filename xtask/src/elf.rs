@@ -38,6 +38,8 @@ pub(crate) fn read(path: &Path) -> Result<Contents, String> {
             .filter(|symbol| symbol.section_index() == Some(section.index()))
             // The lowest bit of a function's address says that it is Thumb code.
             .map(|symbol| (symbol.address() & !1, symbol.size(), demangled(&symbol)))
+            // Marks of code and data, which end nothing.
+            .filter(|(_, _, name)| !name.starts_with('$'))
             .collect();
         symbols.sort();
         let section_end = section.address() + section.size();
