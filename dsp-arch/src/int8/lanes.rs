@@ -12,7 +12,7 @@ use super::{Channel, DEPTHWISE_3X3_RECORD, March, Packed, Sign, TAPS_27, Window}
 pub(super) use super::planes::depthwise_3x3_lines;
 #[cfg_attr(test, allow(unused_imports))]
 pub(super) use portable::{
-    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gather1_27, gemv, gemv_sums, sums,
+    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gather1_27, gemv_sums, sums,
 };
 
 /// Values of two windows in one word.
@@ -183,6 +183,72 @@ pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) 
         two::<false, true>(group, acts, c1, packed.sign, [x1, y1]);
         two::<true, false>(group, acts, c2, packed.sign, [x2, y2]);
         two::<true, true>(group, acts, c3, packed.sign, [x3, y3]);
+    }
+}
+
+/// `256 * S_even + S_odd` and `S_odd` of a pair of channels and one window.
+#[derive(Default)]
+struct Sums {
+    both: i32,
+    odd: i32,
+}
+
+impl Sums {
+    /// Adds two taps.
+    #[inline(always)]
+    fn add(&mut self, weights: &u32, values: &u32) {
+        let (weights, values) = (*weights as i32, *values as i32);
+        let x = i32::from(values as i16);
+        self.odd = self.odd.wrapping_add(i32::from(weights as i8) * x);
+        self.both = self.both.wrapping_add(i32::from(weights as i16) * x);
+        settle(&mut self.both, &mut self.odd);
+        let (w, y) = (weights >> 16, values >> 16);
+        self.odd = self.odd.wrapping_add(i32::from(w as i8) * y);
+        self.both = self.both.wrapping_add(w * y);
+        settle(&mut self.both, &mut self.odd);
+    }
+}
+
+/// Doubled sums of channels 0 and 1 of a group, or with `SECOND` 2 and 3, for one window: the odd channel's in
+/// the upper half.
+#[inline(never)]
+fn dot<const SECOND: bool>(mut weights: &[[[u32; 2]; 2]], acts: &[[u32; 2]]) -> i64 {
+    let mut sums = Sums::default();
+    let Some(mut acts) = acts.get(..weights.len()) else {
+        return 0;
+    };
+    while let (Some(([[a, b], [c, d]], later_weights)), Some(([x, y], later_acts))) =
+        (weights.split_first(), acts.split_first())
+    {
+        sums.add(if SECOND { b } else { a }, x);
+        sums.add(if SECOND { d } else { c }, y);
+        (weights, acts) = (later_weights, later_acts);
+    }
+    let even = sums.both.wrapping_sub(sums.odd) >> 7;
+    i64::from(sums.odd << 1) << 32 | i64::from(even as u32)
+}
+
+/// See [`super::gemv`].
+pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
+    let (acts, _) = acts.as_chunks::<2>();
+    let mut weights = packed.weights.as_chunks::<2>().0.as_chunks::<2>().0;
+    let (groups, _) = packed.channels.as_chunks::<4>();
+    for ([c0, c1, c2, c3], to) in groups.iter().zip(to.as_chunks_mut::<4>().0) {
+        let Some((group, rest)) = weights.split_at_checked(acts.len()) else {
+            return;
+        };
+        weights = rest;
+        let output = |sum: i32, channel: &Channel| {
+            let [bias, ..] = channel;
+            requantise(bias.wrapping_add(sum), channel, Sign::Matters)
+        };
+        let [t0, t1, t2, t3] = to;
+        let sums = dot::<false>(group, acts);
+        *t0 = output(sums as i32, c0);
+        *t1 = output((sums >> 32) as i32, c1);
+        let sums = dot::<true>(group, acts);
+        *t2 = output(sums as i32, c2);
+        *t3 = output((sums >> 32) as i32, c3);
     }
 }
 
