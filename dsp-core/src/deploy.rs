@@ -43,10 +43,10 @@ choices! {
 /// In which form a network's weights are best for a processor. The outputs are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kernels {
-    #[default]
     /// As the model has them.
     Plain,
     /// Packed for processors that multiply pairs of 16-bit numbers.
+    #[default]
     Packed,
 }
 

@@ -22,6 +22,7 @@ fn join(x: i8, y: i8) -> u32 {
 }
 
 /// See [`super::portable::gather2`]. The words are `x + (y << 16)` for bytes 0, 2, 1 and 3 of each four.
+#[inline(never)]
 pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
     let (mut acts, _) = acts.as_chunks_mut::<4>();
     let [a, b] = windows;
@@ -167,6 +168,7 @@ fn two<const SECOND: bool, const ODD: bool>(
 }
 
 /// See [`super::portable::gemm2`].
+#[inline(never)]
 pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
     let acts = acts.as_chunks::<2>().0.as_chunks::<2>().0;
     let mut weights = packed.weights.as_chunks::<2>().0.as_chunks::<2>().0;
@@ -229,6 +231,7 @@ fn dot<const SECOND: bool>(mut weights: &[[[u32; 2]; 2]], acts: &[[u32; 2]]) -> 
 }
 
 /// See [`super::gemv`].
+#[inline(never)]
 pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
     let (acts, _) = acts.as_chunks::<2>();
     let mut weights = packed.weights.as_chunks::<2>().0.as_chunks::<2>().0;
@@ -238,10 +241,6 @@ pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
             return;
         };
         weights = rest;
-        let output = |sum: i32, channel: &Channel| {
-            let [bias, ..] = channel;
-            requantise(bias.wrapping_add(sum), channel, Sign::Matters)
-        };
         let [t0, t1, t2, t3] = to;
         let sums = dot::<false>(group, acts);
         *t0 = output(sums as i32, c0);
@@ -252,13 +251,29 @@ pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
     }
 }
 
+/// The output of a channel with the doubled sum `sum`.
+#[inline(never)]
+fn output(sum: i32, channel: &Channel) -> i8 {
+    let &[bias, _, constant, shift] = channel;
+    let sum = bias.wrapping_add(sum);
+    if sum < 0 && is_lowest(constant, shift) {
+        return i8::MIN;
+    }
+    requantise(sum, channel, Sign::Matters)
+}
+
+/// Whether each negative sum gives the lowest output: it does not raise the constant, and with shifts up to 22
+/// nothing wraps.
+#[inline(always)]
+fn is_lowest(constant: i32, shift: i32) -> bool {
+    constant.wrapping_shr(shift as u32) == i32::from(i8::MIN)
+}
+
 /// Outputs of a channel with the doubled sums `x` and `y`, biases added: [`portable::requantise`].
 #[inline(never)]
 fn requantise2(x: i32, y: i32, channel: &Channel, sign: Sign) -> [i8; 2] {
     let &[_, _, constant, shift] = channel;
-    // A negative sum does not raise the constant, and with shifts up to 22 nothing wraps: where the constant
-    // gives the lowest output, so does the sum.
-    let lowest = constant.wrapping_shr(shift as u32) == i32::from(i8::MIN);
+    let lowest = is_lowest(constant, shift);
     let output = |sum: i32| {
         if lowest && sum < 0 {
             i8::MIN
