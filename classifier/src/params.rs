@@ -46,7 +46,8 @@ macro_rules! params {
 
             /// The parameters in `words`, each within its range.
             fn within(words: &[u32]) -> Result<Self, otolith_dsp_nostd::Fault> {
-                const RANGES: [(i32, i32); $name::WORDS] = [$(($lo, $hi)),*];
+                const RANGES: [$crate::params::Range; $name::WORDS] =
+                    [$($crate::params::range($lo, $hi)),*];
                 $crate::params::in_range(words, &RANGES)?;
                 let bad = otolith_dsp_nostd::Fault::BadParam {
                     param: Self::WORDS as u8,
@@ -57,10 +58,18 @@ macro_rules! params {
     };
 }
 
+/// A smallest value, and how far above it the largest one is.
+pub(crate) type Range = (i32, u32);
+
+/// The range of the values from `lo` to `hi`.
+pub(crate) const fn range(lo: i32, hi: i32) -> Range {
+    (lo, hi.wrapping_sub(lo) as u32)
+}
+
 /// Fails unless there is a word for each range, within it.
 #[inline(never)]
-pub(crate) fn in_range(words: &[u32], ranges: &[(i32, i32)]) -> Result<(), Fault> {
-    let outside = |(&word, &(lo, hi)): (&u32, &(i32, i32))| !(lo..=hi).contains(&(word as i32));
+pub(crate) fn in_range(words: &[u32], ranges: &[Range]) -> Result<(), Fault> {
+    let outside = |(&word, &(lo, span)): (&u32, &Range)| word.wrapping_sub(lo as u32) > span;
     let param = match words.iter().zip(ranges).position(outside) {
         _ if words.len() != ranges.len() => ranges.len(),
         Some(param) => param,
@@ -94,15 +103,6 @@ pub(crate) fn expect_i8(step: &Step<'_>, operand: usize, dims: &[i32]) -> Result
 #[inline(never)]
 pub(crate) fn expect_i8_output(step: &Step<'_>, operand: usize, dims: &[i32]) -> Result<(), Fault> {
     expect_count(step.count_of_output::<i8>(operand)?, dims, operand as u8)
-}
-
-/// Fails when the operands of a pair share bytes.
-#[inline(never)]
-pub(crate) fn expect_apart(step: &Step<'_>, pairs: &[[u8; 2]]) -> Result<(), Fault> {
-    for &[a, b] in pairs {
-        step.expect_disjoint(a.into(), b.into())?;
-    }
-    Ok(())
 }
 
 /// A checked parameter as a size. The check excludes negative numbers; they would be sizes of no memory.
