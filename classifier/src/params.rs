@@ -47,7 +47,7 @@ macro_rules! params {
             /// The parameters in `words`, each within its range.
             fn within(words: &[u32]) -> Result<Self, otolith_dsp_nostd::Fault> {
                 const RANGES: [(i32, i32); $name::WORDS] = [$(($lo, $hi)),*];
-                $crate::params::in_range(words, &RANGES)?;
+                otolith_dsp_nostd::op::expect_words(words, &RANGES)?;
                 let bad = otolith_dsp_nostd::Fault::BadParam {
                     param: Self::WORDS as u8,
                 };
@@ -55,18 +55,6 @@ macro_rules! params {
             }
         }
     };
-}
-
-/// Fails unless there is a word for each range, within it.
-#[inline(never)]
-pub(crate) fn in_range(words: &[u32], ranges: &[(i32, i32)]) -> Result<(), Fault> {
-    let outside = |(&word, &(lo, hi)): (&u32, &(i32, i32))| !(lo..=hi).contains(&(word as i32));
-    let param = match words.iter().zip(ranges).position(outside) {
-        _ if words.len() != ranges.len() => ranges.len(),
-        Some(param) => param,
-        None => return Ok(()),
-    };
-    Err(Fault::BadParam { param: param as u8 })
 }
 
 /// Fails unless operand `operand` of `got` elements has the product of `dims` elements.

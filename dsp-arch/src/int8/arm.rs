@@ -17,13 +17,7 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    fn otolith_dsp_arch_gather1(
-        row: *const i8,
-        to: *mut u32,
-        rows: usize,
-        words: usize,
-        skip: usize,
-    );
+    fn otolith_dsp_arch_gather1(context: *const usize);
     fn otolith_dsp_arch_conv(context: *mut usize);
     fn otolith_dsp_arch_gemv(context: *const usize);
     fn otolith_dsp_arch_gemv_sums(context: *const usize, sums: *mut i32);
@@ -42,37 +36,32 @@ unsafe extern "C" {
 
 #[inline(always)]
 pub(super) fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) {
+    let mut context = [0; 12];
+    let [_, to, .., from, in_window, in_row, skip] = &mut context;
+    *to = acts.as_mut_ptr().expose_provenance();
+    *from = window.bytes.as_ptr().addr();
     // A row may run into the next one.
-    let skip = window.stride.wrapping_sub(4 * words);
+    (*in_window, *in_row, *skip) = (rows, words, window.stride.wrapping_sub(4 * words));
     // SAFETY: the window holds the rows, and `acts` two words for each of their words.
-    unsafe { otolith_dsp_arch_gather1(window.bytes.as_ptr(), acts.as_mut_ptr(), rows, words, skip) }
+    unsafe { otolith_dsp_arch_gather1(context.as_ptr()) }
 }
 
-/// Bytes of the last group of four channels.
+/// Windows two by two, or one by itself with half of the activations.
 #[inline(always)]
-fn last_group(windows: &Windows) -> usize {
-    (windows.channels - 1) % 4 + 1
-}
-
-/// Address of the first window. Inputs in the output are read through its address.
-#[inline(always)]
-fn first(windows: &Windows, input: Option<&[i8]>, output: usize) -> usize {
-    input.map_or(output, |input| input.as_ptr().addr()) + windows.from
-}
-
-/// Windows two by two.
-#[inline(always)]
-pub(super) fn pairs(
+pub(super) fn run(
     packed: &Packed<'_>,
     windows: &Windows,
     input: Option<&[i8]>,
     acts: &mut [u32],
     output: &mut [i8],
+    single: bool,
 ) -> Option<()> {
     let channels = packed.channels.as_ptr_range();
     let acts_range = acts.as_mut_ptr_range();
     let to = output.as_mut_ptr().expose_provenance();
-    let (mut from, mut to) = (first(windows, input, to), to + windows.to);
+    // Inputs in the output are read through its address.
+    let from = input.map_or(to, |input| input.as_ptr().addr());
+    let (mut from, mut to) = (from + windows.from, to + windows.to);
     let (mut step, mut out_step) = (windows.step, windows.channels);
     if input.is_none() && windows.grows() {
         from += (windows.count - 1) * step;
@@ -90,7 +79,7 @@ pub(super) fn pairs(
         channels.start.addr(),
         channels.end.addr(),
         to,
-        last_group(windows),
+        (windows.channels - 1) % 4 + 1,
         acts_range.end.addr(),
         acts.len() / 2,
         from,
@@ -102,43 +91,16 @@ pub(super) fn pairs(
         out_step,
     ];
     // SAFETY: the input holds all windows, the output the channels of each, `acts` a word for each tap of two
-    // windows, and weights two words for each pair of taps and group of channels. There are at least four
-    // pairs of taps.
-    unsafe { otolith_dsp_arch_conv(context.as_mut_ptr()) }
-    Some(())
-}
-
-/// One window by itself, with half of the activations.
-#[inline(always)]
-pub(super) fn single(
-    packed: &Packed<'_>,
-    windows: &Windows,
-    input: Option<&[i8]>,
-    acts: &mut [u32],
-    output: &mut [i8],
-) -> Option<()> {
-    let window = Window {
-        bytes: input.unwrap_or(output).get(windows.from..)?,
-        stride: windows.stride,
-    };
-    gather1(window, windows.rows, windows.row_bytes / 4, acts);
-    let channels = packed.channels.as_ptr_range();
-    let acts = acts.as_ptr_range();
-    let context = [
-        packed.weights.as_ptr().addr(),
-        acts.start.addr(),
-        channels.start.addr(),
-        channels.end.addr(),
-        output
-            .get_mut(windows.to..)?
-            .as_mut_ptr()
-            .expose_provenance(),
-        last_group(windows),
-        acts.end.addr(),
-        windows.rows * windows.row_bytes / 4,
-    ];
-    // SAFETY: as for two windows; there are at least two blocks of two pairs.
-    unsafe { otolith_dsp_arch_gemv(context.as_ptr()) }
+    // windows or half of that for one, and weights two words for each pair of taps and group of channels. There
+    // are at least four pairs of taps.
+    unsafe {
+        if single {
+            otolith_dsp_arch_gather1(context.as_ptr());
+            otolith_dsp_arch_gemv(context.as_ptr());
+        } else {
+            otolith_dsp_arch_conv(context.as_mut_ptr());
+        }
+    }
     Some(())
 }
 

@@ -52,12 +52,9 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     for (block, out) in output.as_chunks_mut::<8>().0.iter_mut().enumerate() {
         let sums = sums(input, 8 * block, channels, pixels).ok_or(MISFIT)?;
         for (out, sum) in out.iter_mut().zip(sums) {
-            let half = if sum > 0 {
-                p.pixels / 2
-            } else {
-                -(p.pixels / 2)
-            };
-            *out = (sum + half).checked_div(p.pixels).unwrap_or(0) as i8;
+            let magnitude = sum.unsigned_abs() + p.pixels as u32 / 2;
+            let mean = magnitude.checked_div(p.pixels as u32).unwrap_or(0) as i32;
+            *out = if sum < 0 { -mean } else { mean } as i8;
         }
     }
     clamp(output, p.min, p.max);
