@@ -46,8 +46,13 @@ macro_rules! params {
 
             /// The parameters in `words`, each within its range.
             fn within(words: &[u32]) -> Result<Self, otolith_dsp_nostd::Fault> {
-                const RANGES: [(i32, i32); $name::WORDS] = [$(($lo, $hi)),*];
-                otolith_dsp_nostd::op::expect_words(words, &RANGES)?;
+                const WIDE: [(i32, i32); $name::WORDS] = [$(($lo, $hi)),*];
+                const NARROW: Option<[(i16, u16); $name::WORDS]> = $crate::params::narrow(WIDE);
+                // Of the two tables only one is in the firmware.
+                match &NARROW {
+                    Some(ranges) => $crate::params::expect_narrow(words, ranges)?,
+                    None => otolith_dsp_nostd::op::expect_words(words, &WIDE)?,
+                }
                 let bad = otolith_dsp_nostd::Fault::BadParam {
                     param: Self::WORDS as u8,
                 };
@@ -55,6 +60,37 @@ macro_rules! params {
             }
         }
     };
+}
+
+/// The ranges in half the space, if they fit.
+pub(crate) const fn narrow<const N: usize>(wide: [(i32, i32); N]) -> Option<[(i16, u16); N]> {
+    let mut narrow = [(0, 0); N];
+    let mut i = 0;
+    while i < N {
+        let (lo, hi) = wide[i];
+        let fits =
+            lo >= i16::MIN as i32 && lo <= i16::MAX as i32 && hi >= 0 && hi <= u16::MAX as i32;
+        if !fits {
+            return None;
+        }
+        narrow[i] = (lo as i16, hi as u16);
+        i += 1;
+    }
+    Some(narrow)
+}
+
+/// [`otolith_dsp_nostd::op::expect_words`] with ranges that take half the space.
+#[inline(never)]
+pub(crate) fn expect_narrow(words: &[u32], ranges: &[(i16, u16)]) -> Result<(), Fault> {
+    let outside = |(&word, &(lo, hi)): (&u32, &(i16, u16))| {
+        (word as i32) < i32::from(lo) || word as i32 > i32::from(hi)
+    };
+    let param = match words.iter().zip(ranges).position(outside) {
+        _ if words.len() != ranges.len() => ranges.len(),
+        Some(param) => param,
+        None => return Ok(()),
+    };
+    Err(Fault::BadParam { param: param as u8 })
 }
 
 /// Fails unless operand `operand` of `got` elements has the product of `dims` elements.

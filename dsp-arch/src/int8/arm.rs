@@ -31,7 +31,7 @@ unsafe extern "C" {
     fn otolith_dsp_arch_dw3_march2(context: *const usize);
     fn otolith_dsp_arch_dw_any(context: *const usize);
     fn otolith_dsp_arch_add(a: *const i8, b: *const i8, output: *mut i8, parameters: *const i32);
-    fn otolith_dsp_arch_sums(input: *const i8, step: usize, pixels: usize, sums: *mut i32);
+    fn otolith_dsp_arch_add_pixels(input: *const i8, step: usize, pixels: usize, sums: *mut i32);
 }
 
 #[inline(always)]
@@ -243,9 +243,7 @@ pub(super) fn add_to(linear: &Linear, a: &mut [i8], b: &[i8]) {
 }
 
 #[inline(always)]
-pub(super) fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
-    let mut sums = [0; 8];
-    // SAFETY: the last of the pixels has eight bytes in the input, and eight words are written.
-    unsafe { otolith_dsp_arch_sums(input.as_ptr(), step, pixels, sums.as_mut_ptr()) }
-    sums
+pub(super) fn add_pixels(input: &[i8], step: usize, pixels: usize, sums: &mut [i32; 8]) {
+    // SAFETY: the last of the pixels has eight bytes in the input; eight words are read and written.
+    unsafe { otolith_dsp_arch_add_pixels(input.as_ptr(), step, pixels, sums.as_mut_ptr()) }
 }
