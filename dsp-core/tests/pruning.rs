@@ -4,10 +4,10 @@
 use otolith_classifier::ALL;
 use otolith_dsp_core::deploy::Kernels;
 use otolith_dsp_core::lower::network::network_plan_for;
-use otolith_dsp_core::lower::network::prune::prune;
-use otolith_dsp_core::network::{Arithmetic, Interpreter};
+use otolith_dsp_core::lower::network::prune::{Pruned, Reason, prune};
+use otolith_dsp_core::network::{Arithmetic, Interpreter, macs};
 use otolith_dsp_nostd::{Plan, Runner};
-use otolith_tflite::{BuiltinOp, Model, OpCode};
+use otolith_tflite::{BuiltinOp, DType, Model, OpCode};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -100,9 +100,84 @@ fn what_is_removed_is_not_missed() {
                 (c * 37 % 255 < share).then_some(1000)
             });
         }
-        pruned += prune(&model).1.len();
+        let (smaller, found) = prune(&model);
+        let less = found.iter().filter(|layer| !layer.removed.is_empty());
+        pruned += less.count();
+        for layer in &found {
+            check_report(&model, &smaller, layer);
+        }
     }
     assert!(pruned >= 3 * (layers.len() - 2), "{pruned}");
+}
+
+/// The report says what the two models show.
+fn check_report(before: &Model, after: &Model, layer: &Pruned) {
+    let op = &before.operators[layer.index];
+    let channels = |model: &Model| *model.tensors[op.outputs[0]].shape.last().unwrap();
+    assert_eq!(layer.channels, channels(before));
+    assert_eq!(layer.channels - layer.removed.len(), channels(after));
+    assert_eq!(layer.macs, [before, after].map(|model| macs(model, op)));
+    let bytes = |model: &Model| -> usize {
+        let constants = op.inputs[1..].iter().flatten().map(|&t| &model.tensors[t]);
+        constants.map(|t| t.data.as_ref().unwrap().len()).sum()
+    };
+    assert_eq!(layer.weight_bytes, [before, after].map(bytes));
+    assert!(layer.macs[1] < layer.macs[0], "{layer:?}");
+    let zero = before.tensors[op.outputs[0]]
+        .quant
+        .as_ref()
+        .unwrap()
+        .zero_points[0];
+    for channel in &layer.removed {
+        let value = channel.value.map(i64::from);
+        match channel.reason {
+            Reason::ZeroPoint => assert_eq!(value, Some(zero)),
+            Reason::Folded => assert!(value.is_some() && value != Some(zero)),
+            Reason::Behind => {
+                let readers = before.operators.iter();
+                let mut readers =
+                    readers.filter(|op| op.inputs.contains(&Some(layer_output(before, layer))));
+                let depthwise = OpCode::Builtin(BuiltinOp::DEPTHWISE_CONV_2D);
+                assert!(readers.all(|reader| reader.code == depthwise));
+            }
+        }
+    }
+}
+
+fn layer_output(model: &Model, layer: &Pruned) -> usize {
+    model.operators[layer.index].outputs[0]
+}
+
+/// A channel that is reported as constant has that value in the reference's run of the whole model.
+#[test]
+fn constant_channels_have_the_value_that_is_reported() {
+    let mut model = Model::from_bytes(EXAMPLE).unwrap();
+    for layer in layers(&model) {
+        kill(&mut model, layer, |c| {
+            (c % 3 == 0).then_some(900 * c as i32)
+        });
+    }
+    let (_, found) = prune(&model);
+    let n_in = model.tensors[model.inputs[0]].n_elements();
+    let mut checked = 0;
+    for seed in 0..4usize {
+        let input: Vec<i8> = (0..n_in)
+            .map(|i| (i * 89 + seed * 57) as u8 as i8)
+            .collect();
+        let mut interpreter = Interpreter::<f64>::new(&model, Arithmetic::Exact);
+        interpreter.run(&[bytemuck::cast_slice(&input)]).unwrap();
+        for layer in &found {
+            let output = layer_output(&model, layer);
+            let bytes = interpreter.tensor(output).unwrap().to_bytes(DType::I8);
+            for channel in &layer.removed {
+                let Some(value) = channel.value else { continue };
+                let mut own = bytes.iter().skip(channel.channel).step_by(layer.channels);
+                assert!(own.all(|&byte| byte as i8 == value), "{layer:?}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 40, "{checked}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! same verbs.
 
 mod accuracy;
+mod arena;
 mod c;
 mod checks;
 mod count;
@@ -58,6 +59,8 @@ enum Verb {
         /// Only networks and cores with these names
         names: Vec<String>,
     },
+    /// RAM of the reference networks, against lower bounds and TFLite Micro's
+    Arena,
     /// The example's decisions in C, from `otolith compile` and the system's C compiler
     C,
     /// How accurate integer features are, against f64 and the committed table
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Verb::Gates => firmware(&mut report, &[gates::all]),
         Verb::Count => count::all(&mut report),
         Verb::Networks { names } => networks::all(&mut report, &names),
+        Verb::Arena => arena::check(&mut report),
         Verb::C => c::decisions(&mut report),
         Verb::Accuracy if cli.json => return accuracy::print_json(),
         Verb::Accuracy => accuracy::check(&mut report),

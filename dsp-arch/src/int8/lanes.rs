@@ -114,33 +114,56 @@ impl Lanes {
 }
 
 /// Doubled sums of one channel of a group for both windows: of channels 0 and 1, or with `SECOND` 2 and 3, the
-/// first one or with `ODD` the second. By itself, the loop has the few registers of the core for its own.
+/// first one or with `ODD` the second. By itself, the loop has the few registers of the core for its own. The
+/// sums of the second window are in the upper half: so they go through registers.
 #[inline(never)]
 fn dots<const SECOND: bool, const ODD: bool>(
     weights: &[[[u32; 2]; 2]],
     acts: &[[[u32; 2]; 2]],
-) -> [i32; 2] {
-    let mut lanes = Lanes::default();
-    let (weights, last_weights) = weights.as_chunks::<2>();
-    let (mut rest, last_acts) = acts.as_chunks::<2>();
-    for [v, w] in weights {
-        let Some(([x, y], later)) = rest.split_first() else {
-            break;
-        };
-        rest = later;
-        lanes.add_two::<SECOND, ODD>(v, x);
-        lanes.add_two::<SECOND, ODD>(w, y);
+) -> i64 {
+    let (mut lanes, n) = (Lanes::default(), 2 * acts.len());
+    let (mut weights, last_weights) = weights.as_chunks::<4>();
+    let (acts, last_acts) = acts.as_chunks::<4>();
+    // Of the same length for the compiler too: it counts once.
+    let Some(mut acts) = acts.get(..weights.len()) else {
+        return 0;
+    };
+    while let (Some(([s, t, u, v], later_weights)), Some(([a, b, c, d], later_acts))) =
+        (weights.split_first(), acts.split_first())
+    {
+        lanes.add_two::<SECOND, ODD>(s, a);
+        lanes.add_two::<SECOND, ODD>(t, b);
+        lanes.add_two::<SECOND, ODD>(u, c);
+        lanes.add_two::<SECOND, ODD>(v, d);
+        (weights, acts) = (later_weights, later_acts);
     }
-    if let ([w], [x]) = (last_weights, last_acts) {
+    for (w, x) in last_weights.iter().zip(last_acts) {
         lanes.add_two::<SECOND, ODD>(w, x);
     }
-    let [x, y] = lanes.sums(2 * acts.len());
-    if ODD {
+    let [x, y] = lanes.sums(n);
+    let [x, y] = if ODD {
         [x << 1, y << 1]
     } else {
         // The shifts give an even sum the 24 bits that other cores have for it.
         [(x << 8) >> 7, (y << 8) >> 7]
-    }
+    };
+    i64::from(y) << 32 | i64::from(x as u32)
+}
+
+/// Outputs of one channel for both windows, see [`dots`].
+#[inline(always)]
+fn two<const SECOND: bool, const ODD: bool>(
+    weights: &[[[u32; 2]; 2]],
+    acts: &[[[u32; 2]; 2]],
+    channel: &Channel,
+    sign: Sign,
+    [to_x, to_y]: [&mut i8; 2],
+) {
+    let [bias, ..] = channel;
+    let sums = dots::<SECOND, ODD>(weights, acts);
+    let (x, y) = (sums as i32, (sums >> 32) as i32);
+    let (x, y) = (bias.wrapping_add(x), bias.wrapping_add(y));
+    [*to_x, *to_y] = requantise2(x, y, channel, sign);
 }
 
 /// See [`super::portable::gemm2`].
@@ -156,48 +179,65 @@ pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) 
         };
         weights = rest;
         let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x, y);
-        [*x0, *y0] = outputs_of(dots::<false, false>(group, acts), c0, packed.sign);
-        [*x1, *y1] = outputs_of(dots::<false, true>(group, acts), c1, packed.sign);
-        [*x2, *y2] = outputs_of(dots::<true, false>(group, acts), c2, packed.sign);
-        [*x3, *y3] = outputs_of(dots::<true, true>(group, acts), c3, packed.sign);
+        two::<false, false>(group, acts, c0, packed.sign, [x0, y0]);
+        two::<false, true>(group, acts, c1, packed.sign, [x1, y1]);
+        two::<true, false>(group, acts, c2, packed.sign, [x2, y2]);
+        two::<true, true>(group, acts, c3, packed.sign, [x3, y3]);
     }
 }
 
-/// Outputs of a channel with the doubled sums `sums`.
+/// Outputs of a channel with the doubled sums `x` and `y`, biases added: [`portable::requantise`].
 #[inline(never)]
-fn outputs_of([x, y]: [i32; 2], channel: &Channel, sign: Sign) -> [i8; 2] {
-    let [bias, ..] = channel;
-    let (x, y) = (bias.wrapping_add(x), bias.wrapping_add(y));
-    [requantise(x, channel, sign), requantise(y, channel, sign)]
+fn requantise2(x: i32, y: i32, channel: &Channel, sign: Sign) -> [i8; 2] {
+    let &[_, _, constant, shift] = channel;
+    // A negative sum does not raise the constant, and with shifts up to 22 nothing wraps: where the constant
+    // gives the lowest output, so does the sum.
+    let lowest = constant.wrapping_shr(shift as u32) == i32::from(i8::MIN);
+    let output = |sum: i32| {
+        if lowest && sum < 0 {
+            i8::MIN
+        } else {
+            requantise(sum, channel, sign)
+        }
+    };
+    [output(x), output(y)]
 }
 
 /// [`portable::requantise`] from 32-bit products where the sum allows it: the multiplier is taken
 /// apart into `m2 * 2^20 + m1 * 2^10 + m0`, and each part's floor is exact.
-#[inline(always)]
-fn requantise(acc: i32, channel: &Channel, sign: Sign) -> i8 {
-    /// Sums below this are multiplied in parts.
+#[inline(never)]
+fn requantise(sum: i32, channel: &Channel, sign: Sign) -> i8 {
+    /// Sums from `-SMALL` to below `SMALL` are multiplied in parts.
     const SMALL: u32 = 1 << 19;
-    let &[_, multiplier, constant, shift] = channel;
-    if (acc as u32).wrapping_add(SMALL) >= 2 * SMALL {
-        return requantise_large(acc, channel, sign);
+    if (sum as u32).wrapping_add(SMALL) >= 2 * SMALL {
+        return requantise_large(sum, channel, sign);
     }
+    let &[_, multiplier, constant, shift] = channel;
     let m0 = multiplier & 0x3ff;
     let m1 = (multiplier >> 10) & 0x3ff;
     let m2 = multiplier >> 20;
-    let high = (acc * m2 + ((acc * m1 + ((acc * m0) >> 10)) >> 10) + (1 << 11)) >> 12;
+    let high = (sum * m2 + ((sum * m1 + ((sum * m0) >> 10)) >> 10) + (1 << 11)) >> 12;
     let t = match sign {
-        Sign::Matters => constant.wrapping_add(acc >> 31),
+        Sign::Matters => constant.wrapping_add(sum >> 31),
         Sign::Saturates => constant,
     };
-    let y = high.wrapping_add(t).wrapping_shr(shift as u32);
-    y.clamp(-128, 127) as i8
+    saturate(high.wrapping_add(t).wrapping_shr(shift as u32))
 }
 
-/// [`portable::requantise`], which such cores need a call for.
+/// [`portable::requantise`] by a 64-bit product, which such cores need a call for.
 #[cold]
 #[inline(never)]
-fn requantise_large(acc: i32, channel: &Channel, sign: Sign) -> i8 {
-    portable::requantise(acc, channel, sign)
+fn requantise_large(sum: i32, channel: &Channel, sign: Sign) -> i8 {
+    portable::requantise(sum, channel, sign)
+}
+
+/// `y` or the nearest value of 8 bits.
+#[inline(always)]
+fn saturate(y: i32) -> i8 {
+    if y == i32::from(y as i8) {
+        return y as i8;
+    }
+    (y >> 31) as i8 ^ i8::MAX
 }
 
 /// See [`super::depthwise_3x3_march`].
@@ -207,5 +247,11 @@ pub(super) fn depthwise_3x3_march(
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
 ) {
-    let _fits = march_by(march, planes, record, output, requantise);
+    let _fits = march_by(
+        march,
+        planes,
+        record,
+        output,
+        |[even, odd], channel, sign| requantise2(even, odd, channel, sign),
+    );
 }

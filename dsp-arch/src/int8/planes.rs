@@ -44,6 +44,20 @@ fn halves_mut(words: &mut [u32]) -> &mut [i16] {
     unsafe { words.align_to_mut().1 }
 }
 
+/// What is left of a line between its `lead` values of padding and those from `used` on, which are written.
+#[inline(always)]
+fn inside(line: &mut [i16], lead: usize, used: usize, padding: i16) -> &mut [i16] {
+    let (line, behind) = line.split_at_mut_checked(used).unwrap_or_default();
+    for value in behind {
+        *value = padding;
+    }
+    let (before, line) = line.split_at_mut_checked(lead).unwrap_or_default();
+    for value in before {
+        *value = padding;
+    }
+    line
+}
+
 /// See [`super::depthwise_3x3_lines`].
 pub(super) fn depthwise_3x3_lines(
     lines: &Lines,
@@ -76,11 +90,8 @@ pub(super) fn depthwise_3x3_lines(
         let [a, b, c, d] = cells;
         let lead = usize::from(lines.lead).min(len);
         let used = lines.pixels.saturating_add(lead).min(len);
-        for line in [&mut *a, &mut *b, &mut *c, &mut *d] {
-            line.get_mut(..lead).unwrap_or_default().fill(padding);
-            line.get_mut(used..).unwrap_or_default().fill(padding);
-        }
-        let [a, b, c, d] = [a, b, c, d].map(|line| line.get_mut(lead..used).unwrap_or_default());
+        let inside = |line| inside(line, lead, used, padding);
+        let (a, b, c, d) = (inside(a), inside(b), inside(c), inside(d));
         let mut pixel = from;
         for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
             let Some(&[w, x, y, z]) = pixel.first_chunk() else {
@@ -137,7 +148,7 @@ fn line<const STRIDE: usize>(
     record: &[u32; 10],
     mut to: &mut [i8],
     pixel: usize,
-    requantise: impl Fn(i32, &Channel) -> i8,
+    requantise: impl Fn([i32; 2], &Channel) -> [i8; 2],
 ) -> Option<()> {
     let [weights @ .., bias2, m, constant, shift] = record;
     let channel = [*bias2 as i32, *m as i32, *constant as i32, *shift as i32];
@@ -150,11 +161,12 @@ fn line<const STRIDE: usize>(
         add_line::<STRIDE>(&mut even, &mut odd, wy, y)?;
         add_line::<STRIDE>(&mut even, &mut odd, wz, z)?;
         (x, y, z) = (x.get(STRIDE..)?, y.get(STRIDE..)?, z.get(STRIDE..)?);
+        let [even, odd] = requantise([even, odd], &channel);
         if let Some(to) = to.first_mut() {
-            *to = requantise(even, &channel);
+            *to = even;
         }
         if let Some(to) = to.get_mut(pixel) {
-            *to = requantise(odd, &channel);
+            *to = odd;
         }
         to = to.get_mut(2 * pixel..).unwrap_or_default();
     }
@@ -168,11 +180,11 @@ pub(super) fn march_by(
     planes: &[u32],
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
-    requantise: impl Fn(i32, &Channel, Sign) -> i8,
+    requantise: impl Fn([i32; 2], &Channel, Sign) -> [i8; 2],
 ) -> Option<()> {
     let (records, _) = record.as_chunks::<10>();
     let len = (march.outputs - 1) * march.pixel + 1;
-    let requantise = |sum: i32, channel: &Channel| requantise(sum, channel, march.sign);
+    let requantise = |sums: [i32; 2], channel: &Channel| requantise(sums, channel, march.sign);
     for (c, record) in records.iter().enumerate() {
         let plane = planes.get(c * march.plane..)?;
         for i in 0..march.count {

@@ -341,12 +341,26 @@ pub fn add_to(factors: &Linear, a: &mut [i8], b: &[i8]) {
 /// See [`super::sums`].
 #[inline]
 pub fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
-    let mut sums = [0; 8];
-    for i in 0..pixels {
-        let from = input.get(i * step..).unwrap_or_default();
-        for (sum, &x) in sums.iter_mut().zip(from) {
-            *sum += i32::from(x);
-        }
+    let [a, b, c, d] = four_sums(input, step, pixels);
+    let upper = input.get(4..).unwrap_or_default();
+    let [e, f, g, h] = four_sums(upper, step, pixels);
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Sums of four channels, one by one: they stay in registers.
+#[inline(always)]
+fn four_sums(input: &[i8], step: usize, pixels: usize) -> [i32; 4] {
+    let (mut a, mut b, mut c, mut d) = (0, 0, 0, 0);
+    let mut rest = input;
+    for _ in 0..pixels {
+        let Some(&[w, x, y, z]) = rest.first_chunk() else {
+            break;
+        };
+        a += i32::from(w);
+        b += i32::from(x);
+        c += i32::from(y);
+        d += i32::from(z);
+        rest = rest.get(step..).unwrap_or_default();
     }
-    sums
+    [a, b, c, d]
 }

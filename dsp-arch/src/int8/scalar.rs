@@ -98,17 +98,18 @@ impl Sums {
         self.odd = self.odd.wrapping_add(i32::from(weight as i8) * x);
     }
 
-    /// The doubled sums of both channels.
+    /// The doubled sum of the even channel.
     #[inline(always)]
-    fn doubled(self) -> [i32; 2] {
-        [self.both.wrapping_sub(self.odd) >> 7, self.odd << 1]
+    fn even(self) -> i32 {
+        self.both.wrapping_sub(self.odd) >> 7
     }
 
     /// Outputs of both channels.
     #[inline(always)]
-    fn outputs(self, [c, d]: [&Channel; 2], sign: Sign) -> [i8; 2] {
-        let [s, t] = self.doubled();
-        [output(s, c, sign), output(t, d, sign)]
+    fn outputs(mut self, [c, d]: [&Channel; 2], [to_even, to_odd]: [&mut i8; 2]) {
+        *to_even = output(self.even(), c, Sign::Matters);
+        settle(&mut self.both, &mut self.odd);
+        *to_odd = output(self.odd << 1, d, Sign::Matters);
     }
 }
 
@@ -141,20 +142,39 @@ fn add_four<const SECOND: bool>(x: &mut Sums, y: &mut Sums, weights: &[i16; 8], 
     tap([x, y], [*w3, *w3], [*x3, *y3]);
 }
 
-/// Sums of channels 0 and 1 of a group, or with `SECOND` 2 and 3, for both windows.
+/// Outputs of channels 0 and 1 of a group, or with `SECOND` 2 and 3, for both windows.
 #[inline(always)]
-fn tile<const SECOND: bool>(weights: &[[i16; 8]], acts: &[[i8; 8]]) -> [Sums; 2] {
+fn tile<const SECOND: bool>(
+    weights: &[[i16; 8]],
+    acts: &[[i8; 8]],
+    [c, d]: [&Channel; 2],
+    sign: Sign,
+    [x_even, x_odd, y_even, y_odd]: [&mut i8; 4],
+) {
     let (mut x, mut y) = (Sums::default(), Sums::default());
-    let (weights, last_weights) = weights.as_chunks::<2>();
-    let (acts, last_acts) = acts.as_chunks::<2>();
-    for ([u, v], [a, b]) in weights.iter().zip(acts) {
-        add_four::<SECOND>(&mut x, &mut y, u, a);
-        add_four::<SECOND>(&mut x, &mut y, v, b);
+    let (mut weights, last_weights) = weights.as_chunks::<4>();
+    let (acts, last_acts) = acts.as_chunks::<4>();
+    // Of the same length for the compiler too: it counts once.
+    let Some(mut acts) = acts.get(..weights.len()) else {
+        return;
+    };
+    while let (Some(([s, t, u, v], later_weights)), Some(([a, b, c, d], later_acts))) =
+        (weights.split_first(), acts.split_first())
+    {
+        add_four::<SECOND>(&mut x, &mut y, s, a);
+        add_four::<SECOND>(&mut x, &mut y, t, b);
+        add_four::<SECOND>(&mut x, &mut y, u, c);
+        add_four::<SECOND>(&mut x, &mut y, v, d);
+        (weights, acts) = (later_weights, later_acts);
     }
-    if let ([w], [a]) = (last_weights, last_acts) {
+    for (w, a) in last_weights.iter().zip(last_acts) {
         add_four::<SECOND>(&mut x, &mut y, w, a);
     }
-    [x, y]
+    *x_even = output(x.even(), c, sign);
+    *y_even = output(y.even(), c, sign);
+    settle(&mut x.odd, &mut y.odd);
+    *x_odd = output(x.odd << 1, d, sign);
+    *y_odd = output(y.odd << 1, d, sign);
 }
 
 /// See [`super::portable::gemm2`].
@@ -169,22 +189,9 @@ pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) 
             return;
         };
         weights = rest;
-        let [[x0, x1], [y0, y1]] = {
-            let [x, y] = tile::<false>(group, acts);
-            [
-                x.outputs([c0, c1], packed.sign),
-                y.outputs([c0, c1], packed.sign),
-            ]
-        };
-        let [[x2, x3], [y2, y3]] = {
-            let [x, y] = tile::<true>(group, acts);
-            [
-                x.outputs([c2, c3], packed.sign),
-                y.outputs([c2, c3], packed.sign),
-            ]
-        };
-        *x = [x0, x1, x2, x3];
-        *y = [y0, y1, y2, y3];
+        let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x, y);
+        tile::<false>(group, acts, [c0, c1], packed.sign, [x0, x1, y0, y1]);
+        tile::<true>(group, acts, [c2, c3], packed.sign, [x2, x3, y2, y3]);
     }
 }
 
@@ -212,9 +219,9 @@ pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
         };
         weights = rest;
         let [first, second] = dots(group, acts);
-        let [s0, s1] = first.outputs([c0, c1], Sign::Matters);
-        let [s2, s3] = second.outputs([c2, c3], Sign::Matters);
-        *to = [s0, s1, s2, s3];
+        let [t0, t1, t2, t3] = to;
+        first.outputs([c0, c1], [t0, t1]);
+        second.outputs([c2, c3], [t2, t3]);
     }
 }
 
@@ -235,5 +242,16 @@ pub(super) fn depthwise_3x3_march(
     record: &[u32; DEPTHWISE_3X3_RECORD],
     output: &mut [i8],
 ) {
-    let _fits = march_by(march, planes, record, output, requantise);
+    let _fits = march_by(
+        march,
+        planes,
+        record,
+        output,
+        |[even, odd], channel, sign| {
+            [
+                requantise(even, channel, sign),
+                requantise(odd, channel, sign),
+            ]
+        },
+    );
 }

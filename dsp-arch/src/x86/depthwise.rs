@@ -1,10 +1,10 @@
 //! 3 x 3 depthwise convolution, sixteen channels at once.
 //!
 //! For these channels three lines of the input, with padding at both ends, are kept widened to 16
-//! bits: so the layer may work in place. Two taps make one product.
+//! bits: so the layer may work in place. Two taps make one
+//! product.
 
 use super::requant::{Eight, store};
-use crate::int8::Channel;
 use crate::int8::layer::{Depthwise3x3, Memory};
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -39,7 +39,8 @@ pub(crate) fn run<M: Memory>(layer: &Depthwise3x3<'_>, memory: &mut M) -> Option
         return None;
     }
     let padding = MaybeUninit::new(Pixel([i16::from(layer.padding); CHANNELS]));
-    let used = reach(out_w).max(in_w + 2);
+    // A pixel behind the last window is read too, where it meets a weight of 0.
+    let used = (reach(out_w) + 1).max(in_w + 2);
     let mut lines: [Line; 3] = [[MaybeUninit::uninit(); MAX_LINE + 6]; 3];
     for line in &mut lines {
         line.get_mut(..used)?.fill(padding);
@@ -72,7 +73,12 @@ pub(crate) fn run<M: Memory>(layer: &Depthwise3x3<'_>, memory: &mut M) -> Option
                 Some(unsafe { &*(line as *const [MaybeUninit<Pixel>] as *const [Pixel]) })
             });
             // SAFETY: the processor has AVX2.
-            unsafe { block.line([a?, b?, c?], layer.stride, out, n, out_w) };
+            unsafe {
+                match layer.stride {
+                    1 => block.line::<1>([a?, b?, c?], out, n, out_w)?,
+                    _ => block.line::<2>([a?, b?, c?], out, n, out_w)?,
+                }
+            }
         }
     }
     Some(())
@@ -102,10 +108,14 @@ fn widen(from: &[i8], step: usize, to: &mut [MaybeUninit<Pixel>], pixels: usize)
     }
 }
 
+/// Taps of each product, row by row: the upper two of each column, then those of the last row, the last
+/// one beside a weight of 0.
+const PAIRS: [(usize, usize); 5] = [(0, 3), (1, 4), (2, 5), (6, 7), (8, 9)];
+
 /// Weights and parameters of sixteen channels. The lower half of a vector pair has channels 0 to 3
 /// and 8 to 11, the upper one the others: the order in which AVX2 takes pairs apart.
 struct Block {
-    /// Taps 0 and 1, 2 and 3, and so on; the last alone.
+    /// The pairs of taps [`PAIRS`].
     weights: [[__m256i; 2]; 5],
     parameters: [Eight; 2],
     /// Channels that are there.
@@ -133,17 +143,19 @@ impl Block {
                 }
             }
         }
-        let (pairs, _) = taps.as_chunks::<2>();
         let mut vectors = [[_mm256_setzero_si256(); 2]; 5];
-        for (to, [a, b]) in vectors.iter_mut().zip(pairs) {
-            *to = interleave(load(a), load(b));
+        for (to, (a, b)) in vectors.iter_mut().zip(PAIRS) {
+            if let (Some(a), Some(b)) = (taps.get(a), taps.get(b)) {
+                *to = interleave(load(a), load(b));
+            }
         }
         let channels = layer
             .channels
             .get(group..)
             .unwrap_or_default()
             .as_flattened();
-        let at = |order: [usize; 8]| -> [Option<&Channel>; 8] { order.map(|i| channels.get(i)) };
+        let none = [0; 4];
+        let at = |order: [usize; 8]| order.map(|i| channels.get(i).unwrap_or(&none));
         Self {
             weights: vectors,
             parameters: [
@@ -154,45 +166,57 @@ impl Block {
         }
     }
 
-    /// A line of outputs.
+    /// A line of outputs. What windows share is taken apart once.
+    #[inline]
     #[target_feature(enable = "avx2")]
-    fn line(
+    fn line<const STRIDE: usize>(
         &self,
         lines: [&[Pixel]; 3],
-        stride: usize,
         out: &mut [i8],
         step: usize,
         outputs: usize,
-    ) {
-        let [w01, w23, w45, w67, w8] = self.weights;
-        let [first, second] = self.parameters;
-        let zero = _mm256_setzero_si256();
+    ) -> Option<()> {
+        let [first, second, third] = lines;
+        // The upper two pixels of a column; a pixel of the last row and the next one.
+        let upper = |x: usize| Some(interleave(load(first.get(x)?), load(second.get(x)?)));
+        let last = |x: usize| Some(interleave(load(third.get(x)?), load(third.get(x + 1)?)));
+        let (mut upper0, mut upper1) = (upper(0)?, upper(1)?);
+        let (mut last0, mut last1) = (last(0)?, last(1)?);
+        let mut to = out;
         for i in 0..outputs {
-            let at = i * stride;
-            let three = lines.map(|line| line.get(at..).and_then(|l| l.first_chunk::<3>()));
-            let [Some([x0, x1, x2]), Some([x3, x4, x5]), Some([x6, x7, x8])] = three else {
-                return;
-            };
-            let pairs = [
-                (interleave(load(x0), load(x1)), w01),
-                (interleave(load(x2), load(x3)), w23),
-                (interleave(load(x4), load(x5)), w45),
-                (interleave(load(x6), load(x7)), w67),
-                (interleave(load(x8), zero), w8),
-            ];
-            let (mut low, mut high) = (zero, zero);
-            for ([x, y], [w, v]) in pairs {
-                low = _mm256_add_epi32(low, _mm256_madd_epi16(x, w));
-                high = _mm256_add_epi32(high, _mm256_madd_epi16(y, v));
+            let at = i * STRIDE;
+            if STRIDE > 1 {
+                upper1 = upper(at + 1)?;
             }
-            let low = first.requantise(_mm256_slli_epi32::<1>(low));
-            let high = second.requantise(_mm256_slli_epi32::<1>(high));
-            let words = _mm256_packs_epi32(low, high);
+            let (upper2, last2) = (upper(at + 2)?, last(at + 2)?);
+            let words = self.sums([upper0, upper1, upper2, last0, last2]);
             let bytes = _mm256_packs_epi16(words, words);
             let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
-            let to = out.get_mut(i * step..).unwrap_or_default();
             store(_mm256_castsi256_si128(bytes), self.channels, to);
+            to = to.get_mut(step..).unwrap_or_default();
+            if STRIDE == 1 {
+                (upper0, upper1) = (upper1, upper2);
+                (last0, last1) = (last1, last2);
+            } else {
+                (upper0, last0) = (upper2, last2);
+            }
         }
+        Some(())
+    }
+
+    /// Outputs of a window, given the values of [`PAIRS`], as 16-bit numbers.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn sums(&self, values: [[__m256i; 2]; 5]) -> __m256i {
+        let [first, second] = &self.parameters;
+        let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+        for ([x, y], [w, v]) in values.into_iter().zip(self.weights) {
+            low = _mm256_add_epi32(low, _mm256_madd_epi16(x, w));
+            high = _mm256_add_epi32(high, _mm256_madd_epi16(y, v));
+        }
+        let low = first.requantise(_mm256_slli_epi32::<1>(low));
+        let high = second.requantise(_mm256_slli_epi32::<1>(high));
+        _mm256_packs_epi32(low, high)
     }
 }
 

@@ -20,10 +20,10 @@ pub(super) struct Eight {
 }
 
 impl Eight {
-    /// From eight channels; `None` stands for one that is not there.
+    /// From eight channels.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn new(channels: [Option<&Channel>; 8], sign: Sign) -> Self {
+    pub(super) fn new(channels: [&Channel; 8], sign: Sign) -> Self {
         let [c0, c1, c2, c3, c4, c5, c6, c7] = channels;
         // Four words each of channels i and i + 4; then words go beside their like.
         let (a, b) = (both(c0, c4), both(c1, c5));
@@ -64,12 +64,10 @@ impl Eight {
     }
 }
 
-/// Two channels, one in each half; zeros for one that is not there.
+/// Two channels, one in each half.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn both(low: Option<&Channel>, high: Option<&Channel>) -> __m256i {
-    let zeros = [0; 4];
-    let (low, high) = (low.unwrap_or(&zeros), high.unwrap_or(&zeros));
+fn both(low: &Channel, high: &Channel) -> __m256i {
     // SAFETY: a channel has 16 bytes.
     let (low, high) = unsafe {
         let low = _mm_loadu_si128(low.as_ptr().cast());
@@ -90,12 +88,20 @@ impl Sixteen {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn new(channels: &[Channel], sign: Sign) -> Self {
-        let at = |i: usize| channels.get(i);
-        let even = [at(0), at(2), at(4), at(6), at(8), at(10), at(12), at(14)];
-        let odd = [at(1), at(3), at(5), at(7), at(9), at(11), at(13), at(15)];
+        let mut all = [[0; 4]; 16];
+        let sixteen = match channels.first_chunk::<16>() {
+            Some(sixteen) => sixteen,
+            None => {
+                for (to, from) in all.iter_mut().zip(channels) {
+                    *to = *from;
+                }
+                &all
+            }
+        };
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = sixteen;
         Self {
-            even: Eight::new(even, sign),
-            odd: Eight::new(odd, sign),
+            even: Eight::new([a, c, e, g, i, k, m, o], sign),
+            odd: Eight::new([b, d, f, h, j, l, n, p], sign),
         }
     }
 

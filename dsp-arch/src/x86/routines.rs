@@ -50,7 +50,12 @@ fn dots(groups: [&[u32]; 4], acts: &[u32]) -> [__m256i; 2] {
     let (mut both, mut odd) = ([zero; 4], [zero; 4]);
     // An absent group is another one once more; its sums are not used.
     let [first, ..] = groups;
-    let groups = groups.map(|group| if group.is_empty() { first } else { group });
+    let mut groups = groups;
+    for group in &mut groups {
+        if group.is_empty() {
+            *group = first;
+        }
+    }
     if groups.iter().any(|group| group.len() != 2 * acts.len()) {
         return [zero; 2];
     }
@@ -136,6 +141,33 @@ compiled! {
     add(factors: &Linear, a: &[i8], b: &[i8], output: &mut [i8]);
     /// See [`crate::int8::add_to`].
     add_to(factors: &Linear, a: &mut [i8], b: &[i8]);
-    /// See [`crate::int8::sums`].
-    sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8];
+}
+
+/// See [`crate::int8::sums`].
+pub(crate) fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
+    if super::available() {
+        // SAFETY: the processor has AVX2.
+        unsafe { sums_avx2(input, step, pixels) }
+    } else {
+        portable::sums(input, step, pixels)
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn sums_avx2(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
+    let mut sums = _mm256_setzero_si256();
+    for i in 0..pixels {
+        if let Some(eight) = input
+            .get(i * step..)
+            .and_then(|from| from.first_chunk::<8>())
+        {
+            // SAFETY: eight bytes are read.
+            let bytes = unsafe { _mm_loadl_epi64(eight.as_ptr().cast()) };
+            sums = _mm256_add_epi32(sums, _mm256_cvtepi8_epi32(bytes));
+        }
+    }
+    let mut found = [0; 8];
+    // SAFETY: 32 bytes are written.
+    unsafe { _mm256_storeu_si256(found.as_mut_ptr().cast(), sums) };
+    found
 }

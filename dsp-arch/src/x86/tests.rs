@@ -199,42 +199,97 @@ proptest! {
     }
 }
 
+/// Compares a layer of random numbers with its windows one by one, apart and, where that is allowed, in
+/// place. The kernel is a square, padded so that input and output have the same sides.
+fn compare(
+    side: usize,
+    kernel: usize,
+    [in_c, out_c]: [usize; 2],
+    padding: i8,
+    seed: u64,
+) -> Result<(), TestCaseError> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as i32
+    };
+    let (slots, row) = (out_c.next_multiple_of(4), kernel * in_c);
+    let row_bytes = row.next_multiple_of(4);
+    let taps = kernel * row_bytes;
+    let input: Vec<i8> = (0..side * side * in_c).map(|_| next() as i8).collect();
+    let weights = (0..taps * slots).map(|_| (next() as i8).max(-127));
+    let weights = without(weights.collect(), taps, |tap| tap % row_bytes >= row);
+    let weights = pack(&weights, slots, taps);
+    let channels: Vec<Channel> = (0..slots)
+        .map(|_| [next() >> 12, 1 << 30 | next() >> 2, 1 << 9, 10])
+        .collect();
+    let conv = Conv {
+        packed: Packed {
+            weights: &weights,
+            channels: &channels,
+            sign: Sign::Matters,
+        },
+        input: [side, side, in_c],
+        output: [side, side, out_c],
+        kernel: [kernel; 2],
+        stride: [1; 2],
+        pad: [kernel / 2; 2],
+        row_bytes,
+        nine: false,
+        padding,
+    };
+    let twin = by_windows(&conv, &input);
+    let ways: &[bool] = if kernel == 1 {
+        &[false, true]
+    } else {
+        &[false]
+    };
+    for &together in ways {
+        let mut memory = Buffers::new(&input, twin.len(), together);
+        let done = layer::conv(&conv, 0, &mut memory);
+        if super::available() {
+            prop_assert_eq!(done, Some(()));
+            prop_assert_eq!(memory.output(), &twin);
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn large_layers_take_several_tiles(
-        (out_c, in_c) in (1usize..40, 60usize..80),
-        padding in byte(),
-        seed: u64,
+        sizes in [60usize..80, 1usize..40], padding in byte(), seed: u64,
     ) {
-        let mut state = seed | 1;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as i32
-        };
-        let (side, slots) = (20, out_c.next_multiple_of(4));
-        let row_bytes = in_c.next_multiple_of(4);
-        let input: Vec<i8> = (0..side * side * in_c).map(|_| next() as i8).collect();
-        let weights: Vec<i8> = (0..row_bytes * slots).map(|_| (next() as i8).max(-127)).collect();
-        let channels: Vec<Channel> =
-            (0..slots).map(|_| [next() >> 12, 1 << 30 | next() >> 2, 1 << 9, 10]).collect();
-        let weights = without(weights, row_bytes, |tap| tap >= in_c);
-        let weights = pack(&weights, slots, row_bytes);
-        let packed = Packed { weights: &weights, channels: &channels, sign: Sign::Matters };
-        let conv = Conv {
-            packed, input: [side, side, in_c], output: [side, side, out_c], kernel: [1; 2],
-            stride: [1; 2], pad: [0; 2], row_bytes, nine: false, padding,
-        };
-        let twin = by_windows(&conv, &input);
-        for together in [false, true] {
-            let mut memory = Buffers::new(&input, twin.len(), together);
-            if layer::conv(&conv, 0, &mut memory).is_some() {
-                prop_assert_eq!(memory.output(), &twin);
-            }
-        }
+        compare(20, 1, sizes, padding, seed)?;
+    }
+
+    /// Some are widened as a whole, some are too large for that.
+    #[test]
+    fn large_layers_with_padding(
+        (fours, out_c) in (15usize..19, 1usize..20), padding in byte(), seed: u64,
+    ) {
+        compare(20, 3, [4 * fours, out_c], padding, seed)?;
+    }
+
+    #[test]
+    fn single_windows(sizes in [8usize..2305, 1usize..70], padding in byte(), seed: u64) {
+        compare(1, 1, sizes, padding, seed)?;
+    }
+}
+
+proptest! {
+    #[test]
+    fn sums_of_channels(
+        input in prop::collection::vec(byte(), 8 + 254 * 9),
+        step in 0usize..10,
+        pixels in 1usize..256,
+    ) {
+        let found = crate::int8::sums(&input, step, pixels);
+        prop_assert_eq!(found, Some(portable::sums(&input, step, pixels)));
     }
 }
 

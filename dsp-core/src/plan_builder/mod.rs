@@ -4,6 +4,7 @@
 //! data part, lays out the arena from the tensors' lifetimes (`planner`), and writes the bytes
 //! of `docs/FORMAT.md`.
 
+mod arena;
 mod bytes;
 mod notes;
 mod planner;
@@ -16,6 +17,7 @@ use notes::FormatNote;
 use otolith_dsp_nostd::Op;
 use otolith_dsp_nostd::format::{Elem, Element, NONE, Numeric, Section, align_up};
 
+pub use arena::ArenaUse;
 pub use bytes::PlanBytes;
 pub use notes::{Format, PlanNotes, StageFormat};
 pub use strip::strip_info;

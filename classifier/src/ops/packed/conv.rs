@@ -63,8 +63,9 @@ params! {
         row_bytes in 4, MAX_DIM;
         /// 1 for a kernel of 3 x 3 pixels of three channels in its own order.
         nine in 0, 1;
-        /// 1 when the border operand holds the padded input, 0 when it holds two windows.
-        padded in 0, 1;
+        /// Output lines whose input the border operand holds at once, with its padding; 0 when it holds two
+        /// windows.
+        padded in 0, MAX_DIM;
         /// Zero point of the input, which padding holds.
         input_zero_point in I8_MIN, I8_MAX;
         /// 1 when every negative sum becomes -128.
@@ -93,6 +94,14 @@ impl Params {
             && [self.out_h, self.out_w] == [self.in_h, self.in_w]
     }
 
+    /// Whether every window lies in the input, to the last word of its rows: none is ever copied.
+    fn stays_inside(&self) -> bool {
+        let [h, w] = self.padded().map(|side| side as u64);
+        let whole = i64::from(self.kernel_w) * i64::from(self.in_c) == i64::from(self.row_bytes);
+        let inside = h <= self.in_h as u64 && w <= self.in_w as u64;
+        whole && inside && [self.pad_top, self.pad_left] == [0; 2]
+    }
+
     /// Height and width that the windows cover.
     fn padded(&self) -> [i32; 2] {
         // The check bounds them.
@@ -107,16 +116,24 @@ impl Params {
     }
 }
 
-/// Bytes that the border operand has with these parameters, `None` when no memory has them.
+/// Bytes that the border operand has with these parameters, `None` when no memory has them. Where no window
+/// leaves the input it is a single byte.
 pub fn border_len(p: &Params) -> Option<usize> {
     let row = size(p.row_bytes);
     if p.padded == 0 {
-        return size(p.kernel_h).checked_mul(row)?.checked_mul(2);
+        // Operands are never empty.
+        return match p.stays_inside() {
+            true => Some(1),
+            false => size(p.kernel_h).checked_mul(row)?.checked_mul(2),
+        };
     }
-    let [h, w] = p.padded().map(size);
-    let len = h.checked_mul(w)?.checked_mul(size(p.in_c))?;
-    // A row may run over the end of the image.
-    len.checked_add(row)
+    let lines = size(p.padded - 1).checked_mul(size(p.stride_h))?;
+    let rows = lines.checked_add(size(p.kernel_h))?;
+    let [_, columns] = p.padded().map(size);
+    let len = rows.checked_mul(columns)?.checked_mul(size(p.in_c))?;
+    // The last window's last row may run over the end.
+    let taps = size(p.kernel_w).saturating_mul(size(p.in_c));
+    len.checked_add(row.saturating_sub(taps))
 }
 
 fn check(step: &Step<'_>) -> Result<(), Fault> {
@@ -156,7 +173,8 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     }
     expect_i8_output(step, 5, &[p.batch, p.out_h, p.out_w, p.out_c])?;
     expect_apart(step, &[[0, 3], [0, 4], [3, 4], [3, 5], [4, 5]])?;
-    if !(p.is_pointwise() && p.batch == 1 && step.starts_together(0, 5)?) {
+    let alone = p.is_pointwise() && p.batch == 1 && p.padded == 0;
+    if !(alone && step.starts_together(0, 5)?) {
         step.expect_disjoint(0, 5)?;
     }
     Ok(())
@@ -236,16 +254,35 @@ pub(super) fn image(
         start: -p.pad_left,
         stride: [p.stride_h, p.stride_w],
     };
-    let (input, copies): (_, &mut [i8]) = if p.padded == 1 {
-        let [h, w] = p.padded();
-        let line = size(w) * area.c;
-        area.cut(input?, [cursor.y, cursor.x], [h, w], line, border)?;
-        (area.first, area.h, area.w) = (0, h, w);
-        (cursor.y, cursor.x, cursor.start) = (0, 0, 0);
-        (Some(&*border), &mut [])
-    } else {
-        (input, border)
-    };
+    if p.padded > 0 {
+        let [_, columns] = p.padded();
+        let line = size(columns) * area.c;
+        // Rows that the border operand holds, and those by which it goes on.
+        let down = p.padded * p.stride_h;
+        let held = down - p.stride_h + p.kernel_h;
+        (windows.step, windows.stride, windows.count) = (size(p.stride_w) * area.c, line, out_w);
+        let mut kept = 0;
+        while todo > 0 {
+            let new = border.get_mut(size(kept) * line..)?;
+            let at = [cursor.y + kept, cursor.x];
+            area.cut(input?, at, [held - kept, columns], line, new)?;
+            windows.from = 0;
+            for _ in 0..p.padded {
+                if todo == 0 {
+                    break;
+                }
+                int8::conv(packed, &windows, Some(border), acts, output)?;
+                windows.from += size(p.stride_h) * line;
+                windows.to += out_w * out_c;
+                todo -= out_w;
+            }
+            cursor.y += down;
+            kept = (held - down).max(0);
+            to_front(border, size(down) * line)?;
+        }
+        return Some(());
+    }
+    let copies = border;
     if p.is_pointwise() {
         // All pixels are one long line.
         (area.h, area.w) = (1, todo as i32);
@@ -286,6 +323,18 @@ pub(super) fn image(
         }
         windows.to += count * out_c;
         todo -= count;
+    }
+    Some(())
+}
+
+/// Moves what begins at byte `by` to the front.
+fn to_front(bytes: &mut [i8], by: usize) -> Option<()> {
+    let mut rest = bytes;
+    while rest.len() > by.max(1) {
+        let (to, from) = rest.split_at_mut_checked(by)?;
+        let len = by.min(from.len());
+        to.get_mut(..len)?.copy_from_slice(from.get(..len)?);
+        rest = from;
     }
     Some(())
 }

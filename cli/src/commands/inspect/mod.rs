@@ -2,6 +2,7 @@
 
 mod model;
 mod plan;
+mod pruning;
 
 use super::{print, print_json};
 use crate::args::Inspect;

@@ -2,8 +2,10 @@
 
 use super::Finding;
 use super::plan::shape_text;
+use super::pruning;
 use crate::report::Console;
 use crate::table::Table;
+use otolith_dsp_core::lower::network::prune::prune;
 use otolith_dsp_core::lower::network::{network_plan, unsupported};
 use otolith_dsp_core::network::macs;
 use otolith_dsp_nostd::PlanInfo;
@@ -25,19 +27,19 @@ pub(super) fn inspect(model: &Model, console: &Console) -> Finding {
     let arena = arena.map(|info| info.header().arena_len);
     let whole = plan.and_then(Result::err);
     let runs = refused.is_empty() && whole.is_none();
+    let (smaller, pruned) = prune(model);
+    let sizes = [model, &smaller].map(|model| (total_macs(model), weight_bytes(model)));
+    let verdict = refused_text(&refused, whole.as_ref(), console);
+    let pruning_text = pruning::text(&pruned, sizes, console);
     Finding {
-        text: text(
-            model,
-            arena,
-            &refused_text(&refused, whole.as_ref(), console),
-            console,
-        ),
+        text: text(model, arena, console) + &pruning_text + &verdict,
         json: json!({
             "description": model.description,
             "weight_bytes": weight_bytes(model),
             "macs": total_macs(model),
             "arena_bytes": arena,
             "runs": runs,
+            "pruning": pruning::json(&pruned, sizes),
             "inputs": model.inputs.iter().map(|&i| tensor_json(model, i)).collect::<Vec<_>>(),
             "outputs": model.outputs.iter().map(|&i| tensor_json(model, i)).collect::<Vec<_>>(),
             "operators": model.operators.iter().map(|op| json!({
@@ -121,7 +123,7 @@ fn refused_text(
     text
 }
 
-fn text(model: &Model, arena: Option<u32>, refused: &str, console: &Console) -> String {
+fn text(model: &Model, arena: Option<u32>, console: &Console) -> String {
     let mut text = String::new();
     let title = format!("model ({})", model.description);
     let _ = writeln!(text, "{}", console.heading(title.trim_end_matches(" ()")));
@@ -175,7 +177,7 @@ fn text(model: &Model, arena: Option<u32>, refused: &str, console: &Console) -> 
             options(&op.options),
         ]);
     }
-    let _ = write!(text, "{table}\n{refused}");
+    let _ = writeln!(text, "{table}");
     text
 }
 

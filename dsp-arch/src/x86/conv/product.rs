@@ -76,11 +76,7 @@ pub(super) unsafe fn product(
         let mut left = pixels;
         let mut to = out.get_mut(first..).unwrap_or_default();
         while left > 0 {
-            // Windows that are not there are the first one once more.
-            let mut windows = [cursor.next(view); PIXELS];
-            for window in windows.iter_mut().take(left).skip(1) {
-                *window = cursor.next(view);
-            }
+            let windows = cursor.tile(view, left);
             // SAFETY: windows of these pixels were written, `unpack` wrote the weights.
             let done = unsafe { tile.run(words.as_ptr().cast(), windows) };
             let used = left.min(PIXELS);
@@ -104,6 +100,23 @@ struct Cursor {
 }
 
 impl Cursor {
+    /// Words at which the next windows start, of which `left` are left. Those that are not there are the
+    /// first one once more.
+    #[inline]
+    fn tile(&mut self, view: &View, left: usize) -> [usize; PIXELS] {
+        if left >= PIXELS && view.width - self.x > PIXELS {
+            let (at, step) = (self.at, view.step);
+            self.x += PIXELS;
+            self.at += PIXELS * step;
+            return [at, at + step, at + 2 * step, at + 3 * step];
+        }
+        let mut windows = [self.next(view); PIXELS];
+        for window in windows.iter_mut().take(left).skip(1) {
+            *window = self.next(view);
+        }
+        windows
+    }
+
     #[inline]
     fn next(&mut self, view: &View) -> usize {
         let at = self.at;

@@ -69,6 +69,11 @@ pub(super) fn gather(
         widen(bytes, n * in_c, &mut to);
         return;
     }
+    let padded = conv.pad == [0; 2] && covered(conv) == Some([conv.input[0], conv.input[1]]);
+    if conv.nine && padded {
+        windows_27(conv, image, from, n, to);
+        return;
+    }
     let mut patch = [0; MAX_TAPS + 16];
     let (mut oy, mut ox) = (from / out_w.max(1), from % out_w.max(1));
     for _ in 0..n {
@@ -191,6 +196,37 @@ fn narrow_window(
     }
 }
 
+/// [`window_27`] of `n` windows from output pixel `from` on, all of which lie in the image.
+#[target_feature(enable = "avx2")]
+fn windows_27<'i>(
+    conv: &Conv<'_>,
+    image: &'i [i8],
+    from: usize,
+    n: usize,
+    mut to: &mut [MaybeUninit<u32>],
+) {
+    const NOTHING: [i8; 9] = [0; 9];
+    let out_w = conv.output[1].max(1);
+    let line = 3 * conv.input[1];
+    let (mut oy, mut ox, mut left) = (from / out_w, from % out_w, n);
+    while left > 0 {
+        let run = (out_w - ox).min(left);
+        let row = |ky: usize| {
+            let at = (oy * conv.stride[0] + ky) * line + 3 * ox * conv.stride[1];
+            image.get(at..).unwrap_or_default()
+        };
+        let (a, b, c) = (row(0), row(1), row(2));
+        for i in 0..run {
+            let at = 3 * conv.stride[1] * i;
+            let nine = |row: &'i [i8]| row.get(at..).and_then(|row| row.first_chunk());
+            let rows = [nine(a), nine(b), nine(c)];
+            nine_words(rows.map(|row| row.unwrap_or(&NOTHING)), &mut to);
+        }
+        left -= run;
+        (oy, ox) = (oy + 1, 0);
+    }
+}
+
 /// A window of 3 x 3 pixels of three channels, its taps as [`crate::int8::portable::gather2_27`] leaves
 /// them.
 #[inline]
@@ -237,13 +273,17 @@ fn window_27(
 #[inline]
 #[target_feature(enable = "avx2")]
 fn nine_words(rows: [&[i8; 9]; 3], to: &mut &mut [MaybeUninit<u32>]) {
-    let [(a, a9), (b, b9), (c, c9)] = rows.map(|row| {
-        let &[b0, b1, b2, b3, b4, b5, b6, b7, ninth] = row;
-        let eight = [b0, b1, b2, b3, b4, b5, b6, b7].map(|x| x as u8);
-        (i64::from_le_bytes(eight), ninth)
-    });
+    let [a, b, c] = rows;
+    let &[.., a9] = a;
+    let &[.., b9] = b;
+    let &[.., c9] = c;
+    // SAFETY: eight of nine bytes are read.
+    let (a, b, c) = unsafe {
+        let eight = |row: &[i8; 9]| _mm_loadl_epi64(row.as_ptr().cast());
+        (eight(a), eight(b), eight(c))
+    };
     // Widening takes 0 and 2, then 1 and 3.
-    let last = u32::from_le_bytes([a9, c9, b9, 0].map(|x| x as u8));
-    widen_16(_mm_set_epi64x(b, a), 16, to);
-    widen_16(_mm_set_epi64x(i64::from(last), c), TAPS_27 - 16, to);
+    let last = _mm_cvtsi32_si128(i32::from_le_bytes([a9 as u8, c9 as u8, b9 as u8, 0]));
+    widen_16(_mm_unpacklo_epi64(a, b), 16, to);
+    widen_16(_mm_unpacklo_epi64(c, last), TAPS_27 - 16, to);
 }

@@ -3,7 +3,7 @@
 use super::multiplier::{Multiplier, clamp};
 use super::weighted::{Weighted, constant, int32, no_weight_zero_points};
 use super::wide::{LIMITS, only_int16, scale16};
-use super::windows::{image, only_int8, pad, shapes};
+use super::windows::{Slide, image, only_int8, shapes};
 use super::{Lowering, single_scale};
 use crate::plan_builder::TensorId;
 use otolith_classifier::ops::general_conv::{CONV_2D_I16, Params, TRANSPOSE_CONV_I8};
@@ -11,12 +11,6 @@ use otolith_classifier::requant::q15;
 use otolith_tflite::{Activation, BuiltinOp, DType, OpCode, Operator, Options, Padding, Tensor};
 
 impl Lowering<'_, '_> {
-    /// The bias of an operator, at input `i`.
-    fn bias(&self, op: &Operator, i: usize) -> Option<&'_ Tensor> {
-        let index = op.inputs.get(i).copied().flatten()?;
-        self.model.tensors.get(index)
-    }
-
     /// CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED of int16.
     pub(super) fn conv_i16(&mut self, name: &str, op: &Operator) -> Result<(), String> {
         let (input, weights, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
@@ -26,51 +20,24 @@ impl Lowering<'_, '_> {
         no_weight_zero_points(weights)?;
         let values = constant(weights, "weights")?;
         let (params, activation, filters) = match op.options {
-            Options::Conv2D {
-                padding,
-                stride_h,
-                stride_w,
-                dilation_h,
-                dilation_w,
-                activation,
-            } => {
+            Options::Conv2D { activation, .. } => {
                 let [out_c, kernel_h, kernel_w, group_c] = image(weights)?;
                 let in_c = image(input)?[3];
                 if in_c % group_c != 0 || out_c % (in_c / group_c) != 0 {
                     return Err(shapes(&[input, weights, output]));
                 }
-                let window = Window {
-                    kernel: [kernel_h, kernel_w],
-                    stride: [stride_h, stride_w],
-                    dilation: [dilation_h, dilation_w],
-                    padding,
-                    groups: in_c / group_c,
-                };
-                let params = window.params([input, weights, output], out_c)?;
+                let slide = Slide::of(&op.options, [kernel_h, kernel_w])?;
+                let params = wide_params(&slide, [input, weights, output], out_c, in_c / group_c)?;
                 (params, activation, values.to_vec())
             }
-            Options::DepthwiseConv2D {
-                padding,
-                stride_h,
-                stride_w,
-                dilation_h,
-                dilation_w,
-                activation,
-                ..
-            } => {
+            Options::DepthwiseConv2D { activation, .. } => {
                 let [one, kernel_h, kernel_w, out_c] = image(weights)?;
                 let in_c = image(input)?[3];
                 if one != 1 || out_c % in_c != 0 {
                     return Err(shapes(&[input, weights, output]));
                 }
-                let window = Window {
-                    kernel: [kernel_h, kernel_w],
-                    stride: [stride_h, stride_w],
-                    dilation: [dilation_h, dilation_w],
-                    padding,
-                    groups: in_c,
-                };
-                let params = window.params([input, weights, output], out_c)?;
+                let slide = Slide::of(&op.options, [kernel_h, kernel_w])?;
+                let params = wide_params(&slide, [input, weights, output], out_c, in_c)?;
                 // The channel comes last here and first in the operator.
                 let taps = kernel_h * kernel_w;
                 let filters = (0..out_c * taps).map(|i| values[(i % taps) * out_c + i / taps]);
@@ -98,7 +65,7 @@ impl Lowering<'_, '_> {
         let layer = Layer {
             input,
             weights,
-            bias: self.bias(op, 2),
+            bias: self.optional(op, 2),
             output,
             activation,
             // Without a bias the reference's accumulator has 32 bits, but in depthwise layers.
@@ -122,7 +89,6 @@ impl Lowering<'_, '_> {
         else {
             return Err("its options are missing".into());
         };
-        let model = self.model;
         let (weights, input, output) = (self.tensor(op, 1)?, self.tensor(op, 2)?, self.result(op));
         let y = self.new_output(op)?;
         only_int8(&[weights])?;
@@ -153,7 +119,7 @@ impl Lowering<'_, '_> {
             let layer = Layer {
                 input,
                 weights,
-                bias: self.bias(op, 3),
+                bias: self.optional(op, 3),
                 output,
                 activation,
                 wide: true,
@@ -164,11 +130,10 @@ impl Lowering<'_, '_> {
             return Ok(());
         }
         only_int8(&[input, output])?;
-        let bias = op.inputs.get(3).copied().flatten();
         let layer = Weighted {
             input,
             weights,
-            bias: bias.map(|i| &model.tensors[i]),
+            bias: self.optional(op, 3),
             output,
             activation,
             channels: out_c,
@@ -242,39 +207,25 @@ fn plain([batch, in_h, in_w, in_c]: [usize; 4], [out_h, out_w, out_c]: [usize; 3
     }
 }
 
-/// How a convolution's window slides, `[vertical, horizontal]`.
-struct Window {
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-    padding: Padding,
+/// Parameters of a kernel that slides over an image, without clamp.
+fn wide_params(
+    slide: &Slide,
+    [input, weights, output]: [&Tensor; 3],
+    out_c: usize,
     groups: usize,
-}
-
-impl Window {
-    fn params(
-        &self,
-        [input, weights, output]: [&Tensor; 3],
-        out_c: usize,
-    ) -> Result<Params, String> {
-        let [batch, in_h, in_w, in_c] = image(input)?;
-        let [out_batch, out_h, out_w, channels] = image(output)?;
-        if out_batch != batch || channels != out_c {
-            return Err(shapes(&[input, weights, output]));
-        }
-        let mut params = plain([batch, in_h, in_w, in_c], [out_h, out_w, out_c]);
-        let at = |axis: usize, sizes: [usize; 2]| {
-            let (kernel, stride) = (self.kernel[axis], self.stride[axis]);
-            pad(self.padding, sizes, kernel, stride, self.dilation[axis])
-        };
-        params.pad_top = at(0, [in_h, out_h])?;
-        params.pad_left = at(1, [in_w, out_w])?;
-        [params.kernel_h, params.kernel_w] = self.kernel.map(|k| k as i32);
-        [params.stride_h, params.stride_w] = self.stride.map(|s| s as i32);
-        [params.dilation_h, params.dilation_w] = self.dilation.map(|d| d as i32);
-        params.groups = self.groups as i32;
-        Ok(params)
+) -> Result<Params, String> {
+    let [batch, in_h, in_w, in_c] = image(input)?;
+    let [out_batch, out_h, out_w, channels] = image(output)?;
+    if out_batch != batch || channels != out_c {
+        return Err(shapes(&[input, weights, output]));
     }
+    let mut params = plain([batch, in_h, in_w, in_c], [out_h, out_w, out_c]);
+    [params.pad_top, params.pad_left] = slide.pads([in_h, in_w], [out_h, out_w])?;
+    [params.kernel_h, params.kernel_w] = slide.kernel.map(|k| k as i32);
+    [params.stride_h, params.stride_w] = slide.stride.map(|s| s as i32);
+    [params.dilation_h, params.dilation_w] = slide.dilation.map(|d| d as i32);
+    params.groups = groups as i32;
+    Ok(params)
 }
 
 /// Padding of the convolution that a transposed convolution is: `kernel - 1` less what the

@@ -2,12 +2,12 @@
 
 use super::multiplier::{Multiplier, int8_clamp};
 use super::packed::Conv;
-use super::weighted::{Weighted, int8, int32};
+use super::weighted::{Weighted, int8};
 use super::windows::{only_int8, shapes};
 use super::{Kernels, Lowering, single_scale};
 use otolith_classifier::ops::packed::add::ADD_LINEAR_I8;
 use otolith_classifier::ops::packed::{self, conv};
-use otolith_classifier::ops::{add, fully_connected, mean, quantize, softmax};
+use otolith_classifier::ops::{add, fully_connected, quantize, softmax};
 use otolith_classifier::requant::mbqm;
 use otolith_tflite::{Activation, DType, Operator, Tensor};
 
@@ -32,7 +32,6 @@ impl Lowering<'_, '_> {
         activation: Activation,
         weights_format: u8,
     ) -> Result<(), String> {
-        let model = self.model;
         let (input, weights, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
         let y = self.new_output(op)?;
         only_int8(&[input, weights, output])?;
@@ -49,12 +48,7 @@ impl Lowering<'_, '_> {
         let layer = Weighted {
             input,
             weights,
-            bias: op
-                .inputs
-                .get(2)
-                .copied()
-                .flatten()
-                .map(|i| &model.tensors[i]),
+            bias: self.optional(op, 2),
             output,
             activation,
             channels: n_out,
@@ -163,66 +157,6 @@ impl Lowering<'_, '_> {
             Some(p) => self.step_in_place(&ADD_LINEAR_I8, name, &[a, b, y], &p.encode()),
             None => self.step(&add::ADD_I8, name, &[a, b, y], &params.encode()),
         }
-        Ok(())
-    }
-
-    pub(super) fn mean(&mut self, name: &str, op: &Operator) -> Result<(), String> {
-        let (input, axes, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
-        let y = self.new_output(op)?;
-        let (kernel, most) = match (input.dtype, output.dtype) {
-            (DType::I16, DType::I16) => (&mean::MEAN_I16, 1 << 15),
-            _ => (&mean::MEAN_I8, 1 << 23),
-        };
-        if input.dtype != DType::I16 || output.dtype != DType::I16 {
-            only_int8(&[input, output])?;
-        }
-        let axes = int32(axes, axes.n_elements())?;
-        let rank = input.shape.len();
-        let mut reduced = vec![false; rank];
-        for &axis in &axes {
-            let index = if axis < 0 { axis + rank as i32 } else { axis };
-            let slot = usize::try_from(index).ok().and_then(|i| reduced.get_mut(i));
-            *slot.ok_or_else(|| format!("axis {axis} of a tensor with {rank} dimensions"))? = true;
-        }
-        let (keep, reduce) = axis_groups(&input.shape, &reduced)
-            .ok_or("it alternates kept and reduced axes more than three times")?;
-        let n: i64 = reduce.iter().map(|g| i64::from(g.0)).product();
-        let kept: usize = keep.iter().map(|g| g.0 as usize).product();
-        if output.n_elements() != kept {
-            return Err(shapes(&[input, output]));
-        }
-        if n > most {
-            return Err(format!(
-                "the mean of {n} elements, allowed are at most {most}"
-            ));
-        }
-        let (input_scale, input_zero_point) = single_scale(input)?;
-        let (output_scale, output_zero_point) = single_scale(output)?;
-        let Multiplier { q, shift } =
-            Multiplier::new(f64::from(input_scale) / f64::from(output_scale));
-        // The division by n, folded into the multiplier with as many more bits as fit.
-        let more = i64::from(n.ilog2()).min(32).min(31 + i64::from(shift));
-        let multiplier = (i64::from(q) << more) / n;
-        let params = mean::Params {
-            keep0: keep[0].0,
-            keep1: keep[1].0,
-            keep2: keep[2].0,
-            keep0_stride: keep[0].1,
-            keep1_stride: keep[1].1,
-            keep2_stride: keep[2].1,
-            reduce0: reduce[0].0,
-            reduce1: reduce[1].0,
-            reduce2: reduce[2].0,
-            reduce0_stride: reduce[0].1,
-            reduce1_stride: reduce[1].1,
-            reduce2_stride: reduce[2].1,
-            input_zero_point,
-            output_zero_point,
-            multiplier: multiplier as i32,
-            shift: shift - more as i32,
-        };
-        let x = self.input(op, 0)?;
-        self.step(kernel, name, &[x, y], &params.encode());
         Ok(())
     }
 
@@ -509,37 +443,4 @@ impl Broadcast {
         }
         Some(result)
     }
-}
-
-/// `(size, stride)` of an axis, or of adjacent axes taken together.
-pub(super) type Axis = (i32, i32);
-
-/// Three kept and three reduced axes.
-pub(super) type ReducedAxes = ([Axis; 3], [Axis; 3]);
-
-/// Adjacent axes of the same kind merged: kept ones and reduced ones, outermost first, filled up
-/// with axes of size 1; `None` when there are more than three of a kind.
-pub(super) fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<ReducedAxes> {
-    let mut groups: [Vec<Axis>; 2] = [Vec::new(), Vec::new()];
-    let mut stride = 1;
-    let mut last = None;
-    for (&dim, &kind) in shape.iter().zip(reduced).rev() {
-        if dim == 1 {
-            continue;
-        }
-        let group = &mut groups[usize::from(kind)];
-        match group.last_mut() {
-            Some(axis) if last == Some(kind) => axis.0 *= dim as i32,
-            _ => group.push((dim as i32, stride)),
-        }
-        last = Some(kind);
-        stride *= dim as i32;
-    }
-    let three = |mut group: Vec<Axis>| -> Option<[Axis; 3]> {
-        group.resize(group.len().max(3), (1, 1));
-        group.reverse();
-        group.try_into().ok()
-    };
-    let [keep, reduce] = groups;
-    Some((three(keep)?, three(reduce)?))
 }

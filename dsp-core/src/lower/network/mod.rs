@@ -29,7 +29,7 @@ mod windows;
 
 use crate::deploy::Kernels;
 use crate::error::LowerError;
-use crate::plan_builder::{PlanBuilder, PlanBytes, TensorId};
+use crate::plan_builder::{ArenaUse, PlanBuilder, PlanBytes, TensorId};
 use boundary::{declare_inputs, declare_outputs};
 use lookup::Island;
 use otolith_dsp_nostd::format::{Elem, Numeric, Section};
@@ -88,6 +88,19 @@ pub fn network_plan_for(
     model: &Model,
     kernels: Kernels,
 ) -> Result<PlanBytes, LowerError> {
+    network_alone(name, model, kernels)?.finish()
+}
+
+/// What the plan of [`network_plan_for`] needs of RAM.
+///
+/// # Errors
+/// Those of [`network_plan`].
+pub fn network_arena(name: &str, model: &Model, kernels: Kernels) -> Result<ArenaUse, LowerError> {
+    Ok(network_alone(name, model, kernels)?.arena_use())
+}
+
+/// A plan of `model` alone, not yet laid out.
+fn network_alone(name: &str, model: &Model, kernels: Kernels) -> Result<PlanBuilder, LowerError> {
     let mut plan = PlanBuilder::new(name, Numeric::Fixed);
     plan.set_kernels(kernels);
     let inputs = declare_inputs(&mut plan, model)?;
@@ -112,7 +125,7 @@ pub fn network_plan_for(
         let shape = plan.shape(features).to_vec();
         plan.features(features, &shape);
     }
-    plan.finish()
+    Ok(plan)
 }
 
 /// Appends the steps of `model` to `section` and returns its outputs.

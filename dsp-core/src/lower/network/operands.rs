@@ -42,6 +42,12 @@ impl<'m> Lowering<'m, '_> {
         Ok(&self.model.tensors[Self::index(op, i)?])
     }
 
+    /// Input `i` of an operator in the model, where it may be left out.
+    pub(super) fn optional(&self, op: &Operator, i: usize) -> Option<&'m Tensor> {
+        let index = op.inputs.get(i).copied().flatten()?;
+        self.model.tensors.get(index)
+    }
+
     /// The first output of an operator in the model.
     pub(super) fn result(&self, op: &Operator) -> &'m Tensor {
         // The reader refuses operators without output.

@@ -17,8 +17,11 @@ const MAX_SHIFT: i32 = 22;
 const MAX_SUM: i64 = 1 << 30;
 /// Bound of the sums of a group's even channels, which are kept 256 times as large.
 const MAX_EVEN: i64 = 1 << 23;
-/// Largest padded copy of an input, in bytes: beyond it windows at the border are copied one by one.
+/// Largest input with its padding, in bytes, that is copied by lines: of larger ones windows at the border are
+/// copied one by one.
 const MAX_PADDED: usize = 4096;
+/// Output lines whose padded input is copied at once: with more, fewer rows are moved, but more are held.
+const LINES: i32 = 2;
 /// Bytes of planes up to which all lines are kept; beyond it three of them.
 const MAX_PLANES: usize = 2048;
 /// Inputs of a part of a long fully connected layer.
@@ -85,10 +88,6 @@ impl Channels {
             constant,
             saturates: requant.output_zero_point == -128 && requant.min == -128,
         })
-    }
-
-    fn words(&self) -> Vec<i32> {
-        self.records.concat()
     }
 }
 
@@ -164,6 +163,16 @@ pub(super) struct Conv<'t> {
 }
 
 impl super::Lowering<'_, '_> {
+    /// The tables of a packed layer: weights and channels.
+    fn packed_tables(&mut self, name: &str, words: &[u32], channels: &Channels) -> [TensorId; 2] {
+        let records = channels.records.concat();
+        let plan = &mut self.plan;
+        [
+            plan.table(&format!("{name}.weights"), &[words.len()], words),
+            plan.table(&format!("{name}.channels"), &[records.len()], &records),
+        ]
+    }
+
     /// Appends a packed convolution; `false` when it cannot be packed.
     pub(super) fn packed_conv(
         &mut self,
@@ -202,18 +211,12 @@ impl super::Lowering<'_, '_> {
         p.nine = i32::from(nine);
         p.saturates = i32::from(channels.saturates);
         let single = [p.out_h, p.out_w] == [1; 2] && !nine;
-        let w = self
-            .plan
-            .table(&format!("{name}.weights"), &[words.len()], &words);
-        let records = channels.words();
-        let c = self
-            .plan
-            .table(&format!("{name}.channels"), &[records.len()], &records);
+        let [w, c] = self.packed_tables(name, &words, &channels);
         let acts_len = if single { packed_taps / 2 } else { packed_taps };
         let acts = self
             .plan
             .tensor(&format!("{name}.activations"), Elem::U32, &[acts_len]);
-        p.padded = i32::from(is_padded(&p));
+        p.padded = if is_padded(&p) { p.out_h.min(LINES) } else { 0 };
         let border = conv::border_len(&p).unwrap_or(usize::MAX);
         let border = self
             .plan
@@ -248,13 +251,7 @@ impl super::Lowering<'_, '_> {
         let Some(words) = dot_words(&channels, &order, n_out, PART, weight) else {
             return false;
         };
-        let w = self
-            .plan
-            .table(&format!("{name}.weights"), &[words.len()], &words);
-        let records = channels.words();
-        let c = self
-            .plan
-            .table(&format!("{name}.channels"), &[records.len()], &records);
+        let [w, c] = self.packed_tables(name, &words, &channels);
         let acts = self
             .plan
             .tensor(&format!("{name}.activations"), Elem::U32, &[PART / 2]);
@@ -298,13 +295,6 @@ impl super::Lowering<'_, '_> {
             true => 0,
             false => weights[tap * n + c],
         };
-        let records = channels.words();
-        let tables = |lowering: &mut Self, words: &[u32]| {
-            let plan = &mut lowering.plan;
-            let w = plan.table(&format!("{name}.weights"), &[words.len()], words);
-            let c = plan.table(&format!("{name}.channels"), &[records.len()], &records);
-            [w, c]
-        };
         if let Some(march) = march(p, channels.saturates) {
             let mut words = Vec::new();
             for c in 0..n {
@@ -316,7 +306,7 @@ impl super::Lowering<'_, '_> {
                     words.push(u32::from_le_bytes([0, 1, 1, 2].map(|i| tap(i) as u8)));
                 }
             }
-            let [w, c] = tables(self, &words);
+            let [w, c] = self.packed_tables(name, &words, &channels);
             let scratch = depthwise::scratch_len(&march);
             let scratch = self
                 .plan
@@ -344,7 +334,7 @@ impl super::Lowering<'_, '_> {
                 }
             }
         }
-        let [w, c] = tables(self, &words);
+        let [w, c] = self.packed_tables(name, &words, &channels);
         let tables = self
             .plan
             .tensor(&format!("{name}.taps"), Elem::U32, &[8, pairs]);
@@ -357,7 +347,7 @@ impl super::Lowering<'_, '_> {
     }
 }
 
-/// Whether a padded copy of the input is better than copies of windows at the border: where it is small and
+/// Whether padded copies of lines are better than copies of windows at the border: where the input is small and
 /// much of the output lies at the border.
 fn is_padded(p: &conv::Params) -> bool {
     let inside = |[input, output, kernel, stride, pad]: [i32; 5]| {
@@ -370,7 +360,10 @@ fn is_padded(p: &conv::Params) -> bool {
     let rows = inside([p.in_h, p.out_h, p.kernel_h, p.stride_h, p.pad_top]);
     let columns = inside([p.in_w, p.out_w, p.kernel_w, p.stride_w, p.pad_left]);
     let outputs = (p.out_h * p.out_w) as usize;
-    let padded = conv::Params { padded: 1, ..*p };
+    let padded = conv::Params {
+        padded: p.out_h,
+        ..*p
+    };
     let small = conv::border_len(&padded).is_some_and(|len| len <= MAX_PADDED);
     // Rows of a window may run into the next row of the padded input, not beyond it.
     let line = ((p.out_w - 1) * p.stride_w + p.kernel_w) * p.in_c;

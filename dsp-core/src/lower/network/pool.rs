@@ -1,7 +1,7 @@
 //! Average and maximum poolings.
 
 use super::multiplier::clamp;
-use super::windows::{image, only_int8, pad, shapes};
+use super::windows::{Slide, image, only_int8, shapes};
 use super::{Lowering, single_scale};
 use otolith_classifier::ops::{packed, pool};
 use otolith_tflite::{DType, Operator, Options};
@@ -15,16 +15,15 @@ impl Lowering<'_, '_> {
         max: bool,
     ) -> Result<(), String> {
         let &Options::Pool2D {
-            padding,
-            stride_h,
-            stride_w,
             filter_h,
             filter_w,
             activation,
+            ..
         } = options
         else {
             return Err("its options are missing".into());
         };
+        let slide = Slide::of(options, [filter_h, filter_w])?;
         let (input, output) = (self.tensor(op, 0)?, self.result(op));
         let y = self.new_output(op)?;
         let wide = input.dtype == DType::I16 && output.dtype == DType::I16;
@@ -43,6 +42,8 @@ impl Lowering<'_, '_> {
         let limits = if wide { (-32768, 32767) } else { (-128, 127) };
         let (low, high) = clamp(activation, limits, scale, zero_point)
             .ok_or_else(|| format!("the fused activation {activation:?} is not run: use ReLU"))?;
+        let [stride_h, stride_w] = slide.stride.map(|s| s as i32);
+        let [pad_top, pad_left] = slide.pads([in_h, in_w], [out_h, out_w])?;
         let params = pool::Params {
             batch: batch as i32,
             in_h: in_h as i32,
@@ -52,10 +53,10 @@ impl Lowering<'_, '_> {
             out_w: out_w as i32,
             kernel_h: filter_h as i32,
             kernel_w: filter_w as i32,
-            stride_h: stride_h as i32,
-            stride_w: stride_w as i32,
-            pad_top: pad(padding, [in_h, out_h], filter_h, stride_h, 1)?,
-            pad_left: pad(padding, [in_w, out_w], filter_w, stride_w, 1)?,
+            stride_h,
+            stride_w,
+            pad_top,
+            pad_left,
             min: low,
             max: high,
         };

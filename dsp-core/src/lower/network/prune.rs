@@ -7,28 +7,21 @@
 //! with padding, only if the constant is the zero point. What is left is a smaller model with the same
 //! outputs for every input.
 
+mod report;
+
+pub use report::{Pruned, Reason, Removed};
+
 use super::multiplier::{Multiplier, int8_clamp};
+use crate::network::macs;
 use otolith_classifier::requant::mbqm;
 use otolith_tflite::{
     Activation, BuiltinOp, DType, Model, OpCode, Operator, Options, Padding, Tensor,
 };
 use std::sync::Arc;
 
-/// Channels that were removed behind an operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
-    /// Index of the operator.
-    pub index: usize,
-    /// Its name.
-    pub name: String,
-    /// Channels removed.
-    pub removed: usize,
-    /// Channels before.
-    pub channels: usize,
-}
-
-/// A model without its constant channels, and what was removed. Outputs are equal for every input.
-pub fn prune(model: &Model) -> (Model, Vec<Removed>) {
+/// A model without its constant channels, and the layers that are smaller in it. Outputs are equal for every
+/// input.
+pub fn prune(model: &Model) -> (Model, Vec<Pruned>) {
     let mut pruning = Pruning {
         model: model.clone(),
         constants: vec![None; model.tensors.len()],
@@ -235,23 +228,14 @@ impl Pruning {
 
     /// Removes from each tensor the constant channels that everything behind it can do without.
     /// `None` when a bias does not fit.
-    fn remove(&mut self, original: &Model) -> Option<Vec<Removed>> {
+    fn remove(&mut self, original: &Model) -> Option<Vec<Pruned>> {
         let mut keeps: Vec<Option<Vec<usize>>> = vec![None; original.tensors.len()];
-        let mut removed = Vec::new();
         // From the last layer to the first, because a depthwise layer keeps its input's channels if it keeps
         // its output's.
-        for (index, op) in original.operators.iter().enumerate().rev() {
-            let Some(layer) = Layer::of(original, op) else {
-                continue;
-            };
+        let layers = original.operators.iter().rev();
+        for layer in layers.filter_map(|op| Layer::of(original, op)) {
             let keep = self.kept(original, &layer, &keeps);
             if keep.len() < layer.out_c {
-                removed.push(Removed {
-                    index,
-                    name: op.code.to_string(),
-                    removed: layer.out_c - keep.len(),
-                    channels: layer.out_c,
-                });
                 keeps[layer.output] = Some(keep);
             }
         }
@@ -265,8 +249,52 @@ impl Pruning {
                 *last = keep.len();
             }
         }
-        removed.reverse();
-        Some(removed)
+        Some(self.pruned(original, &keeps))
+    }
+
+    /// The layers that are smaller than they were.
+    fn pruned(&self, original: &Model, keeps: &[Option<Vec<usize>>]) -> Vec<Pruned> {
+        let operators = original.operators.iter().enumerate();
+        let pruned = operators.filter_map(|(index, op)| {
+            let layer = Layer::of(original, op)?;
+            let weight_bytes = [original, &self.model].map(|model| {
+                let data = [layer.weights, layer.bias].map(|t| model.tensors[t].data.as_ref());
+                data.into_iter().flatten().map(|data| data.len()).sum()
+            });
+            let keep = keeps[layer.output].as_ref();
+            let gone = (0..layer.out_c).filter(|c| keep.is_some_and(|keep| !keep.contains(c)));
+            let removed: Vec<Removed> = gone.map(|c| self.removed(original, &layer, c)).collect();
+            let smaller = !removed.is_empty() || keeps[layer.input].is_some();
+            smaller.then(|| Pruned {
+                index,
+                name: op.code.to_string(),
+                channels: layer.out_c,
+                removed,
+                macs: [original, &self.model].map(|model| macs(model, op)),
+                weight_bytes,
+            })
+        });
+        pruned.collect()
+    }
+
+    /// Why channel `c` of a layer's output can go.
+    fn removed(&self, original: &Model, layer: &Layer, c: usize) -> Removed {
+        let value = self.constants[layer.output].as_ref().and_then(|k| k[c]);
+        let readers = original.operators.iter();
+        let summed = readers
+            .filter_map(|op| Layer::of(original, op))
+            .any(|reader| reader.input == layer.output && !reader.depthwise);
+        let zero = scale(&original.tensors[layer.output]).map(|(_, zero)| zero);
+        let reason = match value {
+            Some(value) if summed && Some(i64::from(value)) == zero => Reason::ZeroPoint,
+            Some(_) if summed => Reason::Folded,
+            _ => Reason::Behind,
+        };
+        Removed {
+            channel: c,
+            value,
+            reason,
+        }
     }
 
     /// The channels of a layer's output that stay: those that somebody needs, and so many more that they are

@@ -1,12 +1,12 @@
-//! Sums, extrema and their indices, and normalisations of rows.
+//! Means, sums, extrema and their indices, and normalisations of rows.
 
-use super::layers::{ReducedAxes, axis_groups};
 use super::movement::axis_index;
 use super::multiplier::Multiplier;
 use super::weighted::int32;
 use super::windows::{only_int8, shapes};
 use super::{Lowering, single_scale};
 use otolith_classifier::ops::{l2_normalization, log_softmax, mean, reduce};
+use otolith_dsp_nostd::Op;
 use otolith_tflite::{BuiltinOp, DType, Operator};
 
 impl Lowering<'_, '_> {
@@ -26,25 +26,52 @@ impl Lowering<'_, '_> {
         Ok((keep, reduce))
     }
 
+    /// MEAN of int8 or int16.
+    pub(super) fn mean(&mut self, name: &str, op: &Operator) -> Result<(), String> {
+        let (input, output) = (self.tensor(op, 0)?, self.result(op));
+        if [input.dtype, output.dtype] == [DType::I16; 2] {
+            return self.total(name, op, &mean::MEAN_I16, true, 1 << 15);
+        }
+        only_int8(&[input, output])?;
+        self.total(name, op, &mean::MEAN_I8, true, 1 << 23)
+    }
+
     /// SUM: the mean's operator without the division.
     pub(super) fn sum(&mut self, name: &str, op: &Operator) -> Result<(), String> {
+        only_int8(&[self.tensor(op, 0)?, self.result(op)])?;
+        self.total(name, op, &mean::MEAN_I8, false, 1 << 23)
+    }
+
+    /// The sum of at most `most` elements, divided by their number if it is a mean.
+    fn total(
+        &mut self,
+        name: &str,
+        op: &Operator,
+        kernel: &'static Op,
+        is_mean: bool,
+        most: i64,
+    ) -> Result<(), String> {
         let (input, output) = (self.tensor(op, 0)?, self.result(op));
-        only_int8(&[input, output])?;
         let (keep, reduce) = self.reduced_axes(op)?;
         let n: i64 = reduce.iter().map(|g| i64::from(g.0)).product();
-        if n > 1 << 23 {
-            let most = 1 << 23;
+        if n > most {
+            let what = if is_mean { "mean" } else { "sum" };
             return Err(format!(
-                "the sum of {n} elements, allowed are at most {most}"
+                "the {what} of {n} elements, allowed are at most {most}"
             ));
         }
         let (input_scale, input_zero_point) = single_scale(input)?;
         let (output_scale, output_zero_point) = single_scale(output)?;
         let Multiplier { q, shift } =
             Multiplier::new(f64::from(input_scale) / f64::from(output_scale));
-        if shift > 30 {
+        if !is_mean && shift > 30 {
             return Err("the output's scale is too small for its input's".into());
         }
+        // The division by n, folded into the multiplier with as many more bits as fit.
+        let divisor = if is_mean { n } else { 1 };
+        let more = i64::from(divisor.ilog2())
+            .min(32)
+            .min(31 + i64::from(shift));
         let params = mean::Params {
             keep0: keep[0].0,
             keep1: keep[1].0,
@@ -60,11 +87,11 @@ impl Lowering<'_, '_> {
             reduce2_stride: reduce[2].1,
             input_zero_point,
             output_zero_point,
-            multiplier: q,
-            shift,
+            multiplier: ((i64::from(q) << more) / divisor) as i32,
+            shift: shift - more as i32,
         };
         let (x, y) = (self.input(op, 0)?, self.new_output(op)?);
-        self.step(&mean::MEAN_I8, name, &[x, y], &params.encode());
+        self.step(kernel, name, &[x, y], &params.encode());
         Ok(())
     }
 
@@ -198,4 +225,37 @@ fn fixed_scale(found: (f32, i32), allowed: (f32, i32)) -> Result<(), String> {
         "its output has scale {} and zero point {}, allowed is {} and {}",
         found.0, found.1, allowed.0, allowed.1
     ))
+}
+
+/// `(size, stride)` of an axis, or of adjacent axes taken together.
+type Axis = (i32, i32);
+
+/// Three kept and three reduced axes.
+type ReducedAxes = ([Axis; 3], [Axis; 3]);
+
+/// Adjacent axes of the same kind merged: kept ones and reduced ones, outermost first, filled up
+/// with axes of size 1; `None` when there are more than three of a kind.
+fn axis_groups(shape: &[usize], reduced: &[bool]) -> Option<ReducedAxes> {
+    let mut groups: [Vec<Axis>; 2] = [Vec::new(), Vec::new()];
+    let mut stride = 1;
+    let mut last = None;
+    for (&dim, &kind) in shape.iter().zip(reduced).rev() {
+        if dim == 1 {
+            continue;
+        }
+        let group = &mut groups[usize::from(kind)];
+        match group.last_mut() {
+            Some(axis) if last == Some(kind) => axis.0 *= dim as i32,
+            _ => group.push((dim as i32, stride)),
+        }
+        last = Some(kind);
+        stride *= dim as i32;
+    }
+    let three = |mut group: Vec<Axis>| -> Option<[Axis; 3]> {
+        group.resize(group.len().max(3), (1, 1));
+        group.reverse();
+        group.try_into().ok()
+    };
+    let [keep, reduce] = groups;
+    Some((three(keep)?, three(reduce)?))
 }

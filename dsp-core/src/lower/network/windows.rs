@@ -2,42 +2,126 @@
 
 use super::packed::Conv;
 use super::weighted::{Requantisation, Weighted, int8, no_weight_zero_points};
-use super::{Kernels, Lowering, single_scale};
+use super::{Kernels, Lowering};
 use crate::plan_builder::TensorId;
 use otolith_classifier::ops::{conv, depthwise, packed};
 use otolith_dsp_nostd::format::Elem;
 use otolith_tflite::{DType, Operator, Options, Padding, Tensor};
 
-/// Elements of a convolution's scratch: enough for several windows of a usual layer, and small
-/// beside its activations (2 KiB). A layer whose window is longer gets one window.
+/// Elements of a convolution's scratch: enough for several windows of a usual layer. A layer whose window is
+/// longer gets one window.
 const SCRATCH_LEN: usize = 1024;
+/// How much smaller the scratch is than the layer's input and output together, when it holds several windows.
+const SCRATCH_SHARE: usize = 8;
 
-/// Elements before the input that a window needs along one axis, after checking that the output
-/// has the size that the padding gives.
-pub(super) fn pad(
+/// How a kernel slides over an image, `[down, right]`.
+pub(super) struct Slide {
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: [usize; 2],
+    pub(super) dilation: [usize; 2],
     padding: Padding,
-    [input, output]: [usize; 2],
-    kernel: usize,
-    stride: usize,
-    dilation: usize,
-) -> Result<i32, String> {
-    let reach = (kernel - 1) * dilation + 1;
-    let expected = match padding {
-        Padding::Same => input.div_ceil(stride),
-        Padding::Valid if reach > input => {
+}
+
+impl Slide {
+    /// What the options of a convolution or pooling say.
+    pub(super) fn of(options: &Options, kernel: [usize; 2]) -> Result<Self, String> {
+        let (padding, stride, dilation) = match *options {
+            Options::Conv2D {
+                padding,
+                stride_h,
+                stride_w,
+                dilation_h,
+                dilation_w,
+                ..
+            }
+            | Options::DepthwiseConv2D {
+                padding,
+                stride_h,
+                stride_w,
+                dilation_h,
+                dilation_w,
+                ..
+            } => (padding, [stride_h, stride_w], [dilation_h, dilation_w]),
+            Options::Pool2D {
+                padding,
+                stride_h,
+                stride_w,
+                ..
+            } => (padding, [stride_h, stride_w], [1; 2]),
+            _ => return Err("its options are missing".into()),
+        };
+        Ok(Self {
+            kernel,
+            stride,
+            dilation,
+            padding,
+        })
+    }
+
+    /// Rows above and columns at the left of an input that the first window covers, after checking that the
+    /// output has the size that the padding gives.
+    pub(super) fn pads(&self, input: [usize; 2], output: [usize; 2]) -> Result<[i32; 2], String> {
+        let axis = |i: usize| self.pad(i, input[i], output[i]);
+        Ok([axis(0)?, axis(1)?])
+    }
+
+    fn pad(&self, axis: usize, input: usize, output: usize) -> Result<i32, String> {
+        let stride = self.stride[axis];
+        let reach = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
+        let expected = match self.padding {
+            Padding::Same => input.div_ceil(stride),
+            Padding::Valid if reach > input => {
+                return Err(format!(
+                    "a window of {reach} does not fit an input of {input}"
+                ));
+            }
+            Padding::Valid => (input - reach) / stride + 1,
+        };
+        if output != expected {
+            let padding = self.padding;
             return Err(format!(
-                "a window of {reach} does not fit an input of {input}"
+                "its output has {output} positions where {padding:?} padding gives {expected}"
             ));
         }
-        Padding::Valid => (input - reach) / stride + 1,
-    };
-    if output != expected {
-        return Err(format!(
-            "its output has {output} positions where {padding:?} padding gives {expected}"
-        ));
+        let total = ((output - 1) * stride + reach).saturating_sub(input);
+        Ok((total / 2) as i32)
     }
-    let total = ((output - 1) * stride + reach).saturating_sub(input);
-    Ok((total / 2) as i32)
+
+    /// The parameters of a layer of `groups` groups.
+    fn params(
+        &self,
+        [batch, in_h, in_w, in_c]: [usize; 4],
+        [_, out_h, out_w, out_c]: [usize; 4],
+        groups: usize,
+        requant: &Requantisation,
+    ) -> Result<conv::Params, String> {
+        let [pad_top, pad_left] = self.pads([in_h, in_w], [out_h, out_w])?;
+        let [kernel_h, kernel_w] = self.kernel.map(|k| k as i32);
+        let [stride_h, stride_w] = self.stride.map(|s| s as i32);
+        let [dilation_h, dilation_w] = self.dilation.map(|d| d as i32);
+        Ok(conv::Params {
+            batch: batch as i32,
+            in_h: in_h as i32,
+            in_w: in_w as i32,
+            in_c: in_c as i32,
+            out_h: out_h as i32,
+            out_w: out_w as i32,
+            out_c: out_c as i32,
+            kernel_h,
+            kernel_w,
+            stride_h,
+            stride_w,
+            dilation_h,
+            dilation_w,
+            pad_top,
+            pad_left,
+            groups: groups as i32,
+            input_zero_point: requant.input_zero_point,
+            output_zero_point: requant.output_zero_point,
+            min: requant.min,
+            max: requant.max,
+        })
+    }
 }
 
 /// The four dimensions of an image tensor.
@@ -66,69 +150,32 @@ impl Lowering<'_, '_> {
         op: &Operator,
         options: &Options,
     ) -> Result<(), String> {
-        let &Options::Conv2D {
-            padding,
-            stride_h,
-            stride_w,
-            dilation_h,
-            dilation_w,
-            activation,
-        } = options
-        else {
+        let &Options::Conv2D { activation, .. } = options else {
             return Err("its options are missing".into());
         };
-        let model = self.model;
         let (input, weights, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
         let y = self.new_output(op)?;
         only_int8(&[input, weights, output])?;
-        let [batch, in_h, in_w, in_c] = image(input)?;
+        let (from, to) = (image(input)?, image(output)?);
         let [out_c, kernel_h, kernel_w, group_c] = image(weights)?;
-        let [out_batch, out_h, out_w, channels] = image(output)?;
-        if out_batch != batch
-            || channels != out_c
-            || in_c % group_c != 0
-            || out_c % (in_c / group_c) != 0
-        {
+        let [batch, .., in_c] = from;
+        let whole = in_c % group_c == 0 && out_c % (in_c / group_c) == 0;
+        if !whole || [to[0], to[3]] != [batch, out_c] {
             return Err(shapes(&[input, weights, output]));
         }
         no_weight_zero_points(weights)?;
         let layer = Weighted {
             input,
             weights,
-            bias: op
-                .inputs
-                .get(2)
-                .copied()
-                .flatten()
-                .map(|i| &model.tensors[i]),
+            bias: self.optional(op, 2),
             output,
             activation,
             channels: out_c,
             inner: kernel_h * kernel_w * group_c,
         };
         let requant = self.requantisation(&layer)?;
-        let params = conv::Params {
-            batch: batch as i32,
-            in_h: in_h as i32,
-            in_w: in_w as i32,
-            in_c: in_c as i32,
-            out_h: out_h as i32,
-            out_w: out_w as i32,
-            out_c: out_c as i32,
-            kernel_h: kernel_h as i32,
-            kernel_w: kernel_w as i32,
-            stride_h: stride_h as i32,
-            stride_w: stride_w as i32,
-            dilation_h: dilation_h as i32,
-            dilation_w: dilation_w as i32,
-            pad_top: pad(padding, [in_h, out_h], kernel_h, stride_h, dilation_h)?,
-            pad_left: pad(padding, [in_w, out_w], kernel_w, stride_w, dilation_w)?,
-            groups: (in_c / group_c) as i32,
-            input_zero_point: single_scale(input)?.1,
-            output_zero_point: requant.output_zero_point,
-            min: requant.min,
-            max: requant.max,
-        };
+        let slide = Slide::of(options, [kernel_h, kernel_w])?;
+        let params = slide.params(from, to, in_c / group_c, &requant)?;
         let x = self.input(op, 0)?;
         let filters = int8(weights)?;
         self.conv_step(name, [x, y], &layer, &requant, &params, &filters);
@@ -160,7 +207,9 @@ impl Lowering<'_, '_> {
         let group_c = (params.in_c / params.groups) as usize;
         let window = kernel_h * kernel_w * group_c;
         let pixels = (params.out_h * params.out_w) as usize;
-        let windows = (SCRATCH_LEN / window).clamp(1, conv::MAX_WINDOWS.min(pixels));
+        let activations = layer.input.n_elements() + layer.output.n_elements();
+        let len = SCRATCH_LEN.min(activations / SCRATCH_SHARE / size_of::<i16>());
+        let windows = (len / window).clamp(1, conv::MAX_WINDOWS.min(pixels));
         let shape = [out_c, kernel_h, kernel_w, group_c];
         let w = self.plan.table(&format!("{name}.weights"), &shape, filters);
         let [bias, multipliers, shifts] = self.tables(name, requant);
@@ -178,65 +227,32 @@ impl Lowering<'_, '_> {
         op: &Operator,
         options: &Options,
     ) -> Result<(), String> {
-        let &Options::DepthwiseConv2D {
-            padding,
-            stride_h,
-            stride_w,
-            dilation_h,
-            dilation_w,
-            activation,
-            ..
-        } = options
-        else {
+        let &Options::DepthwiseConv2D { activation, .. } = options else {
             return Err("its options are missing".into());
         };
-        let model = self.model;
         let (input, weights, output) = (self.tensor(op, 0)?, self.tensor(op, 1)?, self.result(op));
         let y = self.new_output(op)?;
         only_int8(&[input, weights, output])?;
-        let [batch, in_h, in_w, in_c] = image(input)?;
+        let (from, to) = (image(input)?, image(output)?);
         let [one, kernel_h, kernel_w, out_c] = image(weights)?;
-        let [out_batch, out_h, out_w, channels] = image(output)?;
-        if one != 1 || out_batch != batch || channels != out_c || out_c % in_c != 0 {
+        let [batch, .., in_c] = from;
+        if one != 1 || out_c % in_c != 0 || [to[0], to[3]] != [batch, out_c] {
             return Err(shapes(&[input, weights, output]));
         }
         no_weight_zero_points(weights)?;
         let layer = Weighted {
             input,
             weights,
-            bias: op
-                .inputs
-                .get(2)
-                .copied()
-                .flatten()
-                .map(|i| &model.tensors[i]),
+            bias: self.optional(op, 2),
             output,
             activation,
             channels: out_c,
             inner: 1,
         };
         let requant = self.requantisation(&layer)?;
-        let params = depthwise::Params {
-            batch: batch as i32,
-            in_h: in_h as i32,
-            in_w: in_w as i32,
-            in_c: in_c as i32,
-            out_h: out_h as i32,
-            out_w: out_w as i32,
-            multiplier: (out_c / in_c) as i32,
-            kernel_h: kernel_h as i32,
-            kernel_w: kernel_w as i32,
-            stride_h: stride_h as i32,
-            stride_w: stride_w as i32,
-            dilation_h: dilation_h as i32,
-            dilation_w: dilation_w as i32,
-            pad_top: pad(padding, [in_h, out_h], kernel_h, stride_h, dilation_h)?,
-            pad_left: pad(padding, [in_w, out_w], kernel_w, stride_w, dilation_w)?,
-            input_zero_point: single_scale(input)?.1,
-            output_zero_point: requant.output_zero_point,
-            min: requant.min,
-            max: requant.max,
-        };
+        let slide = Slide::of(options, [kernel_h, kernel_w])?;
+        // Each input channel is a group.
+        let params = slide.params(from, to, in_c, &requant)?;
         let x = self.input(op, 0)?;
         let values = int8(weights)?;
         if in_c == 1 {
@@ -250,7 +266,6 @@ impl Lowering<'_, '_> {
                 inner: taps,
                 ..layer
             };
-            let params = conv_of_one_channel(&params);
             self.conv_step(name, [x, y], &layer, &requant, &params, &filters);
             return Ok(());
         }
@@ -267,22 +282,22 @@ impl Lowering<'_, '_> {
             &depthwise::DEPTHWISE_CONV_2D_I8,
             name,
             &operands,
-            &params.encode(),
+            &by_channel(&params).encode(),
         );
         Ok(())
     }
 }
 
-/// A depthwise convolution of one channel as a convolution.
-fn conv_of_one_channel(p: &depthwise::Params) -> conv::Params {
-    conv::Params {
+/// A convolution of as many groups as input channels as a depthwise one.
+fn by_channel(p: &conv::Params) -> depthwise::Params {
+    depthwise::Params {
         batch: p.batch,
         in_h: p.in_h,
         in_w: p.in_w,
-        in_c: 1,
+        in_c: p.in_c,
         out_h: p.out_h,
         out_w: p.out_w,
-        out_c: p.multiplier,
+        multiplier: p.out_c / p.in_c,
         kernel_h: p.kernel_h,
         kernel_w: p.kernel_w,
         stride_h: p.stride_h,
@@ -291,7 +306,6 @@ fn conv_of_one_channel(p: &depthwise::Params) -> conv::Params {
         dilation_w: p.dilation_w,
         pad_top: p.pad_top,
         pad_left: p.pad_left,
-        groups: 1,
         input_zero_point: p.input_zero_point,
         output_zero_point: p.output_zero_point,
         min: p.min,
@@ -326,7 +340,7 @@ fn packed_conv(p: &conv::Params) -> packed::conv::Params {
 }
 
 /// The sizes of a depthwise convolution for the packed operators.
-fn packed_taps(p: &depthwise::Params) -> packed::taps::Params {
+fn packed_taps(p: &conv::Params) -> packed::taps::Params {
     packed::taps::Params {
         in_h: p.in_h,
         in_w: p.in_w,

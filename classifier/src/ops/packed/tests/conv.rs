@@ -1,4 +1,4 @@
-//! The driver of packed convolutions against the formula: windows inside and outside the input, its padded copy,
+//! The driver of packed convolutions against the formula: windows inside and outside the input, padded copies of its lines,
 //! single pixels in place, kernels of 3 x 3 x 3.
 
 extern crate std;
@@ -42,7 +42,7 @@ proptest! {
             [1usize..4, 1usize..4],
         ),
         [same, padded, nine, point] in any::<[bool; 4]>(),
-        (zero_point, seed) in (-128i32..128, 1u32..u32::MAX),
+        (zero_point, lines, seed) in (-128i32..128, 1i32..6, 1u32..u32::MAX),
     ) {
         let (kernel, in_c) = match (nine, point) {
             (true, _) => ([3, 3], 3),
@@ -86,7 +86,7 @@ proptest! {
             pad_left: word(pad_left),
             row_bytes: word(row_bytes),
             nine: i32::from(nine),
-            padded: i32::from(padded),
+            padded: if padded { lines } else { 0 },
             input_zero_point: zero_point,
             saturates: 0,
             min: -128,
