@@ -63,6 +63,8 @@ macro_rules! params {
 }
 
 /// The ranges in half the space, if they fit.
+// It runs in the compiler, which refuses an index that is too large.
+#[allow(clippy::indexing_slicing)]
 pub(crate) const fn narrow<const N: usize>(wide: [(i32, i32); N]) -> Option<[(i16, u16); N]> {
     let mut narrow = [(0, 0); N];
     let mut i = 0;

@@ -143,7 +143,7 @@ compiled! {
     add_to(factors: &Linear, a: &mut [i8], b: &[i8]);
 }
 
-/// See [`crate::int8::sums`].
+/// See [`portable::sums`].
 pub(crate) fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
     if super::available() {
         // SAFETY: the processor has AVX2.
