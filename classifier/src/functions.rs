@@ -64,7 +64,8 @@ fn two_over_one_plus(x: i32) -> i32 {
     const C_48_17: i32 = 1_515_870_810;
     const C_MINUS_32_17: i32 = -1_010_580_540;
     const ONE: i32 = 1 << 29;
-    let half = rounding_half_sum(x, i32::MAX);
+    // (x + 1) / 2, ties away from zero.
+    let half = ((x as u32).wrapping_add(1 << 31) >> 1) as i32;
     let mut y = C_48_17.wrapping_add(srdhm(half, C_MINUS_32_17));
     for _ in 0..3 {
         let correction = srdhm(y, ONE.wrapping_sub(srdhm(half, y)));
@@ -161,8 +162,11 @@ fn rounding_half_sum(a: i32, b: i32) -> i32 {
 
 /// `x * 2^n`, saturating.
 fn saturating_shl(x: i32, n: u32) -> i32 {
-    let wide = i64::from(x) << n;
-    wide.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    let shifted = x.wrapping_shl(n);
+    match shifted.wrapping_shr(n) == x {
+        true => shifted,
+        false => i32::MAX ^ (x >> 31),
+    }
 }
 
 #[cfg(test)]

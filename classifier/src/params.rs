@@ -46,13 +46,9 @@ macro_rules! params {
 
             /// The parameters in `words`, each within its range.
             fn within(words: &[u32]) -> Result<Self, otolith_dsp_nostd::Fault> {
-                const WIDE: [(i32, i32); $name::WORDS] = [$(($lo, $hi)),*];
-                const NARROW: Option<[(i16, u16); $name::WORDS]> = $crate::params::narrow(WIDE);
-                // Of the two tables only one is in the firmware.
-                match &NARROW {
-                    Some(ranges) => $crate::params::expect_narrow(words, ranges)?,
-                    None => otolith_dsp_nostd::op::expect_words(words, &WIDE)?,
-                }
+                const RANGES: [$crate::params::Range; $name::WORDS] =
+                    [$($crate::params::range($lo, $hi)),*];
+                $crate::params::in_range(words, &RANGES)?;
                 let bad = otolith_dsp_nostd::Fault::BadParam {
                     param: Self::WORDS as u8,
                 };
@@ -62,31 +58,18 @@ macro_rules! params {
     };
 }
 
-/// The ranges in half the space, if they fit.
-// It runs in the compiler, which refuses an index that is too large.
-#[allow(clippy::indexing_slicing)]
-pub(crate) const fn narrow<const N: usize>(wide: [(i32, i32); N]) -> Option<[(i16, u16); N]> {
-    let mut narrow = [(0, 0); N];
-    let mut i = 0;
-    while i < N {
-        let (lo, hi) = wide[i];
-        let fits =
-            lo >= i16::MIN as i32 && lo <= i16::MAX as i32 && hi >= 0 && hi <= u16::MAX as i32;
-        if !fits {
-            return None;
-        }
-        narrow[i] = (lo as i16, hi as u16);
-        i += 1;
-    }
-    Some(narrow)
+/// A smallest value, and how far above it the largest one is.
+pub(crate) type Range = (i32, u32);
+
+/// The range of the values from `lo` to `hi`.
+pub(crate) const fn range(lo: i32, hi: i32) -> Range {
+    (lo, hi.wrapping_sub(lo) as u32)
 }
 
-/// [`otolith_dsp_nostd::op::expect_words`] with ranges that take half the space.
+/// Fails unless there is a word for each range, within it.
 #[inline(never)]
-pub(crate) fn expect_narrow(words: &[u32], ranges: &[(i16, u16)]) -> Result<(), Fault> {
-    let outside = |(&word, &(lo, hi)): (&u32, &(i16, u16))| {
-        (word as i32) < i32::from(lo) || word as i32 > i32::from(hi)
-    };
+pub(crate) fn in_range(words: &[u32], ranges: &[Range]) -> Result<(), Fault> {
+    let outside = |(&word, &(lo, span)): (&u32, &Range)| word.wrapping_sub(lo as u32) > span;
     let param = match words.iter().zip(ranges).position(outside) {
         _ if words.len() != ranges.len() => ranges.len(),
         Some(param) => param,
@@ -120,15 +103,6 @@ pub(crate) fn expect_i8(step: &Step<'_>, operand: usize, dims: &[i32]) -> Result
 #[inline(never)]
 pub(crate) fn expect_i8_output(step: &Step<'_>, operand: usize, dims: &[i32]) -> Result<(), Fault> {
     expect_count(step.count_of_output::<i8>(operand)?, dims, operand as u8)
-}
-
-/// Fails when the operands of a pair share bytes.
-#[inline(never)]
-pub(crate) fn expect_apart(step: &Step<'_>, pairs: &[[u8; 2]]) -> Result<(), Fault> {
-    for &[a, b] in pairs {
-        step.expect_disjoint(a.into(), b.into())?;
-    }
-    Ok(())
 }
 
 /// A checked parameter as a size. The check excludes negative numbers; they would be sizes of no memory.

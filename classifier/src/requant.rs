@@ -25,9 +25,9 @@ pub const fn rounding_divide_by_pot(x: i32, e: u32) -> i32 {
     if e > 31 {
         return 0;
     }
-    let mask = (1i64 << e) - 1;
-    let remainder = x as i64 & mask;
-    let threshold = (mask >> 1) + (x < 0) as i64;
+    let mask = (1i32 << e).wrapping_sub(1);
+    let remainder = x & mask;
+    let threshold = (mask >> 1) + (x < 0) as i32;
     (x >> e) + (remainder > threshold) as i32
 }
 

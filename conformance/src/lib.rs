@@ -30,16 +30,22 @@ use otolith_dsp_nostd::Op;
 const N_DSP: usize = otolith_dsp_nostd::ops::ALL.len();
 const N_OPS: usize = N_DSP + otolith_classifier::ALL.len();
 
-/// Every operator there is.
+/// Every operator there is, in the order of their codes.
 pub const OPS: [&Op; N_OPS] = {
     let mut ops = [otolith_dsp_nostd::ops::ALL[0]; N_OPS];
     let mut i = 0;
     while i < N_OPS {
-        ops[i] = if i < N_DSP {
+        let op = if i < N_DSP {
             otolith_dsp_nostd::ops::ALL[i]
         } else {
             otolith_classifier::ALL[i - N_DSP]
         };
+        let mut at = i;
+        while at > 0 && ops[at - 1].code > op.code {
+            ops[at] = ops[at - 1];
+            at -= 1;
+        }
+        ops[at] = op;
         i += 1;
     }
     ops

@@ -39,42 +39,74 @@ pub(crate) fn around(
 }
 
 /// Four parts of the arena; `None` when two overlap or one lies outside.
-pub(crate) fn cut4(arena: &mut [u8], [a, b, c, d]: [Place; 4]) -> Option<[&mut [u8]; 4]> {
-    // Cut in front of whichever comes last.
-    let last = order(a).max(order(b)).max(order(c)).max(order(d));
-    let (top, rest) = match last {
-        at if at == order(a) => (a, [b, c, d]),
-        at if at == order(b) => (b, [a, c, d]),
-        at if at == order(c) => (c, [a, b, d]),
-        _ => (d, [a, b, c]),
-    };
-    let (low, high) = arena.split_at_mut_checked(top.0)?;
-    let high = high.get_mut(..top.1.wrapping_sub(top.0))?;
-    let [x, y, z] = cut3(low, rest)?;
-    Some(match last {
-        at if at == order(a) => [high, x, y, z],
-        at if at == order(b) => [x, high, y, z],
-        at if at == order(c) => [x, y, high, z],
-        _ => [x, y, z, high],
-    })
+#[inline(never)]
+pub(crate) fn apart(arena: &mut [u8], places: [Place; 4]) -> Option<[&mut [u8]; 4]> {
+    let mut parts: [&mut [u8]; 4] = Default::default();
+    let mut left = places.map(|place| Some(order(place)));
+    let mut rest = arena;
+    // Cut in front of whichever comes last of those that are left.
+    while let Some(last) = left.iter().copied().max().flatten() {
+        let found = left.iter_mut().zip(&mut parts).zip(places);
+        let mut found = found.filter(|((order, _), _)| **order == Some(last));
+        let ((order, part), (start, end)) = found.next()?;
+        let (low, high) = rest.split_at_mut_checked(start)?;
+        *part = high.get_mut(..end.wrapping_sub(start))?;
+        (*order, rest) = (None, low);
+    }
+    Some(parts)
 }
 
-/// Three parts of the arena; `None` when two overlap or one lies outside.
-#[inline(never)]
-pub(crate) fn cut3(arena: &mut [u8], [a, b, c]: [Place; 3]) -> Option<[&mut [u8]; 3]> {
-    // Cut in front of whichever comes last.
-    let last = order(a).max(order(b)).max(order(c));
-    let (top, x, y) = match last {
-        at if at == order(a) => (a, b, c),
-        at if at == order(b) => (b, a, c),
-        _ => (c, a, b),
-    };
-    let (low, high) = arena.split_at_mut_checked(top.0)?;
-    let high = high.get_mut(..top.1.wrapping_sub(top.0))?;
-    let (x, y) = cut2(low, x, y)?;
-    Some(match last {
-        at if at == order(a) => [high, x, y],
-        at if at == order(b) => [x, high, y],
-        _ => [x, y, high],
-    })
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// Whether parts lie inside the arena and none shares a byte with another.
+    fn may_be_cut(places: &[Place], len: usize) -> bool {
+        let inside = places
+            .iter()
+            .all(|&(start, end)| start <= end && end <= len);
+        let mut owners = vec![0; len];
+        inside && {
+            for &(start, end) in places {
+                owners[start..end].iter_mut().for_each(|n| *n += 1);
+            }
+            owners.iter().all(|&n| n <= 1)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_those_that_were_asked_for(
+            places in prop::array::uniform4((0usize..24, 1usize..7)),
+            absent in 0usize..4,
+        ) {
+            let mut places = places.map(|(start, len)| (start, start + len));
+            places[absent] = (0, 0);
+            let mut arena: Vec<u8> = (0..24).collect();
+            let found = apart(&mut arena, places).map(|parts| parts.map(|part| part.to_vec()));
+            prop_assert_eq!(found.is_some(), may_be_cut(&places, 24));
+            for (part, (start, end)) in found.iter().flatten().zip(places) {
+                prop_assert_eq!(part, &(start as u8..end as u8).collect::<Vec<_>>());
+            }
+        }
+
+        #[test]
+        fn two_parts_are_those_that_were_asked_for(
+            places in prop::array::uniform2((0usize..24, 1usize..12)),
+        ) {
+            let places = places.map(|(start, len)| (start, start + len));
+            let mut arena: Vec<u8> = (0..24).collect();
+            let [a, b] = places;
+            let found = cut2(&mut arena, a, b).map(|(a, b)| [a.to_vec(), b.to_vec()]);
+            prop_assert_eq!(found.is_some(), may_be_cut(&places, 24));
+            for (part, (start, end)) in found.iter().flatten().zip(places) {
+                prop_assert_eq!(part, &(start as u8..end as u8).collect::<Vec<_>>());
+            }
+        }
+    }
 }

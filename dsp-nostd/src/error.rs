@@ -5,14 +5,16 @@
 ///
 /// `operand` and `param` count from 0 in the order in which the operator's documentation lists
 /// them.
+// A word whose value 0 is left for `Ok`: what each `?` in a firmware compares is one register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u32)]
 pub enum Fault {
     /// The step has no such operand, or its record is out of the tensor table.
     NoOperand {
         /// Position in the operator's operand list.
         operand: u8,
-    },
+    } = 1,
     /// The operand's element type is not the one that the operator takes.
     WrongType {
         /// Position in the operator's operand list.

@@ -1,6 +1,6 @@
 //! What an operator is, and what it sees of a plan.
 
-use crate::arena::{around, cut2, cut3, cut4};
+use crate::arena::{apart, around, cut2};
 use crate::error::Fault;
 use crate::format::{Elem, Element, Place, TensorRecord, parse_step_word, size_of_elem};
 use core::ops::Range;
@@ -143,6 +143,15 @@ impl<'p> Step<'p> {
         self.data.get(start..start.wrapping_add(len))
     }
 
+    /// [`table_bytes`](Self::table_bytes), quick to find out that an operand is no table.
+    #[inline(always)]
+    fn readable_table(&self, operand: Operand) -> Option<&'p [u8]> {
+        match self.find(operand.0)?.place == Place::Data as u8 {
+            true => self.table_bytes(operand),
+            false => None,
+        }
+    }
+
     /// Why an operand is no such table.
     #[cold]
     #[inline(never)]
@@ -161,13 +170,41 @@ impl<'p> Step<'p> {
 
     /// Fails when operands `a` and `b` share bytes. Kernels that read one while they write the
     /// other ask for this in their check; kernels that work in place do not.
+    #[inline(never)]
     pub fn expect_disjoint(&self, a: usize, b: usize) -> Result<(), Fault> {
-        let (ra, rb) = (self.record(a)?, self.record(b)?);
-        let (xa, xb) = (byte_range(ra), byte_range(rb));
-        if ra.place == rb.place && xa.start < xb.end && xb.start < xa.end {
+        let ((start, end), (from, to)) = (self.extent(a), self.extent(b));
+        if start < to && from < end {
             return Err(Fault::WrongPlace { operand: b as u8 });
         }
         Ok(())
+    }
+
+    /// Fails when any two of these operands share bytes, as
+    /// [`expect_disjoint`](Self::expect_disjoint) does for two.
+    #[inline(never)]
+    pub fn expect_apart(&self, operands: &[u8]) -> Result<(), Fault> {
+        for (n, &operand) in operands.iter().enumerate() {
+            let (from, to) = self.extent(operand.into());
+            for &earlier in operands.iter().take(n) {
+                let (start, end) = self.extent(earlier.into());
+                if start < to && from < end {
+                    return Err(Fault::WrongPlace { operand });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where an operand's bytes start and end, in numbers that differ between places too; one that
+    /// does not exist is everywhere.
+    #[inline]
+    fn extent(&self, i: usize) -> (u32, u32) {
+        self.find(i).map_or((0, u32::MAX), |record| {
+            // Places hold at most `MAX_BYTES` = 2^28 bytes.
+            let start = record.offset | u32::from(record.place) << 29;
+            let len = record.count.wrapping_mul(size_of_elem(record.elem) as u32);
+            (start, start.wrapping_add(len))
+        })
     }
 
     /// Why an operand is not to be found in the arena.
@@ -191,7 +228,7 @@ impl<'p> Step<'p> {
     #[inline(never)]
     fn not_apart(&self, operands: &[Operand]) -> Fault {
         let mut fault = Fault::NoOperand { operand: u8::MAX };
-        for &operand in operands {
+        for &operand in operands.iter().filter(|operand| operand.0 != NOTHING.0) {
             match self.not_in_arena(operand) {
                 Fault::WrongLength { .. } => fault = overlap(operand),
                 other => return other,
@@ -332,11 +369,12 @@ impl<'p> Io<'_, 'p> {
         v: usize,
         w: usize,
     ) -> Result<Write3<'_, U, V, W>, Fault> {
-        let [a, b, c] = self.write3_bytes(
+        let to = [
             (u, Kind::of::<U>()),
             (v, Kind::of::<V>()),
             (w, Kind::of::<W>()),
-        )?;
+        ];
+        let (_, [a, b, c]) = self.read_write3_bytes(NOTHING, to)?;
         Ok((typed_mut(a, u)?, typed_mut(b, v)?, typed_mut(c, w)?))
     }
 
@@ -382,6 +420,9 @@ impl<'p> Io<'_, 'p> {
 
 /// A position among the operands, and the type that the tensor there must hold.
 type Operand = (usize, Kind);
+
+/// Stands where a step has no operand: it takes no bytes.
+const NOTHING: Operand = (usize::MAX, Kind(0));
 
 /// An element type with the exponent of its size, so that shared code need not look it up.
 #[derive(Clone, Copy)]
@@ -432,14 +473,11 @@ impl<'p> Io<'_, 'p> {
 
     #[inline(never)]
     fn read_write_bytes(&mut self, r: Operand, w: Operand) -> Result<(&[u8], &mut [u8]), Fault> {
-        if let Some(table) = self.step.table_bytes(r) {
+        if let Some(table) = self.step.readable_table(r) {
             return Ok((table, self.write_bytes(w)?));
         }
-        let (a, b) = (self.place(r), self.place(w));
-        match cut2(self.arena, a, b) {
-            Some((from, to)) => Ok((from, to)),
-            None => Err(self.step.not_apart(&[r, w])),
-        }
+        let (from, to) = self.write2_bytes(r, w)?;
+        Ok((from, to))
     }
 
     #[inline(never)]
@@ -480,47 +518,35 @@ impl<'p> Io<'_, 'p> {
     }
 
     #[inline(never)]
-    fn write3_bytes(
-        &mut self,
-        u: Operand,
-        v: Operand,
-        w: Operand,
-    ) -> Result<[&mut [u8]; 3], Fault> {
-        let places = [self.place(u), self.place(v), self.place(w)];
-        match cut3(self.arena, places) {
-            Some(parts) => Ok(parts),
-            None => Err(self.step.not_apart(&[u, v, w])),
-        }
-    }
-
-    #[inline(never)]
     fn read_write2_bytes(
         &mut self,
         r: Operand,
         v: Operand,
         w: Operand,
     ) -> Result<ReadWrite2<'_, u8, u8, u8>, Fault> {
-        if let Some(table) = self.step.table_bytes(r) {
+        if let Some(table) = self.step.readable_table(r) {
             let (a, b) = self.write2_bytes(v, w)?;
             return Ok((table, a, b));
         }
-        let [from, a, b] = self.write3_bytes(r, v, w)?;
+        let (from, [a, b, _]) = self.read_write3_bytes(r, [v, w, NOTHING])?;
         Ok((from, a, b))
     }
 
+    /// One operand to read and three to write, any of which may be [`NOTHING`].
     #[inline(never)]
     fn read_write3_bytes(
         &mut self,
-        r: Operand,
+        mut r: Operand,
         [u, v, w]: [Operand; 3],
     ) -> Result<(&[u8], [&mut [u8]; 3]), Fault> {
-        if let Some(table) = self.step.table_bytes(r) {
-            return Ok((table, self.write3_bytes(u, v, w)?));
+        let table = self.step.table_bytes(r);
+        if table.is_some() {
+            r = NOTHING;
         }
-        let places = [r, u, v, w].map(|operand| self.place(operand));
-        match cut4(self.arena, places) {
-            Some([from, a, b, c]) => Ok((from, [a, b, c])),
-            None => Err(self.step.not_apart(&[r, u, v, w])),
+        let operands = [r, u, v, w];
+        match apart(self.arena, operands.map(|operand| self.place(operand))) {
+            Some([from, a, b, c]) => Ok((table.unwrap_or(from), [a, b, c])),
+            None => Err(self.step.not_apart(&operands)),
         }
     }
 
@@ -528,7 +554,7 @@ impl<'p> Io<'_, 'p> {
     #[inline(never)]
     fn place(&self, (i, elem): Operand) -> (usize, usize) {
         let Some(record) = self.step.find(i) else {
-            return NOWHERE;
+            return if i == NOTHING.0 { NO_BYTES } else { NOWHERE };
         };
         let mut start = record.offset as usize;
         if record.elem != elem.code() || record.place == Place::Data as u8 {
@@ -543,6 +569,8 @@ impl<'p> Io<'_, 'p> {
     }
 }
 
+/// An empty place, which overlaps none.
+const NO_BYTES: (usize, usize) = (0, 0);
 /// A place that no slice has.
 const NOWHERE: (usize, usize) = (usize::MAX, usize::MAX);
 
@@ -579,4 +607,50 @@ fn typed<T: Element>(bytes: &[u8], i: usize) -> Result<&[T], Fault> {
 #[inline]
 fn typed_mut<T: Element>(bytes: &mut [u8], i: usize) -> Result<&mut [T], Fault> {
     bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault::WrongType { operand: i as u8 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(elem: Elem, place: Place, offset: u32, count: u32) -> TensorRecord {
+        TensorRecord {
+            elem: elem as u8,
+            place: place as u8,
+            reserved: 0,
+            offset,
+            count,
+        }
+    }
+
+    #[test]
+    fn operands_that_share_bytes_are_found() {
+        let tensors = [
+            record(Elem::I8, Place::Arena, 0, 16),
+            record(Elem::I32, Place::Arena, 16, 4),
+            record(Elem::I16, Place::Arena, 30, 1),
+            record(Elem::I8, Place::Arena, 32, 1),
+            record(Elem::I8, Place::Data, 0, 64),
+            record(Elem::I8, Place::Row, 16, 16),
+        ];
+        let step = Step {
+            tensors: &tensors,
+            data: &[],
+            operands: &[0, 1, 2, 3, 4, 5],
+            params: &[],
+        };
+        let shared = |operand| Err(Fault::WrongPlace { operand });
+        assert_eq!(step.expect_apart(&[0, 1, 3, 4, 5]), Ok(()));
+        assert_eq!(step.expect_apart(&[0, 2, 3, 4, 5]), Ok(()));
+        assert_eq!(step.expect_apart(&[3, 2, 1]), shared(1));
+        assert_eq!(step.expect_apart(&[0, 1, 2]), shared(2));
+        assert_eq!(step.expect_apart(&[4, 4]), shared(4));
+        assert_eq!(step.expect_apart(&[0, 6]), shared(6));
+        for a in 0..tensors.len() {
+            for b in 0..tensors.len() {
+                let apart = a != b && ![[1, 2], [2, 1]].contains(&[a, b]);
+                assert_eq!(step.expect_disjoint(a, b).is_ok(), apart, "{a} {b}");
+            }
+        }
+    }
 }

@@ -38,8 +38,12 @@ pub(crate) fn read(path: &Path) -> Result<Contents, String> {
             .filter(|symbol| symbol.section_index() == Some(section.index()))
             // The lowest bit of a function's address says that it is Thumb code.
             .map(|symbol| (symbol.address() & !1, symbol.size(), demangled(&symbol)))
+            // Marks of code and data, which end nothing.
+            .filter(|(_, _, name)| !name.starts_with('$'))
             .collect();
         symbols.sort();
+        let section_end = section.address() + section.size();
+        measure_routines(&mut symbols, section_end);
         let mut end = section.address();
         let mut named = 0;
         for (address, size, name) in symbols {
@@ -57,6 +61,20 @@ pub(crate) fn read(path: &Path) -> Result<Contents, String> {
         owners,
         symbols: file.symbols().map(|symbol| demangled(&symbol)).collect(),
     })
+}
+
+/// Gives routines whose source does not say their size the bytes up to the next symbol.
+fn measure_routines(symbols: &mut [(u64, u64, String)], section_end: u64) {
+    let mut next = section_end;
+    let mut upper = section_end;
+    for (address, size, name) in symbols.iter_mut().rev() {
+        if *address < next {
+            (upper, next) = (next, *address);
+        }
+        if *size == 0 && name.starts_with("otolith_dsp_arch") {
+            *size = upper - *address;
+        }
+    }
 }
 
 /// Where the functions of an image lie, in order: first address, and whose they are.
@@ -150,6 +168,22 @@ fn module(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn routines_without_a_size_end_at_the_next_symbol() {
+        let of = |address, size, name: &str| (address, size, name.to_owned());
+        let mut symbols = [
+            of(0, 0, "__stext"),
+            of(0, 8, "Reset"),
+            of(8, 0, "otolith_dsp_arch_a"),
+            of(20, 0, "otolith_dsp_arch_b"),
+            of(20, 0, "otolith_dsp_arch_b_too"),
+            of(30, 0, "__etext"),
+        ];
+        measure_routines(&mut symbols, 40);
+        let sizes = symbols.map(|(_, size, _)| size);
+        assert_eq!(sizes, [0, 8, 12, 10, 10, 0]);
+    }
 
     #[test]
     fn symbols_have_owners() {

@@ -3,8 +3,7 @@
 use super::Activation;
 use crate::functions::{exp_of_negative, one_over_one_plus};
 use crate::params::{MAX_COUNT, expect_count, size};
-use crate::requant::{rounding_divide_by_pot, srdhm};
-use crate::window::pairs;
+use crate::requant::rounding_divide_by_pot;
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
 
 /// Softmax along the last axis, in gemmlowp's fixed point.
@@ -61,22 +60,21 @@ fn run<Y: Activation>(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let p = Params::decode(io.step.params()?);
     let (input, output) = io.read_write::<i8, Y>(0, 1)?;
     let n = size(p.n).max(1);
-    for (x, y) in pairs(input.chunks_exact(n), output.chunks_exact_mut(n)) {
+    let (mut inputs, mut outputs) = (input, output);
+    while let (Some((x, more)), Some((y, rest))) =
+        (inputs.split_at_checked(n), outputs.split_at_mut_checked(n))
+    {
         softmax(&p, x, y);
+        (inputs, outputs) = (more, rest);
     }
     Ok(())
 }
 
 fn softmax<Y: Activation>(p: &Params, x: &[i8], y: &mut [Y]) {
-    let max = x.iter().max().map_or(0, |&m| i32::from(m));
-    let exp = |x: i8| {
-        let d = i32::from(x) - max;
-        let scaled = srdhm(d.wrapping_shl(p.shift as u32), p.multiplier);
-        (d >= p.diff_min).then(|| exp_of_negative::<5>(scaled))
-    };
+    let max = x.iter().fold(i8::MIN, |max, &x| max.max(x));
     // Q12.19
-    let sum = x.iter().filter_map(|&x| exp(x)).fold(0i32, |sum, e| {
-        sum.wrapping_add(rounding_divide_by_pot(e, 12))
+    let sum = x.iter().fold(0i32, |sum, &x| {
+        sum.wrapping_add(rounding_divide_by_pot(p.exp(x, max), 12))
     });
     let zeros = sum.leading_zeros();
     // sum / 2^(31 - zeros) - 1, in Q0.31
@@ -84,12 +82,26 @@ fn softmax<Y: Activation>(p: &Params, x: &[i8], y: &mut [Y]) {
     let reciprocal = one_over_one_plus(excess);
     let exponent = (12 + 31 - 8 * size_of::<Y>() as u32).saturating_sub(zeros);
     for (y, &x) in y.iter_mut().zip(x) {
-        *y = match exp(x) {
-            Some(e) => {
-                let q = rounding_divide_by_pot(srdhm(reciprocal, e), exponent) + Y::MIN;
-                Y::narrow(q.max(Y::MIN).min(Y::MAX))
-            }
-            None => Y::narrow(Y::MIN),
-        };
+        let scaled = scale(p.exp(x, max), reciprocal);
+        let q = rounding_divide_by_pot(scaled, exponent) + Y::MIN;
+        *y = Y::narrow(q.min(Y::MAX));
     }
+}
+
+impl Params {
+    /// `exp(x - max)` in Q0.31, 0 below the smallest difference.
+    #[inline(never)]
+    fn exp(&self, x: i8, max: i8) -> i32 {
+        let d = i32::from(x) - i32::from(max);
+        if d < self.diff_min {
+            return 0;
+        }
+        exp_of_negative::<5>(scale(d.wrapping_shl(self.shift as u32), self.multiplier))
+    }
+}
+
+/// [`srdhm`](crate::requant::srdhm) by a factor that is not negative: it cannot saturate.
+#[inline(always)]
+fn scale(x: i32, factor: i32) -> i32 {
+    ((i64::from(x) * i64::from(factor) + (1 << 30)) >> 31) as i32
 }

@@ -2,7 +2,7 @@
 //!
 //! Where plain Rust vectorises well it is the twin's, compiled for AVX2.
 
-use super::requant::{Sixteen, load, store};
+use super::requant::{Eight, Sixteen, load, store};
 use crate::int8::{Linear, Packed, Sign, Taps, portable};
 use core::arch::x86_64::*;
 
@@ -135,8 +135,6 @@ macro_rules! compiled {
 compiled! {
     /// See [`crate::int8::gemv_sums`].
     gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]);
-    /// See [`crate::int8::depthwise_taps`].
-    depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]);
     /// See [`crate::int8::add`].
     add(factors: &Linear, a: &[i8], b: &[i8], output: &mut [i8]);
     /// See [`crate::int8::add_to`].
@@ -170,4 +168,74 @@ fn sums_avx2(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
     // SAFETY: 32 bytes are written.
     unsafe { _mm256_storeu_si256(found.as_mut_ptr().cast(), sums) };
     found
+}
+
+/// See [`crate::int8::depthwise_taps`].
+pub(crate) fn depthwise_taps(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]) {
+    if super::available() {
+        // SAFETY: the processor has AVX2.
+        unsafe { depthwise_taps_avx2(taps, input, count, output) }
+    } else {
+        portable::depthwise_taps(taps, input, count, output);
+    }
+}
+
+/// Two windows at once.
+#[target_feature(enable = "avx2")]
+fn depthwise_taps_avx2(taps: &Taps<'_>, input: &[i8], count: usize, output: &mut [i8]) {
+    let [a, b, c, d] = taps.channels;
+    let channels = Eight::new([a, b, c, d, a, b, c, d], Sign::Matters);
+    for i in (0..count).step_by(2) {
+        // Where the second one is not there it is the first once more.
+        let second = (i + 1).min(count - 1);
+        let window = |i: usize| input.get(i * taps.step..).unwrap_or_default();
+        let (x, y) = (window(i), window(second));
+        let sums = _mm256_set_m128i(taps_sums(taps, y), taps_sums(taps, x));
+        let values = channels.requantise(_mm256_slli_epi32::<1>(sums));
+        let words = _mm256_packs_epi32(values, values);
+        let bytes = _mm256_packs_epi16(words, words);
+        let (x, y) = (
+            _mm256_extract_epi32::<0>(bytes),
+            _mm256_extract_epi32::<4>(bytes),
+        );
+        for (i, values) in [(i, x), (second, y)] {
+            let to = output.get_mut(i * taps.output_step..).unwrap_or_default();
+            if let Some(to) = to.first_chunk_mut::<4>() {
+                *to = values.to_le_bytes().map(|byte| byte as i8);
+            }
+        }
+    }
+}
+
+/// Sums of a window's four channels, two pairs of taps at once.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn taps_sums(taps: &Taps<'_>, window: &[i8]) -> __m128i {
+    let four = |offset: u32| {
+        let from = window.get(offset as usize..).unwrap_or_default();
+        let from = from.first_chunk::<4>().copied().unwrap_or_default();
+        i32::from_le_bytes(from.map(|x| x as u8))
+    };
+    let (fours, last) = taps.offsets.as_chunks::<4>();
+    let (eights, last_weights) = taps.weights.as_chunks::<8>();
+    let mut sums = _mm256_setzero_si256();
+    for (&[t, u, v, w], weights) in fours.iter().zip(eights) {
+        let first = _mm_setr_epi32(four(t), four(v), 0, 0);
+        let second = _mm_setr_epi32(four(u), four(w), 0, 0);
+        let x = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(first, second));
+        // SAFETY: eight words are read.
+        let weights = unsafe { _mm256_loadu_si256(weights.as_ptr().cast()) };
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(x, weights));
+    }
+    let sums = _mm_add_epi32(
+        _mm256_castsi256_si128(sums),
+        _mm256_extracti128_si256::<1>(sums),
+    );
+    if let (&[t, u], &[a, b, c, d]) = (last, last_weights) {
+        let pair = _mm_unpacklo_epi8(_mm_cvtsi32_si128(four(t)), _mm_cvtsi32_si128(four(u)));
+        let weights = _mm_setr_epi32(a as i32, b as i32, c as i32, d as i32);
+        let x = _mm_cvtepi8_epi16(pair);
+        return _mm_add_epi32(sums, _mm_madd_epi16(x, weights));
+    }
+    sums
 }

@@ -2,7 +2,7 @@
 
 use crate::int8::layer::{self, Conv, Depthwise3x3, Memory};
 use crate::int8::tests::{byte, channel, pack};
-use crate::int8::{Channel, Packed, Sign, TAPS_27, Window, portable};
+use crate::int8::{Channel, Packed, Sign, TAPS_27, Taps, Window, portable};
 use proptest::prelude::*;
 use std::vec::Vec;
 
@@ -282,6 +282,29 @@ proptest! {
 }
 
 proptest! {
+    #[test]
+    fn taps_of_any_kernel(
+        (pairs, step, output_step) in (1usize..20, 1usize..9, 4usize..9),
+        offsets in prop::collection::vec(0u32..60, 38),
+        weights in prop::collection::vec([byte(), byte()], 76),
+        input in prop::collection::vec(byte(), 60 + 4 + 8 * 8),
+        channels in prop::array::uniform4(channel()),
+        count in 1usize..9,
+    ) {
+        let halves = |pair: &[i8; 2]| pair.map(|w| u32::from(i16::from(w) as u16));
+        let weights: Vec<u32> = weights.iter().map(halves).map(|[t, u]| t | u << 16).collect();
+        let taps = Taps {
+            offsets: &offsets[..2 * pairs], weights: &weights[..4 * pairs], channels: &channels,
+            step, output_step,
+        };
+        let mut found = std::vec![99; 9 * 8];
+        let mut twin = found.clone();
+        let done = crate::int8::depthwise_taps(&taps, &input, count, &mut found);
+        prop_assert_eq!(done, Some(()));
+        portable::depthwise_taps(&taps, &input, count, &mut twin);
+        prop_assert_eq!(found, twin);
+    }
+
     #[test]
     fn sums_of_channels(
         input in prop::collection::vec(byte(), 8 + 254 * 9),

@@ -1,9 +1,7 @@
 //! `CONV_2D_PACKED_I8`.
 
 use super::{MISFIT, Memory, channels, check_channels, clamp, memory, sign};
-use crate::params::{
-    I8_MAX, I8_MIN, MAX_DIM, expect_apart, expect_count, expect_i8, expect_i8_output, size,
-};
+use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, expect_i8, expect_i8_output, size};
 use otolith_dsp_arch::int8::layer::{self, Memory as _};
 use otolith_dsp_arch::int8::{self, Packed, TAPS_27, Windows};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
@@ -89,8 +87,9 @@ impl Params {
 
     /// Whether windows are single pixels, each read once and in order.
     pub(super) fn is_pointwise(&self) -> bool {
-        [self.kernel_h, self.kernel_w, self.stride_h, self.stride_w] == [1; 4]
-            && [self.pad_top, self.pad_left] == [0; 2]
+        // None is below 1.
+        (self.kernel_h | self.kernel_w | self.stride_h | self.stride_w) == 1
+            && (self.pad_top | self.pad_left) == 0
             && [self.out_h, self.out_w] == [self.in_h, self.in_w]
     }
 
@@ -141,7 +140,7 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     let p = Params::checked(step)?;
     let row = size(p.kernel_w).saturating_mul(size(p.in_c));
     let fits = if p.nine == 1 {
-        [p.kernel_h, p.kernel_w, p.in_c, p.row_bytes] == [3, 3, 3, 9]
+        p.kernel_h == 3 && p.kernel_w == 3 && p.in_c == 3 && p.row_bytes == 9
     } else {
         p.row_bytes % 4 == 0 && row <= size(p.row_bytes)
     };
@@ -172,12 +171,13 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         return Err(Fault::WrongLength { operand: 4 });
     }
     expect_i8_output(step, 5, &[p.batch, p.out_h, p.out_w, p.out_c])?;
-    expect_apart(step, &[[0, 3], [0, 4], [3, 4], [3, 5], [4, 5]])?;
     let alone = p.is_pointwise() && p.batch == 1 && p.padded == 0;
-    if !(alone && step.starts_together(0, 5)?) {
-        step.expect_disjoint(0, 5)?;
+    if alone && step.starts_together(0, 5)? {
+        // Input and output have as many pixels: the one with more channels covers the other.
+        let larger = if p.in_c > p.out_c { 0 } else { 5 };
+        return step.expect_apart(&[larger, 3, 4]);
     }
-    Ok(())
+    step.expect_apart(&[0, 3, 4, 5])
 }
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {

@@ -1,9 +1,7 @@
 //! `DEPTHWISE_3X3_PACKED_I8`.
 
 use super::{MISFIT, Memory, channels, check_channels, clamp, memory_one, sign};
-use crate::params::{
-    I8_MAX, I8_MIN, MAX_DIM, expect_apart, expect_count, expect_i8, expect_i8_output, size,
-};
+use crate::params::{I8_MAX, I8_MIN, MAX_DIM, expect_count, expect_i8, expect_i8_output, size};
 use otolith_dsp_arch::int8::layer::{self, Memory as _};
 use otolith_dsp_arch::int8::{self, Channel, Depthwise, Weights3x3};
 use otolith_dsp_nostd::{Fault, Io, Op, Step};
@@ -122,11 +120,11 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         return Err(Fault::WrongLength { operand: 3 });
     }
     expect_i8_output(step, 4, &[p.out_h, p.out_w, p.channels])?;
-    expect_apart(step, &[[0, 3], [3, 4]])?;
-    if !(may_share(&p) && step.starts_together(0, 4)?) {
-        step.expect_disjoint(0, 4)?;
+    if may_share(&p) && step.starts_together(0, 4)? {
+        step.expect_disjoint(0, 3)?;
+        return step.expect_disjoint(3, 4);
     }
-    Ok(())
+    step.expect_apart(&[0, 3, 4])
 }
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {

@@ -176,6 +176,19 @@ fn narrow_window(
     words: usize,
     to: &mut &mut [MaybeUninit<u32>],
 ) {
+    if words == 2 {
+        let eight = |row: usize| match bytes.get(row * stride..).and_then(|b| b.first_chunk::<8>())
+        {
+            // SAFETY: eight bytes are read.
+            Some(eight) if row < rows => unsafe { _mm_loadl_epi64(eight.as_ptr().cast()) },
+            _ => _mm_setzero_si128(),
+        };
+        for row in (0..rows).step_by(2) {
+            let two = _mm_unpacklo_epi64(eight(row), eight(row + 1));
+            widen_16(two, 8 * (rows - row).min(2), to);
+        }
+        return;
+    }
     let (mut row, mut word) = (0, 0);
     let mut next = || {
         let four = bytes.get(row * stride + 4 * word..);
