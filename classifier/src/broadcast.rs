@@ -2,6 +2,7 @@
 
 use crate::odometer::{Odometer, extent};
 use crate::params::{MAX_COUNT, MAX_DIM, expect_count, size};
+use otolith_dsp_nostd::format::Element;
 use otolith_dsp_nostd::{Fault, Io, Step};
 
 params! {
@@ -83,9 +84,9 @@ pub(crate) fn own<'p, const N: usize>(step: &Step<'p>) -> Result<&'p [u32; N], F
     parts(step)?.1.try_into().map_err(|_| bad)
 }
 
-/// Checks the geometry of a step with operands a, b (i8, read) and output (i8), which may lie
+/// Checks the geometry of a step with operands a, b (read) and output, all of type `T`, which may lie
 /// exactly over an input of its shape. Returns the words of the operator's own parameters.
-pub(crate) fn check<'p>(step: &Step<'p>) -> Result<&'p [u32], Fault> {
+pub(crate) fn check<'p, T: Element>(step: &Step<'p>) -> Result<&'p [u32], Fault> {
     step.expect_operands(3)?;
     let (geometry, own) = parts(step)?;
     let geometry = Geometry::within(geometry)?;
@@ -94,7 +95,7 @@ pub(crate) fn check<'p>(step: &Step<'p>) -> Result<&'p [u32], Fault> {
         .into_iter()
         .enumerate()
     {
-        if extent(&dims, &strides) != Some(step.count_of::<i8>(operand)?) {
+        if extent(&dims, &strides) != Some(step.count_of::<T>(operand)?) {
             return Err(Fault::WrongLength {
                 operand: operand as u8,
             });
@@ -105,12 +106,12 @@ pub(crate) fn check<'p>(step: &Step<'p>) -> Result<&'p [u32], Fault> {
             step.expect_disjoint(operand, 2)?;
         }
     }
-    expect_count(step.count_of_output::<i8>(2)?, &dims, 2)?;
+    expect_count(step.count_of_output::<T>(2)?, &dims, 2)?;
     Ok(own)
 }
 
 /// Writes `f(a, b)` to each element of the output.
-pub(crate) fn run(io: &mut Io<'_, '_>, f: impl Fn(i8, i8) -> i8) -> Result<(), Fault> {
+pub(crate) fn run<T: Element>(io: &mut Io<'_, '_>, f: impl Fn(T, T) -> T) -> Result<(), Fault> {
     let g = Geometry::decode(parts(&io.step)?.0);
     let outer = |[d0, d1, d2, d3, _]: [i32; 5]| [d0, d1, d2, d3].map(size);
     let dims = outer(g.dims());
@@ -122,12 +123,12 @@ pub(crate) fn run(io: &mut Io<'_, '_>, f: impl Fn(i8, i8) -> i8) -> Result<(), F
         io.step.starts_together(1, 2)?,
     ) {
         (true, true) => {
-            for y in io.write::<i8>(2)? {
+            for y in io.write::<T>(2)? {
                 *y = f(*y, *y);
             }
         }
         (true, false) => {
-            let (b, output) = io.read_write::<i8, i8>(1, 2)?;
+            let (b, output) = io.read_write::<T, T>(1, 2)?;
             for line in output.chunks_exact_mut(n) {
                 let b = run_of(b, &b_at, g.b4);
                 line.iter_mut().zip(b).for_each(|(y, b)| *y = f(*y, b));
@@ -135,7 +136,7 @@ pub(crate) fn run(io: &mut Io<'_, '_>, f: impl Fn(i8, i8) -> i8) -> Result<(), F
             }
         }
         (false, true) => {
-            let (a, output) = io.read_write::<i8, i8>(0, 2)?;
+            let (a, output) = io.read_write::<T, T>(0, 2)?;
             for line in output.chunks_exact_mut(n) {
                 let a = run_of(a, &a_at, g.a4);
                 line.iter_mut().zip(a).for_each(|(y, a)| *y = f(a, *y));
@@ -143,7 +144,7 @@ pub(crate) fn run(io: &mut Io<'_, '_>, f: impl Fn(i8, i8) -> i8) -> Result<(), F
             }
         }
         (false, false) => {
-            let (a, b, output) = io.read2_write::<i8, i8, i8>(0, 1, 2)?;
+            let (a, b, output) = io.read2_write::<T, T, T>(0, 1, 2)?;
             for line in output.chunks_exact_mut(n) {
                 let (a, b) = (run_of(a, &a_at, g.a4), run_of(b, &b_at, g.b4));
                 for ((y, a), b) in line.iter_mut().zip(a).zip(b) {
@@ -158,16 +159,16 @@ pub(crate) fn run(io: &mut Io<'_, '_>, f: impl Fn(i8, i8) -> i8) -> Result<(), F
 }
 
 /// The elements of one run: side by side with a step of 1, the same one again with a step of 0.
-struct Run<'x> {
-    rest: &'x [i8],
+struct Run<'x, T> {
+    rest: &'x [T],
     step: usize,
 }
 
-impl Iterator for Run<'_> {
-    type Item = i8;
+impl<T: Element> Iterator for Run<'_, T> {
+    type Item = T;
 
     #[inline(always)]
-    fn next(&mut self) -> Option<i8> {
+    fn next(&mut self) -> Option<T> {
         let &x = self.rest.first()?;
         self.rest = self.rest.get(self.step..).unwrap_or_default();
         Some(x)
@@ -176,7 +177,7 @@ impl Iterator for Run<'_> {
 
 /// The run of `x` from the odometer's offset on.
 #[inline(always)]
-fn run_of<'x>(x: &'x [i8], at: &Odometer<4>, step: i32) -> Run<'x> {
+fn run_of<'x, T: Element>(x: &'x [T], at: &Odometer<4>, step: i32) -> Run<'x, T> {
     Run {
         rest: x.get(at.offset()..).unwrap_or_default(),
         step: size(step),

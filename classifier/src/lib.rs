@@ -91,6 +91,21 @@
 //! | 0x02c8 | `NEAREST_I64` | `ops/anomaly.rs` |
 //! | 0x02c9 | `MIXTURE_I64` | `ops/anomaly.rs` |
 //! | 0x02ca | `DECIDE_I32` | `ops/decide.rs` |
+//! | 0x02e0 | `SIGNAL_WINDOW_I16` | `ops/signal/frame.rs` |
+//! | 0x02e1 | `SIGNAL_AUTO_SCALE_I16` | `ops/signal/frame.rs` |
+//! | 0x02e2 | `SIGNAL_ENERGY_U32` | `ops/signal/bank.rs` |
+//! | 0x02e3 | `SIGNAL_FILTER_BANK_U64` | `ops/signal/bank.rs` |
+//! | 0x02e4 | `SIGNAL_SQUARE_ROOT_U32` | `ops/signal/bank.rs` |
+//! | 0x02e8 | `ADD_I32` | `ops/integer.rs` |
+//! | 0x02e9 | `SUB_I32` | `ops/integer.rs` |
+//! | 0x02ea | `MUL_I32` | `ops/integer.rs` |
+//! | 0x02eb | `DIV_I32` | `ops/integer.rs` |
+//! | 0x02ec | `MAXIMUM_I32` | `ops/integer.rs` |
+//! | 0x02ed | `MINIMUM_I32` | `ops/integer.rs` |
+//! | 0x02f0 | `CAST` | `ops/integer.rs` |
+//! | 0x02f1 | `DIV_I8` | `ops/div.rs` |
+//! | 0x02f2 | `COMPARE_I8` | `ops/compare.rs` |
+//! | 0x02f3 | `SELECT_8` | `ops/compare.rs` |
 //!
 //! `RESHAPE` needs no operator: lowering gives the same bytes another shape.
 //!
@@ -198,4 +213,19 @@ pub const ALL: &[&Op] = &[
     &ops::anomaly::NEAREST_I64,
     &ops::anomaly::MIXTURE_I64,
     &ops::decide::DECIDE_I32,
+    &ops::signal::frame::SIGNAL_WINDOW_I16,
+    &ops::signal::frame::SIGNAL_AUTO_SCALE_I16,
+    &ops::signal::bank::SIGNAL_ENERGY_U32,
+    &ops::signal::bank::SIGNAL_FILTER_BANK_U64,
+    &ops::signal::bank::SIGNAL_SQUARE_ROOT_U32,
+    &ops::integer::ADD_I32,
+    &ops::integer::SUB_I32,
+    &ops::integer::MUL_I32,
+    &ops::integer::DIV_I32,
+    &ops::integer::MAXIMUM_I32,
+    &ops::integer::MINIMUM_I32,
+    &ops::integer::CAST,
+    &ops::div::DIV_I8,
+    &ops::compare::COMPARE_I8,
+    &ops::compare::SELECT_8,
 ];

@@ -56,6 +56,7 @@ fn on_the_device(model: &Model, kernels: Kernels, inputs: &[u8]) -> Result<Vec<u
     let pushed = match Elem::from_code(source).unwrap() {
         Elem::I8 => runner.push_i8(&values(inputs)),
         Elem::I16 => runner.push_i16(&values(inputs)),
+        Elem::I32 => runner.push_i32(&values(inputs)),
         Elem::F32 => runner.push_f32(&values(inputs)),
         other => panic!("no push for {other:?}"),
     };

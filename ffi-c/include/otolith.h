@@ -378,6 +378,21 @@ extern const oto_op OTO_OP_SQUARED_DISTANCES_F32;
 extern const oto_op OTO_OP_NEAREST_I64;
 extern const oto_op OTO_OP_MIXTURE_I64;
 extern const oto_op OTO_OP_DECIDE_I32;
+extern const oto_op OTO_OP_SIGNAL_WINDOW_I16;
+extern const oto_op OTO_OP_SIGNAL_AUTO_SCALE_I16;
+extern const oto_op OTO_OP_SIGNAL_ENERGY_U32;
+extern const oto_op OTO_OP_SIGNAL_FILTER_BANK_U64;
+extern const oto_op OTO_OP_SIGNAL_SQUARE_ROOT_U32;
+extern const oto_op OTO_OP_ADD_I32;
+extern const oto_op OTO_OP_SUB_I32;
+extern const oto_op OTO_OP_MUL_I32;
+extern const oto_op OTO_OP_DIV_I32;
+extern const oto_op OTO_OP_MAXIMUM_I32;
+extern const oto_op OTO_OP_MINIMUM_I32;
+extern const oto_op OTO_OP_CAST;
+extern const oto_op OTO_OP_DIV_I8;
+extern const oto_op OTO_OP_COMPARE_I8;
+extern const oto_op OTO_OP_SELECT_8;
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
 

@@ -268,4 +268,19 @@ export! {
     OTO_OP_NEAREST_I64 = net::anomaly::NEAREST_I64;
     OTO_OP_MIXTURE_I64 = net::anomaly::MIXTURE_I64;
     OTO_OP_DECIDE_I32 = net::decide::DECIDE_I32;
+    OTO_OP_SIGNAL_WINDOW_I16 = net::signal::frame::SIGNAL_WINDOW_I16;
+    OTO_OP_SIGNAL_AUTO_SCALE_I16 = net::signal::frame::SIGNAL_AUTO_SCALE_I16;
+    OTO_OP_SIGNAL_ENERGY_U32 = net::signal::bank::SIGNAL_ENERGY_U32;
+    OTO_OP_SIGNAL_FILTER_BANK_U64 = net::signal::bank::SIGNAL_FILTER_BANK_U64;
+    OTO_OP_SIGNAL_SQUARE_ROOT_U32 = net::signal::bank::SIGNAL_SQUARE_ROOT_U32;
+    OTO_OP_ADD_I32 = net::integer::ADD_I32;
+    OTO_OP_SUB_I32 = net::integer::SUB_I32;
+    OTO_OP_MUL_I32 = net::integer::MUL_I32;
+    OTO_OP_DIV_I32 = net::integer::DIV_I32;
+    OTO_OP_MAXIMUM_I32 = net::integer::MAXIMUM_I32;
+    OTO_OP_MINIMUM_I32 = net::integer::MINIMUM_I32;
+    OTO_OP_CAST = net::integer::CAST;
+    OTO_OP_DIV_I8 = net::div::DIV_I8;
+    OTO_OP_COMPARE_I8 = net::compare::COMPARE_I8;
+    OTO_OP_SELECT_8 = net::compare::SELECT_8;
 }

@@ -60,12 +60,18 @@ impl BuiltinOp {
     pub const PAD: Self = Self(34);
     /// Slices picked by index.
     pub const GATHER: Self = Self(36);
+    /// Batches gathered into blocks of pixels.
+    pub const BATCH_TO_SPACE_ND: Self = Self(37);
+    /// Blocks of pixels spread over batches.
+    pub const SPACE_TO_BATCH_ND: Self = Self(38);
     /// Axes in another order.
     pub const TRANSPOSE: Self = Self(39);
     /// Average over axes.
     pub const MEAN: Self = Self(40);
     /// Element-wise difference with broadcasting.
     pub const SUB: Self = Self(41);
+    /// Element-wise quotient with broadcasting.
+    pub const DIV: Self = Self(42);
     /// Removes dimensions of size one.
     pub const SQUEEZE: Self = Self(43);
     /// Long short-term memory over a sequence.
@@ -78,6 +84,8 @@ impl BuiltinOp {
     pub const SPLIT: Self = Self(49);
     /// Logarithm of the normalised exponentials.
     pub const LOG_SOFTMAX: Self = Self(50);
+    /// Elements in another type, as plain numbers.
+    pub const CAST: Self = Self(53);
     /// A rectifier whose slope for negative values is a tensor.
     pub const PRELU: Self = Self(54);
     /// The larger of two elements.
@@ -86,10 +94,20 @@ impl BuiltinOp {
     pub const ARG_MAX: Self = Self(56);
     /// The smaller of two elements.
     pub const MINIMUM: Self = Self(57);
+    /// `a < b`.
+    pub const LESS: Self = Self(58);
     /// `-x`.
     pub const NEG: Self = Self(59);
     /// Borders of a given value.
     pub const PADV2: Self = Self(60);
+    /// `a > b`.
+    pub const GREATER: Self = Self(61);
+    /// `a >= b`.
+    pub const GREATER_EQUAL: Self = Self(62);
+    /// `a <= b`.
+    pub const LESS_EQUAL: Self = Self(63);
+    /// Elements of one of two tensors, by a mask of their shape.
+    pub const SELECT: Self = Self(64);
     /// Part of a tensor, by first index and size.
     pub const SLICE: Self = Self(65);
     /// `sin(x)`.
@@ -100,6 +118,10 @@ impl BuiltinOp {
     pub const TILE: Self = Self(69);
     /// Adds a dimension of size one.
     pub const EXPAND_DIMS: Self = Self(70);
+    /// `a = b`.
+    pub const EQUAL: Self = Self(71);
+    /// `a != b`.
+    pub const NOT_EQUAL: Self = Self(72);
     /// `ln(x)`.
     pub const LOG: Self = Self(73);
     /// Sum over axes.
@@ -108,8 +130,16 @@ impl BuiltinOp {
     pub const SQRT: Self = Self(75);
     /// `1 / sqrt(x)`.
     pub const RSQRT: Self = Self(76);
+    /// The dimensions of a tensor.
+    pub const SHAPE: Self = Self(77);
+    /// A tensor of one value.
+    pub const FILL: Self = Self(94);
+    /// A tensor of zeros.
+    pub const ZEROS_LIKE: Self = Self(93);
     /// Index of the smallest element.
     pub const ARG_MIN: Self = Self(79);
+    /// Product over axes.
+    pub const REDUCE_PROD: Self = Self(81);
     /// Largest element over axes.
     pub const REDUCE_MAX: Self = Self(82);
     /// Tensors stacked along a new axis.
@@ -142,8 +172,12 @@ impl BuiltinOp {
     pub const ELU: Self = Self(111);
     /// Floats to integers, or integers to another scale.
     pub const QUANTIZE: Self = Self(114);
+    /// The nearest integer, halves to the even one.
+    pub const ROUND: Self = Self(116);
     /// `x * min(max(x + 3, 0), 6) / 6`.
     pub const HARD_SWISH: Self = Self(117);
+    /// Elements of one of two tensors, by a mask, with broadcasting.
+    pub const SELECT_V2: Self = Self(123);
     /// Matrix products.
     pub const BATCH_MATMUL: Self = Self(126);
     /// Runs another subgraph before the first run.

@@ -17,6 +17,10 @@ pub fn hint(code: &OpCode) -> &'static str {
             return "the converter fell back to TensorFlow ops: convert with \
                     target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8] and replace the layer it names";
         }
+        OpCode::Custom(name) if name.starts_with("Signal") => {
+            return "of the signal operators those of audio_preprocessor_int8.tflite are run: put other signal \
+                    processing into the pipeline's feature block";
+        }
         OpCode::Custom(_) => {
             return "custom operators are not run: express the layer with standard Keras layers, and put signal \
                     processing into the pipeline's feature block";
@@ -24,17 +28,16 @@ pub fn hint(code: &OpCode) -> &'static str {
     };
     match op.name().unwrap_or("") {
         "RELU_0_TO_1" => "use ReLU or ReLU6 as activation",
-        "DIV" | "POW" | "FLOOR_DIV" | "FLOOR_MOD" | "ATAN2" => {
+        "POW" | "FLOOR_DIV" | "FLOOR_MOD" | "ATAN2" => {
             "multiply by a constant instead, or do the division in the feature block"
         }
-        "LESS" | "GREATER" | "GREATER_EQUAL" | "LESS_EQUAL" | "EQUAL" | "NOT_EQUAL" | "SELECT"
-        | "SELECT_V2" | "LOGICAL_AND" | "LOGICAL_OR" | "LOGICAL_NOT" | "WHERE" => {
-            "comparisons are not run: use Maximum, Minimum or ReLU, and compare scores in the decide block"
+        "LOGICAL_AND" | "LOGICAL_OR" | "LOGICAL_NOT" | "WHERE" => {
+            "masks are not combined: use Maximum, Minimum or ReLU, and compare scores in the decide block"
         }
         "GATHER_ND" | "SCATTER_ND" | "ONE_HOT" | "EMBEDDING_LOOKUP" | "REVERSE_SEQUENCE" => {
             "use Gather with constant indices, or Reshape and slices"
         }
-        "SHAPE" | "RANK" | "FILL" | "RANGE" | "ZEROS_LIKE" => {
+        "RANK" | "FILL" | "RANGE" | "ZEROS_LIKE" => {
             "give the model a fixed input shape (batch_size=1), so that the converter computes shapes itself"
         }
         "REDUCE_PROD" | "REDUCE_ANY" | "REDUCE_ALL" | "CUMSUM" | "L2_POOL_2D" => {
@@ -42,9 +45,7 @@ pub fn hint(code: &OpCode) -> &'static str {
         }
         "TOPK_V2" => "remove it from the model: the decide block picks the label from the scores",
         "CAST" => "remove it from the model, and convert with inference_input_type=tf.int8",
-        "SPACE_TO_BATCH_ND" | "BATCH_TO_SPACE_ND" => {
-            "the converter split a dilated convolution: convert with TensorFlow 2.16 or newer, or use dilation_rate=1"
-        }
+        "ADD_N" => "use keras.layers.Add, which the converter turns into ADD",
         "LSTM"
         | "RNN"
         | "UNIDIRECTIONAL_SEQUENCE_RNN"

@@ -9,6 +9,7 @@
 //! | `flatbuffer` | tables, vectors and scalars of a FlatBuffer, every offset checked |
 //! | `model` | the model's tables as [`Model`], [`Tensor`], [`Quant`] |
 //! | `options` | [`Operator`] and the options of the operators that Otolith runs |
+//! | `flexbuffer` | the numbers among a custom operator's options |
 //! | `builtin` | the builtin operator codes and their names |
 //! | `hint` | what to change in Keras or the converter when an operator is unsupported |
 //! | `validate` | what must hold between the tables before a [`Model`] is handed out |
@@ -42,6 +43,7 @@
 mod builtin;
 mod error;
 mod flatbuffer;
+mod flexbuffer;
 mod hint;
 mod model;
 mod options;

@@ -117,8 +117,12 @@ pub enum DType {
     I16,
     /// Signed 32-bit.
     I32,
+    /// Unsigned 32-bit.
+    U32,
     /// Signed 64-bit.
     I64,
+    /// Unsigned 64-bit.
+    U64,
     /// One byte, 0 or 1.
     Bool,
     /// Another type of the schema, by its code.
@@ -135,6 +139,8 @@ impl DType {
             6 => DType::Bool,
             7 => DType::I16,
             9 => DType::I8,
+            12 => DType::U64,
+            15 => DType::U32,
             other => DType::Other(other),
         }
     }
@@ -145,8 +151,8 @@ impl DType {
         match self {
             DType::I8 | DType::U8 | DType::Bool => Some(1),
             DType::I16 => Some(2),
-            DType::F32 | DType::I32 => Some(4),
-            DType::I64 => Some(8),
+            DType::F32 | DType::I32 | DType::U32 => Some(4),
+            DType::I64 | DType::U64 => Some(8),
             DType::Other(_) => None,
         }
     }
@@ -160,7 +166,9 @@ impl core::fmt::Display for DType {
             DType::U8 => "uint8",
             DType::I16 => "int16",
             DType::I32 => "int32",
+            DType::U32 => "uint32",
             DType::I64 => "int64",
+            DType::U64 => "uint64",
             DType::Bool => "bool",
             DType::Other(1) => "float16",
             DType::Other(5) => "string",

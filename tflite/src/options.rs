@@ -1,9 +1,11 @@
 //! Operators and the options of those that Otolith runs.
 
 use crate::flatbuffer::Table;
+use crate::flexbuffer;
 use crate::model::tensor_index;
 use crate::{BuiltinOp, ModelError};
 use core::fmt;
+use std::collections::BTreeMap;
 
 /// Which operator is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -234,10 +236,20 @@ pub enum Options {
         /// The new shape as declared, with at most one -1; empty if it comes as an input.
         new_shape: Vec<i32>,
     },
-    /// `MEAN`, `SUM`, `REDUCE_MAX` and `REDUCE_MIN`.
+    /// `MEAN`, `SUM`, `REDUCE_PROD`, `REDUCE_MAX` and `REDUCE_MIN`.
     Reducer {
         /// The output keeps reduced dimensions with size 1.
         keep_dims: bool,
+    },
+    /// A custom operator.
+    Custom {
+        /// Its whole numbers and switches by name; empty where they are none or not readable.
+        numbers: BTreeMap<String, i64>,
+    },
+    /// `DIV`.
+    Div {
+        /// Fused activation.
+        activation: Activation,
     },
     /// An operator whose options are none or are not read.
     None,
@@ -299,7 +311,12 @@ impl Operator {
             .collect::<Result<_, _>>()?;
         let options = match &code {
             OpCode::Builtin(op) => Options::read(*op, table)?,
-            OpCode::Custom(_) => Options::None,
+            OpCode::Custom(_) => {
+                let bytes = table.bytes(5, "custom options")?.unwrap_or_default();
+                Options::Custom {
+                    numbers: flexbuffer::scalars(bytes).unwrap_or_default(),
+                }
+            }
         };
         Ok(Operator {
             code,
@@ -323,7 +340,11 @@ impl Options {
             BuiltinOp::SOFTMAX => 9,
             BuiltinOp::ADD => 11,
             BuiltinOp::RESHAPE => 17,
-            BuiltinOp::MEAN | BuiltinOp::SUM | BuiltinOp::REDUCE_MAX | BuiltinOp::REDUCE_MIN => 27,
+            BuiltinOp::MEAN
+            | BuiltinOp::SUM
+            | BuiltinOp::REDUCE_PROD
+            | BuiltinOp::REDUCE_MAX
+            | BuiltinOp::REDUCE_MIN => 27,
             BuiltinOp::CONCATENATION => 10,
             BuiltinOp::RESIZE_BILINEAR => 15,
             BuiltinOp::SPACE_TO_DEPTH => 19,
@@ -338,6 +359,7 @@ impl Options {
             BuiltinOp::SVDF => 6,
             BuiltinOp::MUL => 21,
             BuiltinOp::SUB => 28,
+            BuiltinOp::DIV => 29,
             BuiltinOp::TRANSPOSE_CONV => 49,
             BuiltinOp::UNIDIRECTIONAL_SEQUENCE_LSTM => 71,
             BuiltinOp::LEAKY_RELU => 75,
@@ -410,6 +432,9 @@ impl Options {
                 activation: activation(&table, 0)?,
             },
             BuiltinOp::SUB => Options::Sub {
+                activation: activation(&table, 0)?,
+            },
+            BuiltinOp::DIV => Options::Div {
                 activation: activation(&table, 0)?,
             },
             BuiltinOp::MUL => Options::Mul {

@@ -66,13 +66,13 @@ params! {
 }
 
 fn check(step: &Step<'_>) -> Result<(), Fault> {
-    Params::within(broadcast::check(step)?).map(|_| ())
+    Params::within(broadcast::check::<i8>(step)?).map(|_| ())
 }
 
 #[inline(always)]
 fn run(io: &mut Io<'_, '_>, left: u32, power: impl Fn(i32) -> i32) -> Result<(), Fault> {
     let p = Params::decode(broadcast::own(&io.step)?);
-    broadcast::run(io, |a, b| {
+    broadcast::run(io, |a: i8, b: i8| {
         let a = (i32::from(a) - p.a_zero_point) << left;
         let b = (i32::from(b) - p.b_zero_point) << left;
         let a = mbqm(a, p.a_multiplier, p.a_shift);

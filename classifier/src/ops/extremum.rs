@@ -13,7 +13,7 @@ pub const MAXIMUM_I8: Op = Op {
     code: 0x0255,
     name: "MAXIMUM_I8",
     check,
-    run: |io| broadcast::run(io, |a, b| a.max(b)),
+    run: |io| broadcast::run(io, |a: i8, b| a.max(b)),
 };
 
 /// The smaller of two elements, with broadcasting: `y = min(a, b)`.
@@ -23,11 +23,11 @@ pub const MINIMUM_I8: Op = Op {
     code: 0x0256,
     name: "MINIMUM_I8",
     check,
-    run: |io| broadcast::run(io, |a, b| a.min(b)),
+    run: |io| broadcast::run(io, |a: i8, b| a.min(b)),
 };
 
 fn check(step: &Step<'_>) -> Result<(), Fault> {
-    match broadcast::check(step)? {
+    match broadcast::check::<i8>(step)? {
         [] => Ok(()),
         _ => Err(Fault::BadParam { param: 15 }),
     }

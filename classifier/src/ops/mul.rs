@@ -73,12 +73,12 @@ params! {
 }
 
 fn check_mul(step: &Step<'_>) -> Result<(), Fault> {
-    Params::within(broadcast::check(step)?).map(|_| ())
+    Params::within(broadcast::check::<i8>(step)?).map(|_| ())
 }
 
 fn run_mul(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let p = Params::decode(broadcast::own(&io.step)?);
-    broadcast::run(io, |a, b| {
+    broadcast::run(io, |a: i8, b: i8| {
         let product = (i32::from(a) - p.a_zero_point) * (i32::from(b) - p.b_zero_point);
         let y = mbqm(product, p.multiplier, p.shift).wrapping_add(p.output_zero_point);
         y.max(p.min).min(p.max) as i8
@@ -86,12 +86,12 @@ fn run_mul(io: &mut Io<'_, '_>) -> Result<(), Fault> {
 }
 
 fn check_prelu(step: &Step<'_>) -> Result<(), Fault> {
-    PreluParams::within(broadcast::check(step)?).map(|_| ())
+    PreluParams::within(broadcast::check::<i8>(step)?).map(|_| ())
 }
 
 fn run_prelu(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let p = PreluParams::decode(broadcast::own(&io.step)?);
-    broadcast::run(io, |a, b| {
+    broadcast::run(io, |a: i8, b: i8| {
         let x = i32::from(a) - p.a_zero_point;
         let scaled = if x >= 0 {
             mbqm(x, p.positive_multiplier, p.positive_shift)

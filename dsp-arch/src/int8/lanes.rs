@@ -12,7 +12,7 @@ use super::{Channel, DEPTHWISE_3X3_RECORD, March, Packed, Sign, TAPS_27, Window}
 pub(super) use super::planes::depthwise_3x3_lines;
 #[cfg_attr(test, allow(unused_imports))]
 pub(super) use portable::{
-    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gather1_27, gemv, gemv_sums, sums,
+    add, add_to, depthwise_3x3_weights, depthwise_taps, gather1, gather1_27, gemv_sums, sums,
 };
 
 /// Values of two windows in one word.
@@ -22,6 +22,7 @@ fn join(x: i8, y: i8) -> u32 {
 }
 
 /// See [`super::portable::gather2`]. The words are `x + (y << 16)` for bytes 0, 2, 1 and 3 of each four.
+#[inline(never)]
 pub(super) fn gather2(windows: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
     let (mut acts, _) = acts.as_chunks_mut::<4>();
     let [a, b] = windows;
@@ -167,6 +168,7 @@ fn two<const SECOND: bool, const ODD: bool>(
 }
 
 /// See [`super::portable::gemm2`].
+#[inline(never)]
 pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
     let acts = acts.as_chunks::<2>().0.as_chunks::<2>().0;
     let mut weights = packed.weights.as_chunks::<2>().0.as_chunks::<2>().0;
@@ -186,13 +188,92 @@ pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) 
     }
 }
 
+/// `256 * S_even + S_odd` and `S_odd` of a pair of channels and one window.
+#[derive(Default)]
+struct Sums {
+    both: i32,
+    odd: i32,
+}
+
+impl Sums {
+    /// Adds two taps.
+    #[inline(always)]
+    fn add(&mut self, weights: &u32, values: &u32) {
+        let (weights, values) = (*weights as i32, *values as i32);
+        let x = i32::from(values as i16);
+        self.odd = self.odd.wrapping_add(i32::from(weights as i8) * x);
+        self.both = self.both.wrapping_add(i32::from(weights as i16) * x);
+        settle(&mut self.both, &mut self.odd);
+        let (w, y) = (weights >> 16, values >> 16);
+        self.odd = self.odd.wrapping_add(i32::from(w as i8) * y);
+        self.both = self.both.wrapping_add(w * y);
+        settle(&mut self.both, &mut self.odd);
+    }
+}
+
+/// Doubled sums of channels 0 and 1 of a group, or with `SECOND` 2 and 3, for one window: the odd channel's in
+/// the upper half.
+#[inline(never)]
+fn dot<const SECOND: bool>(mut weights: &[[[u32; 2]; 2]], acts: &[[u32; 2]]) -> i64 {
+    let mut sums = Sums::default();
+    let Some(mut acts) = acts.get(..weights.len()) else {
+        return 0;
+    };
+    while let (Some(([[a, b], [c, d]], later_weights)), Some(([x, y], later_acts))) =
+        (weights.split_first(), acts.split_first())
+    {
+        sums.add(if SECOND { b } else { a }, x);
+        sums.add(if SECOND { d } else { c }, y);
+        (weights, acts) = (later_weights, later_acts);
+    }
+    let even = sums.both.wrapping_sub(sums.odd) >> 7;
+    i64::from(sums.odd << 1) << 32 | i64::from(even as u32)
+}
+
+/// See [`super::gemv`].
+#[inline(never)]
+pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
+    let (acts, _) = acts.as_chunks::<2>();
+    let mut weights = packed.weights.as_chunks::<2>().0.as_chunks::<2>().0;
+    let (groups, _) = packed.channels.as_chunks::<4>();
+    for ([c0, c1, c2, c3], to) in groups.iter().zip(to.as_chunks_mut::<4>().0) {
+        let Some((group, rest)) = weights.split_at_checked(acts.len()) else {
+            return;
+        };
+        weights = rest;
+        let [t0, t1, t2, t3] = to;
+        let sums = dot::<false>(group, acts);
+        *t0 = output(sums as i32, c0);
+        *t1 = output((sums >> 32) as i32, c1);
+        let sums = dot::<true>(group, acts);
+        *t2 = output(sums as i32, c2);
+        *t3 = output((sums >> 32) as i32, c3);
+    }
+}
+
+/// The output of a channel with the doubled sum `sum`.
+#[inline(never)]
+fn output(sum: i32, channel: &Channel) -> i8 {
+    let &[bias, _, constant, shift] = channel;
+    let sum = bias.wrapping_add(sum);
+    if sum < 0 && is_lowest(constant, shift) {
+        return i8::MIN;
+    }
+    requantise(sum, channel, Sign::Matters)
+}
+
+/// Whether each negative sum gives the lowest output: it does not raise the constant, and with shifts up to 22
+/// nothing wraps.
+#[inline(always)]
+fn is_lowest(constant: i32, shift: i32) -> bool {
+    constant.wrapping_shr(shift as u32) == i32::from(i8::MIN)
+}
+
 /// Outputs of a channel with the doubled sums `x` and `y`, biases added: [`portable::requantise`].
 #[inline(never)]
 fn requantise2(x: i32, y: i32, channel: &Channel, sign: Sign) -> [i8; 2] {
     let &[_, _, constant, shift] = channel;
-    // A negative sum does not raise the constant, and with shifts up to 22 nothing wraps: where the constant
-    // gives the lowest output, so does the sum.
-    let lowest = constant.wrapping_shr(shift as u32) == i32::from(i8::MIN);
+    let lowest = is_lowest(constant, shift);
     let output = |sum: i32| {
         if lowest && sum < 0 {
             i8::MIN

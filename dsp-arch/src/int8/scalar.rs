@@ -24,6 +24,7 @@ fn row<'a>(window: &Window<'a>, row: usize, words: usize) -> &'a [[u8; 4]] {
 }
 
 /// See [`super::portable::gather2`]. The first half of the words holds four bytes of both windows in turn.
+#[inline(never)]
 pub(super) fn gather2([a, b]: [Window<'_>; 2], rows: usize, words: usize, acts: &mut [u32]) {
     let (mut acts, _) = acts.as_chunks_mut::<2>();
     for i in 0..rows {
@@ -41,6 +42,7 @@ pub(super) fn gather2([a, b]: [Window<'_>; 2], rows: usize, words: usize, acts: 
 }
 
 /// See [`super::portable::gather1`]. The first half of the words holds the bytes.
+#[inline(never)]
 pub(super) fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) {
     let mut acts = acts;
     for i in 0..rows {
@@ -178,6 +180,7 @@ fn tile<const SECOND: bool>(
 }
 
 /// See [`super::portable::gemm2`].
+#[inline(never)]
 pub(super) fn gemm2(packed: &Packed<'_>, acts: &[u32], outputs: [&mut [i8]; 2]) {
     let (mut weights, _) = halves(packed.weights).as_chunks::<8>();
     let (acts, _) = bytes(acts.get(..acts.len() / 2).unwrap_or_default()).as_chunks::<8>();
@@ -209,6 +212,7 @@ fn dots(weights: &[[i16; 8]], acts: &[[i8; 4]]) -> [Sums; 2] {
 }
 
 /// See [`super::portable::gemv`].
+#[inline(never)]
 pub(super) fn gemv(packed: &Packed<'_>, acts: &[u32], to: &mut [i8]) {
     let (mut weights, _) = halves(packed.weights).as_chunks::<8>();
     let (acts, _) = bytes(acts.get(..acts.len() / 2).unwrap_or_default()).as_chunks::<4>();
@@ -236,6 +240,7 @@ pub(super) fn gemv_sums(weights: &[u32], acts: &[u32], sums: &mut [i32; 4]) {
 }
 
 /// See [`super::depthwise_3x3_march`].
+#[inline(never)]
 pub(super) fn depthwise_3x3_march(
     march: &March,
     planes: &[u32],

@@ -52,3 +52,33 @@ pub(super) fn dequantize<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, Strin
         }
     }
 }
+
+/// The same numbers in another type: low bits of an integer, real numbers rounded towards zero.
+pub(super) fn cast<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let to = node.output().dtype;
+    match (node.values(0)?, to) {
+        (Values::Integers(x), DType::F32) => {
+            Ok(Values::Reals(x.iter().map(|&x| F::of(x as f64)).collect()))
+        }
+        (Values::Reals(x), DType::F32) => Ok(Values::Reals(x.clone())),
+        (values, to) => {
+            let whole: Vec<i64> = match values {
+                Values::Integers(x) => x.clone(),
+                Values::Reals(x) => x.iter().map(|x| x.to_f64() as i64).collect(),
+            };
+            let narrow = |x: &i64| {
+                Ok(match to {
+                    DType::I8 => i64::from(*x as i8),
+                    DType::U8 => i64::from(*x as u8),
+                    DType::I16 => i64::from(*x as i16),
+                    DType::I32 => i64::from(*x as i32),
+                    DType::U32 => i64::from(*x as u32),
+                    DType::I64 | DType::U64 => *x,
+                    other => return Err(format!("it casts to {other}")),
+                })
+            };
+            let whole = whole.iter().map(narrow);
+            Ok(Values::Integers(whole.collect::<Result<_, String>>()?))
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! Operators of two tensors with broadcasting, and of one.
 
 use super::Values;
+use super::functions::one_over_one_plus;
 use super::node::{Node, scale};
-use super::rescale::{Rescale, activate, clamp, clamp_of, divide_by_power, limits};
+use super::rescale::{Rescale, activate, clamp, clamp_of, divide_by_power, high_product, limits};
 use crate::executor::Real;
 use otolith_tflite::{Activation, DType, Options};
 
@@ -45,9 +46,10 @@ fn pairs<F: Real, T: Copy>(
 
 fn activation<F: Real>(node: &Node<'_, F>) -> Activation {
     match node.op.options {
-        Options::Add { activation } | Options::Sub { activation } | Options::Mul { activation } => {
-            activation
-        }
+        Options::Add { activation }
+        | Options::Sub { activation }
+        | Options::Mul { activation }
+        | Options::Div { activation } => activation,
         _ => Activation::None,
     }
 }
@@ -58,12 +60,87 @@ fn finish_reals<F: Real>(node: &Node<'_, F>, values: Vec<F>) -> Result<Values<F>
     Ok(Values::Reals(values.collect::<Result<_, _>>()?))
 }
 
+/// Whether an operator works on plain numbers of int32.
+fn is_plain<F: Real>(node: &Node<'_, F>) -> bool {
+    let output = node.output();
+    output.dtype == DType::I32 && output.quant.is_none()
+}
+
+/// An operator on plain numbers, whose results keep 32 bits.
+fn plain<F: Real>(
+    node: &Node<'_, F>,
+    combine: impl Fn(i64, i64) -> i64,
+) -> Result<Values<F>, String> {
+    let limits = match activation(node) {
+        Activation::None => (i64::MIN, i64::MAX),
+        Activation::Relu => (0, i64::MAX),
+        Activation::Relu6 => (0, 6),
+        Activation::ReluN1To1 => (-1, 1),
+        other => return Err(format!("the fused activation {other:?} is not run")),
+    };
+    let results = pairs(node, node.integers(0)?, node.integers(1)?, |a, b| {
+        clamp(i64::from(combine(a, b) as i32), limits)
+    })?;
+    Ok(Values::Integers(results))
+}
+
+/// Quotient.
+pub(super) fn div<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let quotients = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| a / b)?;
+        return finish_reals(node, quotients);
+    }
+    if is_plain(node) {
+        return plain(node, |a, b| if b == 0 { 0 } else { a / b });
+    }
+    let output = node.output();
+    let [(a, _), (b, _), (y, zero_point)] = [
+        scale(node.input(0)?)?,
+        scale(node.input(1)?)?,
+        scale(output)?,
+    ];
+    // The quotient of the scales is taken in f32.
+    let factor = Rescale::new(f64::from(a / (b * y)));
+    let limits = clamp_of(activation(node), output)?;
+    let quotients = pairs(node, &node.offset(0)?, &node.offset(1)?, |a, b| {
+        clamp(quotient(a, b, factor) + zero_point, limits)
+    })?;
+    Ok(Values::Integers(quotients))
+}
+
+/// `a / b` times a factor: the reciprocal of b in 31 bits, times a with all of its bits, times the factor.
+/// 0 for `b = 0`, which the reference kernels do not allow.
+fn quotient(a: i64, b: i64, factor: Rescale) -> i64 {
+    if b == 0 {
+        return 0;
+    }
+    let (a, b) = (a * b.signum(), b.abs());
+    // b is 2^bits (1 + fraction), with the fraction in Q0.31.
+    let bits = b.ilog2() as i32;
+    let fraction = (b << (31 - bits)) - (1 << 31);
+    let reciprocal = one_over_one_plus(fraction);
+    let headroom = match a {
+        ..0 => (a as i32).leading_ones() as i32 - 1,
+        _ => (a as i32).leading_zeros() as i32 - 1,
+    };
+    let product = high_product(a << headroom, reciprocal);
+    let rounded = high_product(product, factor.q);
+    match bits + headroom - factor.shift {
+        exponent @ 0..32 => divide_by_power(rounded, exponent),
+        // Less than half a unit.
+        _ => 0,
+    }
+}
+
 /// Sum, or difference for `sign` -1.
 pub(super) fn add<F: Real>(node: &Node<'_, F>, sign: i64) -> Result<Values<F>, String> {
     if node.is_real() {
         let sign = F::of(sign as f64);
         let sums = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| a + sign * b)?;
         return finish_reals(node, sums);
+    }
+    if is_plain(node) {
+        return plain(node, |a, b| a + sign * b);
     }
     let output = node.output();
     let [(a, _), (b, _), (y, zero_point)] = [
@@ -85,10 +162,67 @@ pub(super) fn add<F: Real>(node: &Node<'_, F>, sign: i64) -> Result<Values<F>, S
     Ok(Values::Integers(sums))
 }
 
+/// `(a - b)^2`.
+pub(super) fn squared_difference<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let squares = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| {
+            (a - b) * (a - b)
+        })?;
+        return Ok(Values::Reals(squares));
+    }
+    let output = node.output();
+    let [(a, _), (b, _), (y, zero_point)] = [
+        scale(node.input(0)?)?,
+        scale(node.input(1)?)?,
+        scale(output)?,
+    ];
+    let [a, b, y] = [a, b, y].map(f64::from);
+    // Both terms are brought to half the larger scale with seven bits behind the point.
+    let twice = 2.0 * a.max(b);
+    let [a, b] = [a, b].map(|scale| Rescale::new(scale / twice));
+    let out = Rescale::new(twice * twice / (libm::ldexp(1.0, 14) * y));
+    let limits = limits(output.dtype);
+    let squares = pairs(node, &node.offset(0)?, &node.offset(1)?, |x, y| {
+        let difference = a.apply(x << 7) - b.apply(y << 7);
+        clamp(out.apply(difference * difference) + zero_point, limits)
+    })?;
+    Ok(Values::Integers(squares))
+}
+
+/// `a`, times `b` below 0.
+pub(super) fn prelu<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let values = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| {
+            if a < F::default() { a * b } else { a }
+        })?;
+        return Ok(Values::Reals(values));
+    }
+    let output = node.output();
+    let [(a, _), (b, _), (y, zero_point)] = [
+        scale(node.input(0)?)?,
+        scale(node.input(1)?)?,
+        scale(output)?,
+    ];
+    let identity = Rescale::new(f64::from(a) / f64::from(y));
+    let slope = Rescale::new(f64::from(a) * f64::from(b) / f64::from(y));
+    let limits = limits(output.dtype);
+    let values = pairs(node, &node.offset(0)?, &node.offset(1)?, |a, b| {
+        let scaled = match a {
+            0.. => identity.apply(a),
+            _ => slope.apply(a * b),
+        };
+        clamp(scaled + zero_point, limits)
+    })?;
+    Ok(Values::Integers(values))
+}
+
 pub(super) fn mul<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     if node.is_real() {
         let products = pairs(node, &node.reals(0)?, &node.reals(1)?, |a, b| a * b)?;
         return finish_reals(node, products);
+    }
+    if is_plain(node) {
+        return plain(node, |a, b| a * b);
     }
     let output = node.output();
     let [(a, _), (b, _), (y, zero_point)] = [

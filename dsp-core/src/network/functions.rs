@@ -70,7 +70,7 @@ fn half_of_one_plus(x: i64) -> i64 {
 }
 
 /// `1 / (1 + x)` in Q0.31.
-fn one_over_one_plus(x: i64) -> i64 {
+pub(super) fn one_over_one_plus(x: i64) -> i64 {
     saturate(reciprocal(half_of_one_plus(x)) << 1)
 }
 
@@ -153,6 +153,15 @@ pub(super) fn tanh<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
 pub(super) fn lookup<F: Real>(node: &Node<'_, F>, name: &str) -> Result<Values<F>, String> {
     let function: fn(f64) -> f64 = match (name, &node.op.options) {
         ("EXP", _) => libm::exp,
+        ("LOG", _) => libm::log,
+        ("SQRT", _) => libm::sqrt,
+        ("SQUARE", _) => |x| x * x,
+        ("SIN", _) => libm::sin,
+        ("COS", _) => libm::cos,
+        ("NEG", _) => |x| -x,
+        ("FLOOR", _) => libm::floor,
+        ("CEIL", _) => libm::ceil,
+        ("ROUND", _) => libm::rint,
         ("ELU", _) => |x| if x < 0.0 { libm::expm1(x) } else { x },
         ("GELU", Options::Gelu { approximate: false }) => {
             |x| 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2))
@@ -178,6 +187,81 @@ pub(super) fn lookup<F: Real>(node: &Node<'_, F>, name: &str) -> Result<Values<F
         clamp(steps.saturating_add(zero_point), limits(output.dtype))
     });
     Ok(Values::Integers(values.collect()))
+}
+
+/// The magnitude.
+pub(super) fn abs<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let zero = F::default();
+        let values = node.reals(0)?.into_iter();
+        let values = values.map(|x| if x < zero { zero - x } else { x });
+        return Ok(Values::Reals(values.collect()));
+    }
+    let output = node.output();
+    let ((x, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
+    let factor = Rescale::new(f64::from(x) / f64::from(y));
+    let values = node.offset(0)?.into_iter().map(|x| {
+        let scaled = factor.apply(x.abs()) + zero_point;
+        clamp(scaled, limits(output.dtype))
+    });
+    Ok(Values::Integers(values.collect()))
+}
+
+/// `1 / sqrt(x)`; the largest number for 0.
+pub(super) fn rsqrt<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    if node.is_real() {
+        let values = node.reals(0)?.into_iter();
+        let values = values.map(|x| F::of(1.0 / libm::sqrt(x.to_f64())));
+        return Ok(Values::Reals(values.collect()));
+    }
+    let output = node.output();
+    let ((x, _), (y, zero_point)) = (scale(node.input(0)?)?, scale(output)?);
+    let (low, high) = limits(output.dtype);
+    // The root and the product of the scales are taken in f32.
+    let factor = Rescale::new(1.0 / f64::from(libm::sqrtf(x) * y));
+    // The root keeps 20 bits behind the point.
+    let values = node.offset(0)?.into_iter().map(|x| match x {
+        0 => high,
+        _ => {
+            // Numbers below 0, which the reference kernels refuse, count as 1.
+            let mut root = inverse_root(x.max(1));
+            root.shift += 20;
+            let mut factor = factor;
+            factor.shift -= 20;
+            clamp(factor.apply(root.apply(1)) + zero_point, (low, high))
+        }
+    });
+    Ok(Values::Integers(values.collect()))
+}
+
+/// `1 / sqrt(x)` as a factor, for `x` from 1: with `x = h 4^k`, five steps of Newton's method for the
+/// root of `h`, which starts at 1 and is held with three bits in front of the point.
+fn inverse_root(x: i64) -> Rescale {
+    if x == 1 {
+        return Rescale { q: ONE, shift: 0 };
+    }
+    let (mut h, mut pairs) = (x, 11);
+    while h < 1 << 27 {
+        h <<= 2;
+        pairs -= 1;
+    }
+    // Numbers of 30 bits and more do not occur.
+    let half = divide_by_power(h >> 1, 1);
+    let mut root = 1 << 28;
+    for _ in 0..5 {
+        let cube = saturate(high_product(high_product(root, root), root) << 6);
+        let step = high_product(3 << 27, root) - high_product(half, cube);
+        root = saturate(step << 3);
+    }
+    let root_of_half = 1_518_500_250;
+    let q = high_product(root, root_of_half);
+    match pairs {
+        ..0 => Rescale {
+            q: q << -pairs,
+            shift: 0,
+        },
+        _ => Rescale { q, shift: -pairs },
+    }
 }
 
 pub(super) fn softmax<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {

@@ -17,11 +17,16 @@
 //! | `reduce` | means, sums and extremes over axes |
 //! | `resize` | images of another size |
 //! | `movement` | operators that only move elements |
+//! | `signal` | TensorFlow Lite Micro's operators in front of a network |
+//! | `compare` | comparisons and masks |
+//! | `batches` | blocks of pixels as batches |
 //! | `convert` | between number formats |
 //! | `macs` | how much a network computes |
 //! | `recurrent` | LSTM over a sequence, SVDF |
 //! | [`verify`] | the device's plan against the interpreter, layer by layer |
 
+mod batches;
+mod compare;
 mod convert;
 mod dense;
 mod elementwise;
@@ -33,13 +38,14 @@ mod recurrent;
 mod reduce;
 mod rescale;
 mod resize;
+mod signal;
 pub mod verify;
 mod windows;
 
 use crate::executor::Real;
 pub use macs::macs;
 use node::Node;
-use otolith_tflite::{DType, Model, OpCode, Tensor, hint};
+use otolith_tflite::{DType, Model, OpCode, Operator, Tensor, hint};
 use thiserror::Error;
 
 /// How integer tensors are computed.
@@ -79,7 +85,9 @@ impl<F: Real> Values<F> {
             DType::U8 | DType::Bool => each(bytes, |b| u8::from_le_bytes(b).into()),
             DType::I16 => each(bytes, |b| i16::from_le_bytes(b).into()),
             DType::I32 => each(bytes, |b| i32::from_le_bytes(b).into()),
-            DType::I64 => each(bytes, i64::from_le_bytes),
+            DType::U32 => each(bytes, |b| u32::from_le_bytes(b).into()),
+            // The upper half of the range keeps its bits.
+            DType::I64 | DType::U64 => each(bytes, i64::from_le_bytes),
             DType::Other(_) => return None,
         }))
     }
@@ -285,13 +293,32 @@ impl<'m, F: Real> Interpreter<'m, F> {
     }
 }
 
+/// The bytes that `op` writes when all it reads of `model` is constant; `None` when it cannot be
+/// run.
+pub(crate) fn constant_result(model: &Model, op: &Operator) -> Option<Vec<u8>> {
+    let mut values: Vec<Option<Values<f32>>> = vec![None; model.tensors.len()];
+    for &index in op.inputs.iter().flatten() {
+        let tensor = &model.tensors[index];
+        let data = tensor.data.as_deref();
+        values[index] = data.and_then(|data| Values::from_bytes(tensor.dtype, data));
+    }
+    let node = Node::new(model, op, &values, Arithmetic::Exact);
+    let (index, result) = operator(&node).ok()?.pop()?;
+    let tensor = &model.tensors[index];
+    let whole = result.len() == tensor.n_elements();
+    whole.then(|| result.to_bytes(tensor.dtype))
+}
+
 /// What an operator writes: tensors of the model and their values.
 type Results<F> = Vec<(usize, Values<F>)>;
 
 fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
     let code = &node.op.code;
-    let OpCode::Builtin(builtin) = code else {
-        return Err(hint(code).into());
+    let builtin = match code {
+        OpCode::Builtin(builtin) => builtin,
+        OpCode::Custom(kind) => {
+            return signal::signal(node, kind).unwrap_or_else(|| Err(hint(code).into()));
+        }
     };
     let name = builtin.name().unwrap_or_default();
     let single = match name {
@@ -304,6 +331,13 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "ADD" => elementwise::add(node, 1),
         "SUB" => elementwise::add(node, -1),
         "MUL" => elementwise::mul(node),
+        "DIV" => elementwise::div(node),
+        "SQUARED_DIFFERENCE" => elementwise::squared_difference(node),
+        "PRELU" => elementwise::prelu(node),
+        "CAST" => convert::cast(node),
+        "SHAPE" => movement::shape(node),
+        "FILL" => movement::fill(node),
+        "ZEROS_LIKE" => movement::zeros_like(node),
         "MAXIMUM" => elementwise::extreme(node, true),
         "MINIMUM" => elementwise::extreme(node, false),
         "RELU" | "RELU6" | "RELU_N1_TO_1" => elementwise::relu(node, name),
@@ -311,10 +345,14 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "HARD_SWISH" => elementwise::hard_swish(node),
         "LOGISTIC" => functions::logistic(node),
         "TANH" => functions::tanh(node),
-        "EXP" | "GELU" | "ELU" => functions::lookup(node, name),
+        "EXP" | "GELU" | "ELU" | "LOG" | "SQRT" | "SQUARE" | "SIN" | "COS" | "NEG" | "FLOOR"
+        | "CEIL" | "ROUND" => functions::lookup(node, name),
+        "ABS" => functions::abs(node),
+        "RSQRT" => functions::rsqrt(node),
         "SOFTMAX" => functions::softmax(node),
         "MEAN" => reduce::mean(node),
         "SUM" => reduce::sum(node),
+        "REDUCE_PROD" => reduce::product(node),
         "REDUCE_MAX" => reduce::extreme(node, true),
         "REDUCE_MIN" => reduce::extreme(node, false),
         "RESHAPE" | "SQUEEZE" | "EXPAND_DIMS" => movement::reshape(node),
@@ -330,8 +368,16 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
         "GATHER" => movement::gather_indices(node),
         "BROADCAST_TO" => movement::broadcast_to(node),
         "MIRROR_PAD" => movement::mirror_pad(node),
+        "TILE" => movement::tile(node),
+        "REVERSE_V2" => movement::reverse(node),
         "SPACE_TO_DEPTH" => movement::blocks(node, true),
         "DEPTH_TO_SPACE" => movement::blocks(node, false),
+        "SPACE_TO_BATCH_ND" => batches::space_to_batch(node),
+        "BATCH_TO_SPACE_ND" => batches::batch_to_space(node),
+        "EQUAL" | "NOT_EQUAL" | "GREATER" | "GREATER_EQUAL" | "LESS" | "LESS_EQUAL" => {
+            compare::compare(node, name)
+        }
+        "SELECT" | "SELECT_V2" => compare::select(node),
         "ARG_MAX" => reduce::arg_extreme(node, true),
         "ARG_MIN" => reduce::arg_extreme(node, false),
         "RESIZE_NEAREST_NEIGHBOR" => resize::nearest(node),

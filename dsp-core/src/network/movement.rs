@@ -50,7 +50,7 @@ fn place(shape: &[usize], indices: &[i64]) -> Option<usize> {
 }
 
 /// Moves elements of input 0: `source` gives the indices in the input for those in the output.
-fn moved<F: Real>(
+pub(super) fn moved<F: Real>(
     node: &Node<'_, F>,
     fill: Option<(i64, F)>,
     source: impl Fn(&[usize]) -> Vec<i64>,
@@ -81,6 +81,31 @@ fn axis_of(axis: i64, rank: usize) -> Result<usize, String> {
     let own = if axis < 0 { axis + rank as i64 } else { axis };
     let own = usize::try_from(own).ok().filter(|&own| own < rank);
     own.ok_or_else(|| format!("axis {axis} of {rank} dimensions"))
+}
+
+/// The dimensions of the input.
+pub(super) fn shape<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let shape = node.input(0)?.shape.iter();
+    Ok(Values::Integers(shape.map(|&d| d as i64).collect()))
+}
+
+/// One value everywhere.
+pub(super) fn fill<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let places = vec![Some(0); node.output().n_elements()];
+    match node.values(1)?.is_empty() {
+        true => Err(node.shapes()),
+        false => Ok(gather(node.values(1)?, &places, Default::default())),
+    }
+}
+
+/// The number 0 everywhere.
+pub(super) fn zeros_like<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let n = node.output().n_elements();
+    if node.is_real() {
+        return Ok(Values::Reals(vec![F::default(); n]));
+    }
+    // Bytes of 0, also where they stand for another number.
+    Ok(Values::Integers(vec![0; n]))
 }
 
 pub(super) fn reshape<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
@@ -304,6 +329,35 @@ pub(super) fn broadcast_to<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, Str
     let places = super::elementwise::broadcast(input, output).ok_or_else(|| node.shapes())?;
     let places: Vec<_> = places.into_iter().map(Some).collect();
     Ok(gather(node.values(0)?, &places, Default::default()))
+}
+
+/// The input again and again along each axis.
+pub(super) fn tile<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let shape = &node.input(0)?.shape;
+    if node.output().shape.len() != shape.len() {
+        return Err(node.shapes());
+    }
+    moved(node, None, |at| {
+        let at = at.iter().zip(shape);
+        at.map(|(&index, &size)| (index % size) as i64).collect()
+    })
+}
+
+/// The axes of input 1 run backwards.
+pub(super) fn reverse<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let shape = &node.input(0)?.shape;
+    let mut backwards = vec![false; shape.len()];
+    for &axis in node.parameters(1)? {
+        backwards[axis_of(axis, shape.len())?] = true;
+    }
+    moved(node, None, |at| {
+        let at = at.iter().zip(shape).zip(&backwards);
+        at.map(|((&index, &size), &backwards)| {
+            let (index, last) = (index as i64, size as i64 - 1);
+            if backwards { last - index } else { index }
+        })
+        .collect()
+    })
 }
 
 /// The border repeats the image backwards, with or without its outermost elements.

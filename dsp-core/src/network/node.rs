@@ -64,6 +64,11 @@ impl<'a, F: Real> Node<'a, F> {
         values.ok_or_else(|| format!("input {i} has no values of type {}", tensor.dtype))
     }
 
+    /// Values of output `i` as the run before left them; `None` in the first run.
+    pub(super) fn before(&self, i: usize) -> Option<&'a Values<F>> {
+        self.values[*self.op.outputs.get(i)?].as_ref()
+    }
+
     /// Values of input `i`, which is an integer tensor.
     pub(super) fn integers(&self, i: usize) -> Result<&'a [i64], String> {
         match self.values(i)? {

@@ -4,6 +4,7 @@ use super::Values;
 use super::node::{Node, scale};
 use super::rescale::{Rescale, clamp, limits};
 use crate::executor::Real;
+use otolith_tflite::DType;
 
 /// The elements of input 0 that go into each element of the output.
 fn groups<F: Real>(node: &Node<'_, F>) -> Result<Vec<Vec<usize>>, String> {
@@ -76,6 +77,31 @@ pub(super) fn mean<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
 
 pub(super) fn sum<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
     total(node, false)
+}
+
+/// Product of each group, of real or plain numbers.
+pub(super) fn product<F: Real>(node: &Node<'_, F>) -> Result<Values<F>, String> {
+    let groups = groups(node)?;
+    if node.is_real() {
+        let x = node.reals(0)?;
+        let one = F::of(1.0);
+        let products = groups
+            .iter()
+            .map(|group| group.iter().fold(one, |p, &i| p * x[i]));
+        return Ok(Values::Reals(products.collect()));
+    }
+    if node.output().quant.is_some() {
+        return Err("products of quantised numbers are not run".into());
+    }
+    let x = node.integers(0)?;
+    let products = groups.iter().map(|group| {
+        let product = group.iter().fold(1i64, |p, &i| p.wrapping_mul(x[i]));
+        match node.output().dtype {
+            DType::I32 => i64::from(product as i32),
+            _ => product,
+        }
+    });
+    Ok(Values::Integers(products.collect()))
 }
 
 /// The largest or smallest element of each group.

@@ -13,7 +13,7 @@ use otolith_dsp_nostd::{Fault, Io, Op, Step};
 /// time. `along` says which way: 0 along a row, 1 along a column; weights are transposed to fit.
 ///
 /// Operands: input i8 `[in_h, in_w, channels]`; weights u32 `[channels, 3]`, for each line of the kernel a
-/// word with the bytes `w0 w1 w1 w2`; channels i32, four for each channel; scratch u32 of
+/// word with the bytes `w0 w1 w1 w2`, checked to hold `w1` twice; channels i32, four for each channel; scratch u32 of
 /// [`scratch_len`] words, for all lines or for a ring of three; output i8 `[out_h, out_w,
 /// channels]`, which may start where the input starts if [`may_share`] says so.
 ///
@@ -114,7 +114,11 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         return Err(Fault::BadParam { param: 3 });
     }
     expect_i8(step, 0, &[p.in_h, p.in_w, p.channels])?;
-    expect_count(step.table::<u32>(1)?.len(), &[p.channels, 3], 1)?;
+    let weights = step.table::<u32>(1)?;
+    expect_count(weights.len(), &[p.channels, 3], 1)?;
+    if !middles_agree(weights) {
+        return Err(Fault::BadTable { operand: 1 });
+    }
     check_channels(step, 2, size(p.channels))?;
     if step.count_of_output::<u32>(3)? != layer.scratch_len() {
         return Err(Fault::WrongLength { operand: 3 });
@@ -125,6 +129,14 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         return step.expect_disjoint(3, 4);
     }
     step.expect_apart(&[0, 3, 4])
+}
+
+/// Whether each word has its middle weight twice: which of both an output meets depends on the processor.
+pub(super) fn middles_agree(weights: &[u32]) -> bool {
+    weights.iter().all(|word| {
+        let [_, first, second, _] = word.to_le_bytes();
+        first == second
+    })
 }
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {

@@ -1,21 +1,30 @@
 //! Which part of the lowering takes which operator.
 
 use super::Lowering;
+use super::compare::relation;
 use otolith_tflite::{Activation, BuiltinOp, OpCode, Operator, Options, hint};
 
 impl Lowering<'_, '_> {
     pub(super) fn operator(&mut self, index: usize, op: &Operator) -> Result<(), String> {
-        let OpCode::Builtin(code) = &op.code else {
-            return Err(hint(&op.code).into());
-        };
         let name = format!("{}.{index}.{}", self.name, op.code);
+        let code = match &op.code {
+            OpCode::Builtin(code) => code,
+            OpCode::Custom(kind) => {
+                let done = self.signal(&name, op, kind);
+                return done.unwrap_or_else(|| Err(hint(&op.code).into()));
+            }
+        };
         if self.fold(&name, op, *code)? {
             return Ok(());
+        }
+        if let Some(done) = self.integer(&name, *code, op) {
+            return done;
         }
         if let Some(done) = self.wide(&name, *code, op) {
             return done;
         }
         match (*code, &op.options) {
+            (BuiltinOp::CAST, _) => self.cast(&name, op),
             (BuiltinOp::TRANSPOSE_CONV, _) => self.transpose_conv(&name, op),
             (BuiltinOp::BATCH_MATMUL, _) => self.batch_matmul(&name, op),
             (BuiltinOp::SVDF, _) => self.svdf(&name, op),
@@ -61,6 +70,7 @@ impl Lowering<'_, '_> {
             }
             (BuiltinOp::SQUARED_DIFFERENCE, _) => self.difference(name, op, Activation::None, true),
             (BuiltinOp::MUL, &Options::Mul { activation }) => self.mul(name, op, activation),
+            (BuiltinOp::DIV, &Options::Div { activation }) => self.div(name, op, activation),
             (BuiltinOp::PRELU, _) => self.prelu(name, op),
             (BuiltinOp::MAXIMUM, _) => self.larger(name, op, false),
             (BuiltinOp::MINIMUM, _) => self.larger(name, op, true),
@@ -92,6 +102,8 @@ impl Lowering<'_, '_> {
                 self.gather(name, op, axis, batch_dims)
             }
             (BuiltinOp::BROADCAST_TO, _) => self.broadcast_to(name, op),
+            (BuiltinOp::SPACE_TO_BATCH_ND, _) => self.space_to_batch(name, op),
+            (BuiltinOp::BATCH_TO_SPACE_ND, _) => self.batch_to_space(name, op),
             (BuiltinOp::TILE, _) => self.tile(name, op),
             (BuiltinOp::REVERSE_V2, _) => self.reverse(name, op),
             (BuiltinOp::SPACE_TO_DEPTH, &Options::Blocks { size }) => {
@@ -114,7 +126,11 @@ impl Lowering<'_, '_> {
                     half_pixel_centers,
                 },
             ) => self.resize_bilinear(name, op, align_corners, half_pixel_centers),
-            _ => self.unary(name, op, code),
+            (BuiltinOp::SELECT | BuiltinOp::SELECT_V2, _) => self.choose(name, op),
+            _ => match relation(code) {
+                Some(relation) => self.compare(name, op, relation),
+                None => self.unary(name, op, code),
+            },
         }
     }
 }

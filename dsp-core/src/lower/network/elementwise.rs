@@ -6,7 +6,7 @@ use super::windows::{only_int8, shapes};
 use super::{Lowering, single_scale};
 use crate::plan_builder::PlanBuilder;
 use otolith_classifier::broadcast::Geometry;
-use otolith_classifier::ops::{add, difference, extremum, mul};
+use otolith_classifier::ops::{add, difference, div, extremum, mul};
 use otolith_dsp_nostd::Op;
 use otolith_tflite::{Activation, Operator, Tensor};
 
@@ -42,7 +42,7 @@ impl<'m> Lowering<'m, '_> {
     }
 
     /// Appends a step on two tensors.
-    fn combine(
+    pub(super) fn combine(
         &mut self,
         name: &str,
         op: &Operator,
@@ -145,6 +145,34 @@ impl<'m> Lowering<'m, '_> {
             max,
         };
         self.combine(name, op, &mul::MUL_I8, &params.encode())
+    }
+
+    pub(super) fn div(
+        &mut self,
+        name: &str,
+        op: &Operator,
+        activation: Activation,
+    ) -> Result<(), String> {
+        let [a, b, output] = self.operands(op)?;
+        let [(a_scale, a_zero_point), (b_scale, b_zero_point)] =
+            [single_scale(a)?, single_scale(b)?];
+        let (scale, output_zero_point) = single_scale(output)?;
+        let (min, max) = clamp(activation, scale, output_zero_point)?;
+        // The reference divides these scales in f32.
+        let Multiplier { q, shift } = Multiplier::new(f64::from(a_scale / (b_scale * scale)));
+        if shift > div::MAX_SHIFT {
+            return Err(TOO_SMALL.into());
+        }
+        let params = div::Params {
+            a_zero_point,
+            b_zero_point,
+            multiplier: q,
+            shift,
+            output_zero_point,
+            min,
+            max,
+        };
+        self.combine(name, op, &div::DIV_I8, &params.encode())
     }
 
     pub(super) fn prelu(&mut self, name: &str, op: &Operator) -> Result<(), String> {

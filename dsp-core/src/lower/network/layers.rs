@@ -258,11 +258,13 @@ impl Lowering<'_, '_> {
         Ok(())
     }
 
-    /// RESHAPE and its kin: the same bytes under another shape.
+    /// RESHAPE and its kin: the same bytes under another shape, or another type of that size.
     pub(super) fn reshape(&mut self, op: &Operator) -> Result<(), String> {
         let output = self.result(op);
         let x = self.input(op, 0)?;
-        let elem = self.plan.elem(x);
+        let given = self.plan.elem(x);
+        let elem = super::elem(output.dtype).filter(|elem| elem.size() == given.size());
+        let elem = elem.unwrap_or(given);
         let view = self.plan.view(&output.name, x, 0, elem, &output.shape);
         self.tensors[op.outputs[0]] = Some(view);
         self.borrowed[op.outputs[0]] = self.borrowed[Self::index(op, 0)?];

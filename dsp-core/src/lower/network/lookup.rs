@@ -154,6 +154,7 @@ fn real_function(code: BuiltinOp, options: &Options) -> Option<Box<dyn Fn(f32) -
         BuiltinOp::NEG => Box::new(|x| -x),
         BuiltinOp::FLOOR => Box::new(libm::floorf),
         BuiltinOp::CEIL => Box::new(libm::ceilf),
+        BuiltinOp::ROUND => Box::new(libm::rintf),
         BuiltinOp::RELU => Box::new(|x| x.max(0.0)),
         BuiltinOp::RELU6 => Box::new(|x| x.clamp(0.0, 6.0)),
         BuiltinOp::RELU_N1_TO_1 => Box::new(|x| x.clamp(-1.0, 1.0)),

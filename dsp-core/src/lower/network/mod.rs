@@ -5,11 +5,15 @@
 //! Operators and number formats are those of `docs/NUMERICS.md`, equal byte for byte to the
 //! TFLite Micro reference kernels.
 
+mod batches;
 mod boundary;
+mod compare;
 mod dispatch;
 mod elementwise;
+mod fold;
 mod general_conv;
 mod head;
+mod integer;
 mod layers;
 mod lookup;
 mod matmul;
@@ -22,6 +26,7 @@ pub mod prune;
 mod recurrent;
 mod reduce;
 mod resize;
+mod signal;
 mod variables;
 mod weighted;
 mod wide;
@@ -62,6 +67,7 @@ pub fn unsupported(model: &Model) -> Vec<Unsupported> {
         // The boundary is at fault, not an operator; lowering says so.
         return Vec::new();
     };
+    let model = &fold::constants(model);
     let mut lowering = Lowering::new(&mut plan, Section::Decision, "", model);
     for (&index, input) in source_inputs(model).iter().zip(inputs) {
         lowering.tensors[index] = Some(input);
@@ -156,7 +162,7 @@ fn append(
     outputs: &[usize],
     places: &[TensorId],
 ) -> Result<Vec<TensorId>, LowerError> {
-    let (model, _) = &prune::prune(model);
+    let (model, _) = &prune::prune(&fold::constants(model));
     let mut lowering = Lowering::new(plan, section, name, model);
     for (&index, &place) in outputs.iter().zip(places) {
         lowering.places[index].get_or_insert(place);
@@ -188,13 +194,16 @@ fn append(
 /// The element type of a plan's tensor, if plans have it.
 fn elem(dtype: DType) -> Option<Elem> {
     Some(match dtype {
-        DType::I8 => Elem::I8,
+        // Truth values are bytes, 0 or 1.
+        DType::I8 | DType::Bool => Elem::I8,
         DType::U8 => Elem::U8,
         DType::I16 => Elem::I16,
         DType::I32 => Elem::I32,
         DType::F32 => Elem::F32,
+        DType::U32 => Elem::U32,
         DType::I64 => Elem::I64,
-        DType::Bool | DType::Other(_) => return None,
+        DType::U64 => Elem::U64,
+        DType::Other(_) => return None,
     })
 }
 
@@ -284,8 +293,10 @@ impl<'m, 'b> Lowering<'m, 'b> {
             needed[index] = true;
         }
         // Operators that assign variables have no outputs; the next run needs what they do.
+        // Tensors that were found constant need no operator.
         let runs = |op: &Operator, needed: &[bool]| {
-            op.outputs.is_empty() || op.outputs.iter().any(|&o| needed[o])
+            let wanted = |&o: &usize| needed[o] && model.tensors[o].data.is_none();
+            op.outputs.is_empty() || op.outputs.iter().any(wanted)
         };
         for op in model.operators.iter().rev() {
             if runs(op, &needed) {

@@ -9,7 +9,7 @@ use otolith_dsp_nostd::format::Elem;
 use otolith_tflite::{DType, Operator, Options, Tensor};
 
 /// One dimension of a copy: size, stride of the input, stride of the output.
-type CopyAxis = (usize, i64, i64);
+pub(super) type CopyAxis = (usize, i64, i64);
 
 /// Dimensions of one merged away, and adjacent dimensions merged where both strides allow.
 fn merged(axes: &[CopyAxis]) -> Vec<CopyAxis> {
@@ -34,7 +34,7 @@ pub(super) fn run_of(len: usize) -> strided_copy::Params {
 }
 
 /// Strides of a tensor in C order.
-fn strides(shape: &[usize]) -> Vec<i64> {
+pub(super) fn strides(shape: &[usize]) -> Vec<i64> {
     let mut next = 1;
     let mut strides: Vec<i64> = shape
         .iter()

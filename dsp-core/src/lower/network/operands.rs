@@ -54,7 +54,8 @@ impl<'m> Lowering<'m, '_> {
         &self.model.tensors[op.outputs[0]]
     }
 
-    /// Input `i` of an operator in the plan; an int8 constant becomes a table.
+    /// Input `i` of an operator in the plan; a constant of int8, int16 or int32 becomes a
+    /// table.
     pub(super) fn input(&mut self, op: &Operator, i: usize) -> Result<TensorId, String> {
         let index = Self::index(op, i)?;
         if let Some(id) = self.tensors[index] {
@@ -72,6 +73,14 @@ impl<'m> Lowering<'m, '_> {
             Some(data) if tensor.dtype == DType::I16 => {
                 let values = data.as_chunks::<2>().0.iter();
                 let values: Vec<i16> = values.map(|&b| i16::from_le_bytes(b)).collect();
+                let id = self.plan.table(&tensor.name, &tensor.shape, &values);
+                self.tensors[index] = Some(id);
+                self.borrowed[index] = true;
+                Ok(id)
+            }
+            Some(data) if tensor.dtype == DType::I32 => {
+                let values = data.as_chunks::<4>().0.iter();
+                let values: Vec<i32> = values.map(|&b| i32::from_le_bytes(b)).collect();
                 let id = self.plan.table(&tensor.name, &tensor.shape, &values);
                 self.tensors[index] = Some(id);
                 self.borrowed[index] = true;

@@ -89,7 +89,7 @@ fn energy(bin: [i16; 2]) -> u32 {
 }
 
 /// The square root, to nearest; downwards where it would not fit the width of half of x.
-fn root(x: u64) -> u32 {
+pub fn root(x: u64) -> u32 {
     let root = q::sqrt(x);
     let rest = x.wrapping_sub(u64::from(root).wrapping_mul(u64::from(root)));
     let most = if x >> 32 == 0 {
