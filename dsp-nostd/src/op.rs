@@ -69,11 +69,6 @@ impl<'p> Step<'p> {
         self.params
     }
 
-    /// Fails unless there is a parameter for each of the ranges, and within it as an `i32`.
-    pub fn expect_params(&self, ranges: &[(i32, i32)]) -> Result<(), Fault> {
-        expect_words(self.params, ranges)
-    }
-
     /// Number of operands.
     #[inline]
     pub fn operand_count(&self) -> usize {
@@ -263,19 +258,6 @@ impl<'p> Step<'p> {
     fn find(&self, i: usize) -> Option<&'p TensorRecord> {
         self.tensors.get(*self.operands.get(i)? as usize)
     }
-}
-
-/// Fails at the first of `words` that is not within its range as an `i32`, or when there are not as many words as
-/// ranges.
-#[inline(never)]
-pub fn expect_words(words: &[u32], ranges: &[(i32, i32)]) -> Result<(), Fault> {
-    let outside = |(&word, &(lo, hi)): (&u32, &(i32, i32))| !(lo..=hi).contains(&(word as i32));
-    let param = match words.iter().zip(ranges).position(outside) {
-        _ if words.len() != ranges.len() => ranges.len(),
-        Some(param) => param,
-        None => return Ok(()),
-    };
-    Err(Fault::BadParam { param: param as u8 })
 }
 
 /// Two operands to read and one to write.

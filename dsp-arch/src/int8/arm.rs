@@ -17,7 +17,13 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    fn otolith_dsp_arch_gather1(context: *const usize);
+    fn otolith_dsp_arch_gather1(
+        row: *const i8,
+        to: *mut u32,
+        rows: usize,
+        words: usize,
+        skip: usize,
+    );
     fn otolith_dsp_arch_conv(context: *mut usize);
     fn otolith_dsp_arch_gemv(context: *const usize);
     fn otolith_dsp_arch_gemv_sums(context: *const usize, sums: *mut i32);
@@ -31,37 +37,42 @@ unsafe extern "C" {
     fn otolith_dsp_arch_dw3_march2(context: *const usize);
     fn otolith_dsp_arch_dw_any(context: *const usize);
     fn otolith_dsp_arch_add(a: *const i8, b: *const i8, output: *mut i8, parameters: *const i32);
-    fn otolith_dsp_arch_add_pixels(input: *const i8, step: usize, pixels: usize, sums: *mut i32);
+    fn otolith_dsp_arch_sums(input: *const i8, step: usize, pixels: usize, sums: *mut i32);
 }
 
 #[inline(always)]
 pub(super) fn gather1(window: Window<'_>, rows: usize, words: usize, acts: &mut [u32]) {
-    let mut context = [0; 12];
-    let [_, to, .., from, in_window, in_row, skip] = &mut context;
-    *to = acts.as_mut_ptr().expose_provenance();
-    *from = window.bytes.as_ptr().addr();
     // A row may run into the next one.
-    (*in_window, *in_row, *skip) = (rows, words, window.stride.wrapping_sub(4 * words));
+    let skip = window.stride.wrapping_sub(4 * words);
     // SAFETY: the window holds the rows, and `acts` two words for each of their words.
-    unsafe { otolith_dsp_arch_gather1(context.as_ptr()) }
+    unsafe { otolith_dsp_arch_gather1(window.bytes.as_ptr(), acts.as_mut_ptr(), rows, words, skip) }
 }
 
-/// Windows two by two, or one by itself with half of the activations.
+/// Bytes of the last group of four channels.
 #[inline(always)]
-pub(super) fn run(
+fn last_group(windows: &Windows) -> usize {
+    (windows.channels - 1) % 4 + 1
+}
+
+/// Address of the first window. Inputs in the output are read through its address.
+#[inline(always)]
+fn first(windows: &Windows, input: Option<&[i8]>, output: usize) -> usize {
+    input.map_or(output, |input| input.as_ptr().addr()) + windows.from
+}
+
+/// Windows two by two.
+#[inline(always)]
+pub(super) fn pairs(
     packed: &Packed<'_>,
     windows: &Windows,
     input: Option<&[i8]>,
     acts: &mut [u32],
     output: &mut [i8],
-    single: bool,
 ) -> Option<()> {
     let channels = packed.channels.as_ptr_range();
     let acts_range = acts.as_mut_ptr_range();
     let to = output.as_mut_ptr().expose_provenance();
-    // Inputs in the output are read through its address.
-    let from = input.map_or(to, |input| input.as_ptr().addr());
-    let (mut from, mut to) = (from + windows.from, to + windows.to);
+    let (mut from, mut to) = (first(windows, input, to), to + windows.to);
     let (mut step, mut out_step) = (windows.step, windows.channels);
     if input.is_none() && windows.grows() {
         from += (windows.count - 1) * step;
@@ -79,7 +90,7 @@ pub(super) fn run(
         channels.start.addr(),
         channels.end.addr(),
         to,
-        (windows.channels - 1) % 4 + 1,
+        last_group(windows),
         acts_range.end.addr(),
         acts.len() / 2,
         from,
@@ -91,16 +102,43 @@ pub(super) fn run(
         out_step,
     ];
     // SAFETY: the input holds all windows, the output the channels of each, `acts` a word for each tap of two
-    // windows or half of that for one, and weights two words for each pair of taps and group of channels. There
-    // are at least four pairs of taps.
-    unsafe {
-        if single {
-            otolith_dsp_arch_gather1(context.as_ptr());
-            otolith_dsp_arch_gemv(context.as_ptr());
-        } else {
-            otolith_dsp_arch_conv(context.as_mut_ptr());
-        }
-    }
+    // windows, and weights two words for each pair of taps and group of channels. There are at least four
+    // pairs of taps.
+    unsafe { otolith_dsp_arch_conv(context.as_mut_ptr()) }
+    Some(())
+}
+
+/// One window by itself, with half of the activations.
+#[inline(always)]
+pub(super) fn single(
+    packed: &Packed<'_>,
+    windows: &Windows,
+    input: Option<&[i8]>,
+    acts: &mut [u32],
+    output: &mut [i8],
+) -> Option<()> {
+    let window = Window {
+        bytes: input.unwrap_or(output).get(windows.from..)?,
+        stride: windows.stride,
+    };
+    gather1(window, windows.rows, windows.row_bytes / 4, acts);
+    let channels = packed.channels.as_ptr_range();
+    let acts = acts.as_ptr_range();
+    let context = [
+        packed.weights.as_ptr().addr(),
+        acts.start.addr(),
+        channels.start.addr(),
+        channels.end.addr(),
+        output
+            .get_mut(windows.to..)?
+            .as_mut_ptr()
+            .expose_provenance(),
+        last_group(windows),
+        acts.end.addr(),
+        windows.rows * windows.row_bytes / 4,
+    ];
+    // SAFETY: as for two windows; there are at least two blocks of two pairs.
+    unsafe { otolith_dsp_arch_gemv(context.as_ptr()) }
     Some(())
 }
 
@@ -243,7 +281,9 @@ pub(super) fn add_to(linear: &Linear, a: &mut [i8], b: &[i8]) {
 }
 
 #[inline(always)]
-pub(super) fn add_pixels(input: &[i8], step: usize, pixels: usize, sums: &mut [i32; 8]) {
-    // SAFETY: the last of the pixels has eight bytes in the input; eight words are read and written.
-    unsafe { otolith_dsp_arch_add_pixels(input.as_ptr(), step, pixels, sums.as_mut_ptr()) }
+pub(super) fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
+    let mut sums = [0; 8];
+    // SAFETY: the last of the pixels has eight bytes in the input, and eight words are written.
+    unsafe { otolith_dsp_arch_sums(input.as_ptr(), step, pixels, sums.as_mut_ptr()) }
+    sums
 }

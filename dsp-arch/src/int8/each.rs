@@ -2,18 +2,25 @@
 
 use super::{Packed, TAPS_27, Window, Windows, target};
 
-/// Windows two by two, in the order in which outputs may lie over inputs; one by itself with half of the scratch.
-pub(super) fn run(
+/// One window, with half of the scratch.
+pub(super) fn single(
     packed: &Packed<'_>,
     windows: &Windows,
     input: Option<&[i8]>,
     acts: &mut [u32],
     output: &mut [i8],
-    single: bool,
 ) -> Option<()> {
-    if single {
-        return one(packed, windows, 0, input, acts, output);
-    }
+    one(packed, windows, 0, input, acts, output)
+}
+
+/// Windows two by two, in the order in which outputs may lie over inputs.
+pub(super) fn pairs(
+    packed: &Packed<'_>,
+    windows: &Windows,
+    input: Option<&[i8]>,
+    acts: &mut [u32],
+    output: &mut [i8],
+) -> Option<()> {
     let steps = windows.count.div_ceil(2);
     let backwards = input.is_none() && windows.grows();
     for step in 0..steps {

@@ -337,18 +337,12 @@ pub fn add_to(linear: &Linear, a: &mut [i8], b: &[i8]) -> Option<()> {
     Some(())
 }
 
-/// Adds eight channels of `pixels` pixels, `step` bytes apart, to `sums`, wrapping. `None` when something does not
-/// fit, or for more than 255 pixels.
+/// Sums of eight channels over `pixels` pixels, `step` bytes apart. `None` when something does not fit, or
+/// for more than 255 pixels.
 #[inline]
-pub fn add_pixels(input: &[i8], step: usize, pixels: usize, sums: &mut [i32; 8]) -> Option<()> {
+pub fn sums(input: &[i8], step: usize, pixels: usize) -> Option<[i32; 8]> {
     if pixels > 255 || reach(pixels, step, 8) > input.len() {
         return None;
     }
-    #[cfg(otolith_arm_dsp)]
-    target::add_pixels(input, step, pixels, sums);
-    #[cfg(not(otolith_arm_dsp))]
-    for (sum, more) in sums.iter_mut().zip(target::sums(input, step, pixels)) {
-        *sum = sum.wrapping_add(more);
-    }
-    Some(())
+    Some(target::sums(input, step, pixels))
 }

@@ -338,7 +338,7 @@ pub fn add_to(factors: &Linear, a: &mut [i8], b: &[i8]) {
     }
 }
 
-/// Sums of eight channels over `pixels` pixels, `step` bytes apart.
+/// See [`super::sums`].
 #[inline]
 pub fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
     let [a, b, c, d] = four_sums(input, step, pixels);

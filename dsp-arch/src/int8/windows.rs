@@ -37,7 +37,7 @@ impl Windows {
         if self.nine {
             return ([self.rows, self.row_bytes] == [3, 9]).then_some(TAPS_27);
         }
-        let whole = self.row_bytes.is_multiple_of(4);
+        let whole = self.row_bytes % 4 == 0;
         self.rows.checked_mul(self.row_bytes).filter(|_| whole)
     }
 
@@ -69,7 +69,7 @@ pub fn conv(
     let read = reach(windows.count, windows.step, window).saturating_add(windows.from);
     let written = reach(windows.count, windows.channels, windows.channels);
     let fits = taps >= 8
-        && slots.is_multiple_of(4)
+        && slots % 4 == 0
         && part < 4
         && windows.channels > 0
         && (slots / 4).checked_mul(taps) == Some(packed.weights.len())
@@ -79,5 +79,9 @@ pub fn conv(
     if !fits {
         return None;
     }
-    runs::run(packed, windows, input, acts, output, single)
+    if single {
+        runs::single(packed, windows, input, acts, output)
+    } else {
+        runs::pairs(packed, windows, input, acts, output)
+    }
 }

@@ -141,7 +141,7 @@ compiled! {
     add_to(factors: &Linear, a: &mut [i8], b: &[i8]);
 }
 
-/// See [`portable::sums`].
+/// See [`crate::int8::sums`].
 pub(crate) fn sums(input: &[i8], step: usize, pixels: usize) -> [i32; 8] {
     if super::available() {
         // SAFETY: the processor has AVX2.

@@ -50,21 +50,31 @@ fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
     let (input, output) = io.read_write::<i8, i8>(0, 1)?;
     let (pixels, channels) = (size(p.pixels), size(p.channels));
     for (block, out) in output.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-        let mut sums = [0; 8];
-        let (mut at, mut left) = (8 * block, pixels);
-        while left > 0 {
-            let part = left.min(PART);
-            let input = input.get(at..).ok_or(MISFIT)?;
-            int8::add_pixels(input, channels, part, &mut sums).ok_or(MISFIT)?;
-            at += part * channels;
-            left -= part;
-        }
+        let sums = sums(input, 8 * block, channels, pixels).ok_or(MISFIT)?;
         for (out, sum) in out.iter_mut().zip(sums) {
-            let magnitude = sum.unsigned_abs() + p.pixels as u32 / 2;
-            let mean = magnitude.checked_div(p.pixels as u32).unwrap_or(0) as i32;
-            *out = if sum < 0 { -mean } else { mean } as i8;
+            let half = if sum > 0 {
+                p.pixels / 2
+            } else {
+                -(p.pixels / 2)
+            };
+            *out = (sum + half).checked_div(p.pixels).unwrap_or(0) as i8;
         }
     }
     clamp(output, p.min, p.max);
     Ok(())
+}
+
+/// Sums of the eight channels from `at` on over all pixels.
+fn sums(input: &[i8], at: usize, channels: usize, pixels: usize) -> Option<[i32; 8]> {
+    let mut sums = [0; 8];
+    let mut done = 0;
+    while done < pixels {
+        let n = (pixels - done).min(PART);
+        let part = int8::sums(input.get(done * channels + at..)?, channels, n)?;
+        for (sum, part) in sums.iter_mut().zip(part) {
+            *sum += part;
+        }
+        done += n;
+    }
+    Some(sums)
 }

@@ -28,13 +28,13 @@ otolith_dsp_arch_add:
   bne 1b
   pop {r4-r11, pc}
 
-@ void otolith_dsp_arch_add_pixels(input, bytes from pixel to pixel, pixels, sums): adds eight channels of at
-@ most 255 pixels.
-.section .text.otolith_dsp_arch_add_pixels, "ax", %progbits
-.global otolith_dsp_arch_add_pixels
+@ void otolith_dsp_arch_sums(input, bytes from pixel to pixel, pixels, sums): of eight channels, over at most
+@ 255 pixels.
+.section .text.otolith_dsp_arch_sums, "ax", %progbits
+.global otolith_dsp_arch_sums
 .p2align 2
 .thumb_func
-otolith_dsp_arch_add_pixels:
+otolith_dsp_arch_sums:
   push {r4-r9, lr}
   mov r6, #0
   mov r7, #0
@@ -50,19 +50,16 @@ otolith_dsp_arch_add_pixels:
   sxtab16 r9, r9, r5, ror #8
   subs r2, r2, #1
   bne 1b
-.irp pair, 0, 1
-  ldm r3, {r0, r1, r2, r4}
-.if \pair
-  sxtah r0, r0, r8
-  sxtah r1, r1, r9
-  add r2, r2, r8, asr #16
-  add r4, r4, r9, asr #16
-.else
-  sxtah r0, r0, r6
-  sxtah r1, r1, r7
-  add r2, r2, r6, asr #16
-  add r4, r4, r7, asr #16
-.endif
-  stm r3!, {r0, r1, r2, r4}
-.endr
+  sxth r0, r6
+  sxth r1, r7
+  asr r2, r6, #16
+  asr r4, r7, #16
+  strd r0, r1, [r3], #8
+  strd r2, r4, [r3], #8
+  sxth r0, r8
+  sxth r1, r9
+  asr r2, r8, #16
+  asr r4, r9, #16
+  strd r0, r1, [r3], #8
+  strd r2, r4, [r3], #8
   pop {r4-r9, pc}

@@ -251,8 +251,8 @@ otolith_dsp_arch_conv:
 .endm
 
 @ void otolith_dsp_arch_gemv(const context *): all groups of four channels of one window.
-@ context, as for otolith_dsp_arch_conv: weights, activations, channels, end of channels, output, bytes of the
-@ last group, end of activations, blocks of two pairs (at least 2). On the stack: activations, end of channels, output, bytes of
+@ context: weights, activations, channels, end of channels, output, bytes of the last group, end of
+@ activations, blocks of two pairs (at least 2). On the stack: activations, end of channels, output, bytes of
 @ the last group, entry.
 .section .text.otolith_dsp_arch_gemv, "ax", %progbits
 .global otolith_dsp_arch_gemv
@@ -341,19 +341,14 @@ otolith_dsp_arch_gemv_sums:
   stm r12, {r6-r9}
   pop {r1, r4-r11, pc}
 
-@ void otolith_dsp_arch_gather1(const context *): widens one window.
-@ context, as for otolith_dsp_arch_conv: 4 activations, 32 window, 36 rows, 40 words in a row, 44 bytes from the
-@ end of a row to the next.
+@ void otolith_dsp_arch_gather1(row, destination, rows, words, bytes from the end of a row to the next)
 .section .text.otolith_dsp_arch_gather1, "ax", %progbits
 .global otolith_dsp_arch_gather1
 .p2align 2
 .thumb_func
 otolith_dsp_arch_gather1:
   push {r4-r7, lr}
-  ldr r1, [r0, #4]
-  ldrd r2, r3, [r0, #36]
-  ldr r7, [r0, #44]
-  ldr r0, [r0, #32]
+  ldr r7, [sp, #20]
 1:
   mov r6, r3
 2:

@@ -51,15 +51,23 @@ impl LogParams {
         ]
     }
 
-    /// The ranges of the parameter words.
-    const RANGES: [(i32, i32); 6] = [
-        (0, Floor::ReplaceZero as i32),
-        (0, 2),
-        (0, 2),
-        (-127, 127),
-        (-1024, 1024),
-        (0, 16),
-    ];
+    /// The parameters, if they are in their ranges.
+    fn checked(words: &[u32; 6]) -> Result<Self, Fault> {
+        let params = Self::decode(words);
+        let &[floor, ..] = words;
+        let allowed = [
+            floor <= Floor::ReplaceZero as u32,
+            params.exponent_power <= 2,
+            params.peak_power <= 2,
+            (-127..=127).contains(&params.shift),
+            (-1024..=1024).contains(&params.base),
+            params.q <= 16,
+        ];
+        match allowed.iter().position(|&allowed| !allowed) {
+            Some(param) => Err(Fault::BadParam { param: param as u8 }),
+            None => Ok(params),
+        }
+    }
 
     fn decode(&[floor, exponent_power, peak_power, shift, base, q]: &[u32; 6]) -> Self {
         Self {
@@ -96,7 +104,7 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
     }
     step.expect_disjoint(0, 3)?;
     step.expect_disjoint(2, 3)?;
-    step.expect_params(&LogParams::RANGES)
+    LogParams::checked(step.params()?).map(|_| ())
 }
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
@@ -172,7 +180,6 @@ pub fn logs_portable(e: &[u64], l: &mut [i32], how: &Logs) {
 }
 
 /// [`log2`] of one number, by the code that all energies take.
-#[inline(never)]
 fn one(x: u64, q: u32) -> i32 {
     let mut log = [0];
     let how = Logs {

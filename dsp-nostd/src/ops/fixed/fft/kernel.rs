@@ -251,20 +251,9 @@ impl<X: Sample, T: Table, const H: usize> Padded<'_, X, T, H> {
     }
 }
 
-impl<X: Sample, T: Table, const H: usize> Padded<'_, X, T, H> {
-    #[inline(never)]
-    fn called(&self, n: usize) -> Complex {
-        [self.point(n), self.point(n + 1)]
-    }
-}
-
 impl<X: Sample, T: Table, const H: usize> Frame for Padded<'_, X, T, H> {
     #[inline(always)]
     fn pair(&self, n: usize) -> Complex {
-        // Where whole frames have a routine, the code for the others is short rather than fast.
-        if dsp::transforms(2 * H) {
-            return self.called(n);
-        }
         [self.point(n), self.point(n + 1)]
     }
 }
