@@ -9,8 +9,10 @@ seeds too.
 import json
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 
 ROOT = pathlib.Path(__file__).parents[1]
 CORPUS = ROOT / "fuzz/corpus"
@@ -46,11 +48,29 @@ def cbor(value):
     return head(0, value) if value >= 0 else head(1, -1 - value)
 
 
+def random_models(every):
+    """The models of every so many of the records that `fixtures/gen/random_models.py` made."""
+    packed = (ROOT / "fixtures/golden/random_models.bin").read_bytes()
+    records = zlib.decompress(packed)
+    count, at = struct.unpack_from("<I", records)[0], 4
+    for i in range(count):
+        parts = []
+        for _ in ("model", "inputs", "outputs"):
+            size, at = struct.unpack_from("<H", records, at)[0], at + 2
+            parts.append(records[at:at + size])
+            at += size
+        if i % every == 0:
+            yield i, parts[0]
+
+
 def main():
     for target, patterns in SEEDS.items():
         files = sorted({file for pattern in patterns for file in ROOT.glob(pattern)})
         for i, file in enumerate(files[:64]):
             shutil.copy(file, folder(target) / f"{i}-{file.name}")
+    for i, model in random_models(16):
+        for target in ("model", "network"):
+            (folder(target) / f"random-{i}.tflite").write_bytes(model)
     # A part of a recording is enough: short inputs are many in a second.
     for file in sorted(ROOT.glob("examples/keywords/*.wav"))[:4]:
         head = bytearray(file.read_bytes()[:44 + 512])

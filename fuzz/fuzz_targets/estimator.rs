@@ -1,12 +1,3 @@
-//! The JSON of trees, linear models and anomaly scores.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use otolith_dsp_core::estimator::Estimator;
-
-fuzz_target!(|text: &str| {
-    if let Ok(estimator) = Estimator::from_json(text) {
-        let features = vec![0.25; estimator.n_features()];
-        assert_eq!(estimator.scores(&features).len(), estimator.labels().len());
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| otolith_fuzz::estimator(bytes));

@@ -3,6 +3,7 @@
 //! The seeds are a model built by the tests, the project's example model, and
 //! real models from the shared golden folder where it is present.
 
+#[path = "../attacks/build.rs"]
 mod build;
 
 use otolith_tflite::Model;

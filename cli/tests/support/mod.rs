@@ -1,6 +1,8 @@
 //! A folder for one test, and the binary to run in it.
 #![allow(dead_code, reason = "every test file uses a part")]
 
+pub(crate) mod motion;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -271,7 +271,11 @@ impl<'m, F: Real> Interpreter<'m, F> {
             let results = operator(&node).map_err(|why| NetworkError::Operator {
                 index,
                 name: op.code.to_string(),
-                shape: node.output().shape.clone(),
+                // Operators that only act on variables have none.
+                shape: op
+                    .outputs
+                    .first()
+                    .map_or(Vec::new(), |&output| model.tensors[output].shape.clone()),
                 why,
             })?;
             for (tensor, values) in results {
@@ -392,5 +396,6 @@ fn operator<F: Real>(node: &Node<'_, F>) -> Result<Results<F>, String> {
             hint(code)
         )),
     };
-    Ok(vec![(node.op.outputs[0], single?)])
+    let single = single?;
+    Ok(vec![(node.op.outputs[0], single)])
 }

@@ -110,16 +110,16 @@ impl<'m> Verifier<'m> {
         let spots = spots(model, &plan)?;
         let layers = model.operators.iter().zip(&spots).enumerate();
         let layers = layers.map(|(index, (op, spot))| {
-            // The reader refuses operators without output.
-            let output = &model.tensors[op.outputs[0]];
+            let output = op.outputs.first().map(|&output| &model.tensors[output]);
             Layer {
                 index,
                 op: op.code.to_string(),
-                tensor: output.name.clone(),
-                shape: output.shape.clone(),
-                verdict: match spot {
-                    Some(_) => Verdict::Equal,
-                    None => Verdict::NotComparable("no tensor of the plan holds its output"),
+                tensor: output.map_or(String::new(), |output| output.name.clone()),
+                shape: output.map_or(Vec::new(), |output| output.shape.clone()),
+                verdict: match (output, spot) {
+                    (None, _) => Verdict::NotComparable("it has no output"),
+                    (_, Some(_)) => Verdict::Equal,
+                    (_, None) => Verdict::NotComparable("no tensor of the plan holds its output"),
                 },
                 energy: (0.0, 0.0),
             }
@@ -235,7 +235,9 @@ fn spots(model: &Model, plan: &PlanBytes) -> Result<Vec<Option<Spot>>, VerifyErr
         let Some((index, op)) = index.and_then(|i| model.operators.get(i).map(|op| (i, op))) else {
             continue;
         };
-        let output = &model.tensors[op.outputs[0]];
+        let Some(output) = op.outputs.first().map(|&output| &model.tensors[output]) else {
+            continue;
+        };
         let holds = |tensor: usize| {
             let found = notes.tensors.get(tensor);
             found.is_some_and(|(name, shape)| {
@@ -279,7 +281,9 @@ fn compare(
     found: Option<&[u8]>,
     input: usize,
 ) {
-    let output = model.operators[layer.index].outputs[0];
+    let Some(&output) = model.operators[layer.index].outputs.first() else {
+        return;
+    };
     let tensor = &model.tensors[output];
     let (Verdict::Equal, Some(found), Some(want)) = (&layer.verdict, found, exact.tensor(output))
     else {
@@ -322,7 +326,9 @@ fn account(
     real: &Interpreter<'_, f64>,
     layer: &mut Layer,
 ) {
-    let output = model.operators[layer.index].outputs[0];
+    let Some(&output) = model.operators[layer.index].outputs.first() else {
+        return;
+    };
     let tensor = &model.tensors[output];
     if let (Some(quantised), Some(real)) = (exact.tensor(output), real.tensor(output)) {
         let (quantised, real) = (quantised.to_f64(tensor), real.to_f64(tensor));
@@ -370,6 +376,22 @@ mod tests {
         let snr = layers[0].snr_db().expect("an error");
         assert!((20.0..70.0).contains(&snr), "{snr}");
         assert!(verifier.add(&input[1..]).is_err());
+    }
+
+    /// CALL_ONCE and ASSIGN_VARIABLE have no output.
+    #[test]
+    fn operators_without_output_are_layers_that_cannot_be_compared() {
+        let path = otolith_fixtures::root().join("fixtures/golden/variables/sum.tflite");
+        let bytes = std::fs::read(path).expect("the model with a variable");
+        let model = Model::from_bytes(&bytes).expect("valid");
+        let verifier = Verifier::new(&model, Kernels::Packed, false).expect("a plan");
+        let verdict = &verifier.layers()[0].verdict;
+        assert_eq!(*verdict, Verdict::NotComparable("it has no output"));
+        let mut interpreter = Interpreter::<f32>::new(&model, Arithmetic::Exact);
+        let input = ramp(verifier.input_len());
+        let error = interpreter.run(&[&input]).expect_err("variables");
+        let text = error.to_string();
+        assert!(text.starts_with("operator 0 CALL_ONCE []"), "{text}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod conditioned;
 mod read;
+mod tables;
 #[cfg(test)]
 mod tests;
 
