@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEYWORDS = ROOT / "examples" / "keywords" / "keywords.toml"
 WAVS = sorted((ROOT / "examples" / "keywords").glob("*.wav"))
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-CLI = TARGET / "debug" / "otolith"
+CLI = TARGET / "release" / "otolith"
 
 
 def read_wav(path):
@@ -29,7 +29,7 @@ def cli(*args):
 
 
 def test_there_is_something_to_compare():
-    assert CLI.exists(), "build the command line tool first: cargo build"
+    assert CLI.exists(), "build the command line tool first: cargo build --release"
     assert len(WAVS) >= 3
 
 

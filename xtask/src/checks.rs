@@ -90,7 +90,7 @@ pub(crate) fn python(report: &mut Report) {
     // The tests compare with the command line tool.
     let built = report.check(
         "otolith for Python's tests",
-        &mut cargo(&["build", "--quiet"]),
+        &mut cargo(&["build", "--quiet", "--release", "-p", "otolith-cli"]),
     );
     if installed && built {
         report.check(

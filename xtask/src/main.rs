@@ -73,19 +73,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut report = Report::new(cli.json);
     match cli.verb {
-        Verb::Test => {
-            setup::all(&mut report);
-            checks::lint(&mut report);
-            checks::rust(&mut report);
-            checks::device(&mut report);
-            qemu::all(&mut report);
-            firmware(&mut report, &[size::all, gates::all]);
-            count::all(&mut report);
-            networks::all(&mut report, &[]);
-            accuracy::check(&mut report);
-            c::decisions(&mut report);
-            checks::python(&mut report);
-        }
+        Verb::Test => test(&mut report),
         Verb::Setup => setup::all(&mut report),
         Verb::Lint => checks::lint(&mut report),
         Verb::Rust => checks::rust(&mut report),
@@ -103,6 +91,28 @@ fn main() -> ExitCode {
         Verb::Python => checks::python(&mut report),
     }
     report.finish()
+}
+
+/// Every check. Those of devices build image after image on one core, so they run beside the others.
+fn test(report: &mut Report) {
+    setup::all(report);
+    checks::lint(report);
+    let (mut host, mut devices) = (Report::new(report.json), Report::new(report.json));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            checks::device(&mut devices);
+            qemu::all(&mut devices);
+            firmware(&mut devices, &[size::all, gates::all]);
+            count::all(&mut devices);
+            networks::all(&mut devices, &[]);
+        });
+        checks::rust(&mut host);
+        accuracy::check(&mut host);
+        c::decisions(&mut host);
+        checks::python(&mut host);
+    });
+    report.join(host);
+    report.join(devices);
 }
 
 /// Measures of firmware images, which are built once.

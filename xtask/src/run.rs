@@ -64,6 +64,12 @@ impl Report {
         list.push(name.into());
     }
 
+    /// Counts what another report has counted.
+    pub(crate) fn join(&mut self, other: Report) {
+        self.passed.extend(other.passed);
+        self.failed.extend(other.failed);
+    }
+
     /// Prints the summary; failure when anything failed or nothing ran.
     pub(crate) fn finish(self) -> ExitCode {
         eprintln!("\n── summary");
