@@ -5,8 +5,11 @@ mod targets;
 
 use std::fs;
 
+/// What is run on an input.
+type Target = fn(&[u8]);
+
 /// Runs `target` on all files in its folder, if it has one.
-fn every_input(name: &str, target: fn(&[u8])) -> usize {
+fn every_input(name: &str, target: Target) -> usize {
     let folder = otolith_fixtures::root().join("fuzz/regressions").join(name);
     let Ok(entries) = fs::read_dir(folder) else {
         return 0;
@@ -21,7 +24,7 @@ fn every_input(name: &str, target: fn(&[u8])) -> usize {
 
 #[test]
 fn what_broke_a_reader_once_does_not_again() {
-    let targets: [(&str, fn(&[u8])); 8] = [
+    let targets: [(&str, Target); 8] = [
         ("acquisition", targets::acquisition),
         ("estimator", targets::estimator),
         ("model", targets::model),

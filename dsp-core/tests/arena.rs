@@ -101,7 +101,7 @@ fn arenas_are_exact_and_hold_no_weights() {
             let mut memory = vec![0u64; need / 8];
             let memory: &mut [u8] = bytemuck::cast_slice_mut(&mut memory);
             let got = need - 1;
-            let refused = Runner::new(plan.clone(), &mut memory[..got]).err();
+            let refused = Runner::new(plan, &mut memory[..got]).err();
             assert_eq!(refused, Some(InitError::ArenaTooSmall { need, got }));
             Runner::new(plan, memory).expect("the whole arena");
 

@@ -119,7 +119,10 @@ proptest! {
             (stages, y)
         }).unwrap();
         let energy = |k: usize| match (first as usize..18).contains(&k) {
-            true => f64::from(spectrum[2 * k]).powi(2) + f64::from(spectrum[2 * k + 1]).powi(2),
+            true => {
+                let [re, im] = [0, 1].map(|part| f64::from(spectrum[2 * k + part]));
+                re * re + im * im
+            }
             false => 0.0,
         };
         let sum = |run: usize, weights: &[i16]| -> f64 {

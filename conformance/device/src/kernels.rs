@@ -111,11 +111,21 @@ fn conv(random: &mut Random) -> Option<bool> {
         true => row_bytes,
         false => random.from(1, 40),
     };
-    let (count, channels) = (random.from(1, 7), random.from(1, 16));
+    let (mut count, channels) = (random.from(1, 7), random.from(1, 16));
+    let lines = match in_place {
+        true => 1,
+        false => random.from(1, 3),
+    };
+    if lines > 1 {
+        count = count.min(4);
+    }
+    let line_step = random.from(0, 60);
     let windows = Windows {
         from: if in_place { 0 } else { random.from(0, 50) },
         to: if in_place { 0 } else { random.from(0, 20) },
         count,
+        lines,
+        line_step,
         step,
         rows,
         row_bytes,
@@ -143,9 +153,10 @@ fn conv(random: &mut Random) -> Option<bool> {
     let mut output = if in_place { input } else { [7; 700] };
     let mut want = output;
     let mut acts: [u32; 100] = random.fill();
-    for i in 0..count {
+    for i in 0..count * lines {
+        let (line, column) = (i.checked_div(count)?, i.checked_rem(count)?);
         let window = Window {
-            bytes: input.get(windows.from + i * step..)?,
+            bytes: input.get(windows.from + line * line_step + column * step..)?,
             stride: windows.stride,
         };
         let acts = acts.get_mut(..taps / 2)?;
@@ -159,7 +170,7 @@ fn conv(random: &mut Random) -> Option<bool> {
         to.get_mut(..channels)?
             .copy_from_slice(all.get(..channels)?);
     }
-    let single = !nine && count == 1 && random.from(0, 1) == 0;
+    let single = !nine && count * lines == 1 && random.from(0, 1) == 0;
     let acts = acts.get_mut(..if single { taps / 2 } else { taps })?;
     int8::conv(
         &packed,

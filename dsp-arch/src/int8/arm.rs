@@ -84,27 +84,31 @@ pub(super) fn pairs(
         // A row may run into the next one.
         false => (windows.rows, windows.stride.wrapping_sub(windows.row_bytes)),
     };
-    let mut context = [
-        packed.weights.as_ptr().addr(),
-        acts_range.start.expose_provenance(),
-        channels.start.addr(),
-        channels.end.addr(),
-        to,
-        last_group(windows),
-        acts_range.end.addr(),
-        acts.len() / 2,
-        from,
-        rows,
-        windows.row_bytes / 4,
-        skip,
-        windows.count,
-        step,
-        out_step,
-    ];
-    // SAFETY: the input holds all windows, the output the channels of each, `acts` a word for each tap of two
-    // windows, and weights two words for each pair of taps and group of channels. There are at least four
-    // pairs of taps.
-    unsafe { otolith_dsp_arch_conv(context.as_mut_ptr()) }
+    for _ in 0..windows.lines {
+        let mut context = [
+            packed.weights.as_ptr().addr(),
+            acts_range.start.expose_provenance(),
+            channels.start.addr(),
+            channels.end.addr(),
+            to,
+            last_group(windows),
+            acts_range.end.addr(),
+            acts.len() / 2,
+            from,
+            rows,
+            windows.row_bytes / 4,
+            skip,
+            windows.count,
+            step,
+            out_step,
+        ];
+        // SAFETY: the input holds all windows, the output the channels of each, `acts` a word for each tap of two
+        // windows, and weights two words for each pair of taps and group of channels. There are at least four
+        // pairs of taps.
+        unsafe { otolith_dsp_arch_conv(context.as_mut_ptr()) }
+        from = from.wrapping_add(windows.line_step);
+        to = to.wrapping_add(windows.count * windows.channels);
+    }
     Some(())
 }
 

@@ -128,8 +128,7 @@ pub fn depthwise_3x3(
             target::depthwise_3x3_lines(&lines, input, n, planes, place * words);
             next += n;
         }
-        let mut seen = first;
-        for start in &mut march.lines {
+        for (seen, start) in (first..).zip(&mut march.lines) {
             let line = seen.wrapping_sub(pad_l);
             let place = match ring {
                 false => seen,
@@ -137,7 +136,6 @@ pub fn depthwise_3x3(
                 true => 3,
             };
             *start = place * words;
-            seen += 1;
         }
         let output = output.get_mut(at + y * out_line..)?;
         target::depthwise_3x3_march(&march, planes, record, output);

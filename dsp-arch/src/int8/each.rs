@@ -21,11 +21,12 @@ pub(super) fn pairs(
     acts: &mut [u32],
     output: &mut [i8],
 ) -> Option<()> {
-    let steps = windows.count.div_ceil(2);
+    let count = windows.count * windows.lines;
+    let steps = count.div_ceil(2);
     let backwards = input.is_none() && windows.grows();
     for step in 0..steps {
         let at = 2 * if backwards { steps - 1 - step } else { step };
-        if at + 1 == windows.count {
+        if at + 1 == count {
             one(
                 packed,
                 windows,
@@ -43,8 +44,16 @@ pub(super) fn pairs(
 
 /// Window number `at` of a run.
 fn window<'a>(windows: &Windows, at: usize, bytes: &'a [i8]) -> Option<Window<'a>> {
+    let (line, column) = match windows.lines {
+        1 => (0, at),
+        _ => (
+            at.checked_div(windows.count)?,
+            at.checked_rem(windows.count)?,
+        ),
+    };
+    let from = windows.from + line * windows.line_step + column * windows.step;
     Some(Window {
-        bytes: bytes.get(windows.from + at * windows.step..)?,
+        bytes: bytes.get(from..)?,
         stride: windows.stride,
     })
 }

@@ -195,7 +195,8 @@ pub fn depthwise_3x3_lines(
 }
 
 /// Weights of four channels: for each channel and kernel line a word with the bytes `w0 w1 w1 w2`, the
-/// first one lowest.
+/// first one lowest. Both middle bytes are one weight: of two different ones, as only damage makes them, a
+/// processor may take either.
 pub type Weights3x3 = [[u32; 3]; 4];
 
 /// Brings weights and parameters of four channels into the form that the march takes: six words with the

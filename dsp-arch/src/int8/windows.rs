@@ -6,15 +6,20 @@ use super::arm as runs;
 use super::each as runs;
 use super::{Packed, TAPS_27, reach};
 
-/// Windows of a convolution that lie behind each other in memory, as do their outputs.
+/// Windows of a convolution that lie behind each other in memory, line by line; their outputs follow each other
+/// without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     /// Byte of the input at which the first window starts.
     pub from: usize,
     /// Byte of the output at which the first window's channels go.
     pub to: usize,
-    /// Windows.
+    /// Windows in a line.
     pub count: usize,
+    /// Lines of windows, at least 1; only 1 without an input of its own.
+    pub lines: usize,
+    /// Bytes from the first window of a line to the first one of the next.
+    pub line_step: usize,
     /// Bytes from a window to the next.
     pub step: usize,
     /// Rows of a window.
@@ -37,7 +42,7 @@ impl Windows {
         if self.nine {
             return ([self.rows, self.row_bytes] == [3, 9]).then_some(TAPS_27);
         }
-        let whole = self.row_bytes % 4 == 0;
+        let whole = self.row_bytes.is_multiple_of(4);
         self.rows.checked_mul(self.row_bytes).filter(|_| whole)
     }
 
@@ -64,14 +69,17 @@ pub fn conv(
     let taps = windows.taps()?;
     let slots = packed.channels.len();
     let part = slots.wrapping_sub(windows.channels);
-    let single = windows.count == 1 && !windows.nine && acts.len() == taps / 2;
+    let count = windows.count.checked_mul(windows.lines)?;
+    let single = count == 1 && !windows.nine && acts.len() == taps / 2;
     let window = reach(windows.rows, windows.stride, windows.row_bytes);
-    let read = reach(windows.count, windows.step, window).saturating_add(windows.from);
-    let written = reach(windows.count, windows.channels, windows.channels);
+    let line = reach(windows.count, windows.step, window);
+    let read = reach(windows.lines, windows.line_step, line).saturating_add(windows.from);
+    let written = reach(count, windows.channels, windows.channels);
     let fits = taps >= 8
-        && slots % 4 == 0
+        && slots.is_multiple_of(4)
         && part < 4
         && windows.channels > 0
+        && (windows.lines == 1 || input.is_some())
         && (slots / 4).checked_mul(taps) == Some(packed.weights.len())
         && (single || acts.len() == taps)
         && read <= input.map_or(output.len(), <[i8]>::len)

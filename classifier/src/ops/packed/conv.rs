@@ -239,6 +239,8 @@ pub(super) fn image(
         from: 0,
         to: number * todo * out_c,
         count: 0,
+        lines: 1,
+        line_step: 0,
         step: 0,
         rows,
         row_bytes,
@@ -261,21 +263,16 @@ pub(super) fn image(
         let down = p.padded * p.stride_h;
         let held = down - p.stride_h + p.kernel_h;
         (windows.step, windows.stride, windows.count) = (size(p.stride_w) * area.c, line, out_w);
-        let mut kept = 0;
-        while todo > 0 {
+        windows.line_step = size(p.stride_h) * line;
+        let (mut kept, mut lines) = (0, out_h);
+        while lines > 0 {
             let new = border.get_mut(size(kept) * line..)?;
             let at = [cursor.y + kept, cursor.x];
             area.cut(input?, at, [held - kept, columns], line, new)?;
-            windows.from = 0;
-            for _ in 0..p.padded {
-                if todo == 0 {
-                    break;
-                }
-                int8::conv(packed, &windows, Some(border), acts, output)?;
-                windows.from += size(p.stride_h) * line;
-                windows.to += out_w * out_c;
-                todo -= out_w;
-            }
+            windows.lines = lines.min(size(p.padded));
+            int8::conv(packed, &windows, Some(border), acts, output)?;
+            windows.to += windows.lines * out_w * out_c;
+            lines -= windows.lines;
             cursor.y += down;
             kept = (held - down).max(0);
             to_front(border, size(down) * line)?;

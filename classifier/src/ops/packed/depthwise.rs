@@ -114,11 +114,7 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         return Err(Fault::BadParam { param: 3 });
     }
     expect_i8(step, 0, &[p.in_h, p.in_w, p.channels])?;
-    let weights = step.table::<u32>(1)?;
-    expect_count(weights.len(), &[p.channels, 3], 1)?;
-    if !middles_agree(weights) {
-        return Err(Fault::BadTable { operand: 1 });
-    }
+    expect_count(step.table::<u32>(1)?.len(), &[p.channels, 3], 1)?;
     check_channels(step, 2, size(p.channels))?;
     if step.count_of_output::<u32>(3)? != layer.scratch_len() {
         return Err(Fault::WrongLength { operand: 3 });
@@ -129,14 +125,6 @@ fn check(step: &Step<'_>) -> Result<(), Fault> {
         return step.expect_disjoint(3, 4);
     }
     step.expect_apart(&[0, 3, 4])
-}
-
-/// Whether each word has its middle weight twice: which of both an output meets depends on the processor.
-pub(super) fn middles_agree(weights: &[u32]) -> bool {
-    weights.iter().all(|word| {
-        let [_, first, second, _] = word.to_le_bytes();
-        first == second
-    })
 }
 
 fn run(io: &mut Io<'_, '_>) -> Result<(), Fault> {
