@@ -7,19 +7,17 @@ use std::path::{Path, PathBuf};
 /// The example whose decisions are compared.
 const EXAMPLE: &str = "examples/keywords";
 
-pub(crate) fn decisions(report: &mut Report) {
-    let built = report.check(
+/// Builds the command line tool and the C library, together: alone each has other features of what both need.
+pub(crate) fn build(report: &mut Report) -> bool {
+    let words = "build --quiet --release -p otolith-cli -p otolith-ffi-c";
+    report.check(
         "otolith and the C library",
-        &mut cargo(&[
-            "build",
-            "--quiet",
-            "--release",
-            "-p",
-            "otolith-cli",
-            "-p",
-            "otolith-ffi-c",
-        ]),
-    );
+        &mut cargo(&words.split(' ').collect::<Vec<_>>()),
+    )
+}
+
+pub(crate) fn decisions(report: &mut Report) {
+    let built = build(report);
     let out = target_dir().join("xtask-c");
     let program = out.join("run_plan");
     if !built || !compile(report, &out) || !link(report, &out, &program) {

@@ -1,5 +1,6 @@
 //! The checks themselves.
 
+use crate::c;
 use crate::images::M4F;
 use crate::measured::PLANS;
 use crate::run::{Report, cargo, command};
@@ -88,10 +89,7 @@ pub(crate) fn python(report: &mut Report) {
         ]),
     );
     // The tests compare with the command line tool.
-    let built = report.check(
-        "otolith for Python's tests",
-        &mut cargo(&["build", "--quiet", "--release", "-p", "otolith-cli"]),
-    );
+    let built = c::build(report);
     if installed && built {
         report.check(
             "Python tests",
