@@ -18,7 +18,7 @@ pub struct Head {
     pub codes: bool,
     /// Rows of features that the model sees.
     pub rows: usize,
-    /// Rows between two decisions, in [`Mode::Stream`].
+    /// Rows between two decisions, in [`Mode::Stream`](super::Mode::Stream).
     pub row_hop: usize,
     /// Names of the outputs.
     pub labels: Vec<String>,

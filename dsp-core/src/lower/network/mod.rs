@@ -1,7 +1,7 @@
 //! From a model to network operators.
 //!
 //! [`network_plan`] makes a plan of a model alone; [`add_network`] appends a model to a plan that
-//! is being built, and [`add_head`] a whole [`Head`]: the model and the decision behind it.
+//! is being built, and [`add_head`] a whole [`Head`](crate::graph::Head): the model and the decision behind it.
 //! Operators and number formats are those of `docs/NUMERICS.md`, equal byte for byte to the
 //! TFLite Micro reference kernels.
 
